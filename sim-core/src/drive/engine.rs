@@ -1,0 +1,95 @@
+//! What both drivers share: a stack of frames, run one atomic transition at a time.
+
+use arrayvec::ArrayVec;
+
+use crate::kernel::era::Era;
+use crate::kernel::frame::{Cx, Flow, Frame, Path, Probe, StepId, Wait};
+use crate::kernel::path;
+use crate::kernel::types::Actor;
+use crate::policy::Policy;
+use crate::world::World;
+
+/// No call chain is deeper: access, fault, reclaim, unmap, flush, interrupt, and a reserve.
+pub const DEPTH: usize = 10;
+
+/// The frames of one task, innermost last; an interrupt nests on top of the task it interrupts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Stack(ArrayVec<Frame, DEPTH>);
+
+impl Stack {
+    /// Starts an operation, or an interrupt on top of whatever runs.
+    pub fn push(&mut self, frame: Frame) {
+        self.0.push(frame);
+    }
+
+    /// Is no operation under way?
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Is an interrupt being handled? Interrupts are then off.
+    pub fn in_interrupt(&self) -> bool {
+        self.0.iter().any(|f| f.path == Path::Irq)
+    }
+
+    /// The frames, outermost first.
+    pub fn frames(&self) -> &[Frame] {
+        &self.0
+    }
+}
+
+/// How a transition ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// One observable act was done (and the private steps before it).
+    Acted,
+    /// Nothing can be done until this changes.
+    Blocked(Wait),
+    /// The stack ran empty without another act.
+    Finished,
+}
+
+/// The fixed surroundings of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// The strategy.
+    pub policy: &'static dyn Policy,
+    /// The surrounding kernel.
+    pub era: Era,
+}
+
+impl Setting {
+    /// Runs the steps of a task up to and including its next observable act.
+    pub fn advance<W: World, P: Probe>(
+        &self,
+        world: &mut W,
+        probe: &mut P,
+        who: Actor,
+        stack: &mut Stack,
+    ) -> Progress {
+        let at = StepId { path: Path::Other, pc: 0 };
+        let mut cx = Cx { world, policy: self.policy, era: &self.era, probe, acted: false, at };
+        while let Some(frame) = stack.0.last_mut() {
+            match path::step(&mut cx, who, frame) {
+                Flow::Next => {}
+                Flow::Blocked(wait) => {
+                    assert!(!cx.acted, "a blocked step must not have acted: {:?}", cx.at);
+                    return Progress::Blocked(wait);
+                }
+                Flow::Call(callee) => stack.0.push(callee),
+                Flow::Return(value) => {
+                    let done = stack.0.pop().expect("the frame that returned");
+                    if let Some(caller) = stack.0.last_mut()
+                        && done.path != Path::Irq
+                    {
+                        caller.ret = value;
+                    }
+                }
+            }
+            if cx.acted {
+                return Progress::Acted;
+            }
+        }
+        Progress::Finished
+    }
+}

@@ -1,0 +1,129 @@
+//! A counterexample, printed the way kernel changelogs print races: one column a CPU.
+
+use std::fmt;
+
+use crate::drive::explore::race::{Move, Race, Recorder, Violation};
+use crate::drive::explore::System;
+use crate::kernel::frame::{Act, Path};
+use crate::kernel::path::label;
+use crate::kernel::types::{AccessKind, Cpu, Page};
+
+/// One line of a witness.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Whose column.
+    pub cpu: Cpu,
+    /// The step's number in the reference.
+    pub id: &'static str,
+    /// What happens.
+    pub text: String,
+}
+
+/// A shortest execution that breaks a promise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Witness {
+    /// How many columns.
+    pub cpus: usize,
+    /// The steps, in order.
+    pub lines: Vec<Line>,
+    /// What was broken at the end.
+    pub violation: Option<Violation>,
+}
+
+impl Witness {
+    /// Replays moves from the start and keeps what each did.
+    pub fn replay(race: &Race<'_>, moves: &[Move]) -> Witness {
+        let mut node = race.initial();
+        let mut lines = Vec::new();
+        let mut recorder = Recorder::default();
+        for &mv in moves {
+            let heard = recorder.acts.len();
+            assert!(race.make(&mut node, mv, &mut recorder), "a witness replays: {mv:?}");
+            if let Move::Evict(cpu, page) = mv {
+                lines.push(Line { cpu, id: "HW", text: format!("[TLB entry of {} evicted]", name(page)) });
+            }
+            for (cpu, act, at) in &recorder.acts[heard..] {
+                let label = label(*at);
+                lines.push(Line { cpu: *cpu, id: label.id, text: describe(act, label.text, at.path) });
+            }
+        }
+        let violation = recorder.violations.last().copied();
+        Witness { cpus: race.scenario.programs.len(), lines, violation }
+    }
+
+    /// The step numbers of one CPU, in order.
+    pub fn ids_of(&self, cpu: Cpu) -> Vec<&'static str> {
+        self.lines.iter().filter(|l| l.cpu == cpu).map(|l| l.id).collect()
+    }
+
+    /// Where a step stands in the witness, counted from 0.
+    pub fn position(&self, cpu: Cpu, id: &str) -> Option<usize> {
+        self.lines.iter().position(|l| l.cpu == cpu && l.id == id)
+    }
+}
+
+fn name(page: Page) -> char {
+    char::from(b'x'.wrapping_add(page.0 as u8))
+}
+
+fn describe(act: &Act, text: &str, path: Path) -> String {
+    match act {
+        Act::Use { page, kind, level, .. } => {
+            let verb = match kind {
+                AccessKind::Load => "reads",
+                AccessKind::Store => "writes",
+                AccessKind::Fetch => "fetches",
+            };
+            let through = if level.is_some() { "through the cached translation" } else { "[PTE now cached in TLB]" };
+            format!("user {verb} {} {through}", name(*page))
+        }
+        Act::PteXchg { page, old, new } if path == Path::Unmap => {
+            format!("{text}: {} {} -> {}", name(*page), pte(*old), pte(*new))
+        }
+        Act::PteRead(page) if matches!(path, Path::Mprotect | Path::Munmap | Path::Dontneed) => {
+            format!("{text}: [PTE of {} non-present - no flush]", name(*page))
+        }
+        Act::FaultEnter(page) => format!("page fault on {}", name(*page)),
+        _ => text.to_owned(),
+    }
+}
+
+fn pte(pte: crate::kernel::types::Pte) -> &'static str {
+    use crate::kernel::types::Pte;
+    match pte {
+        Pte::None => "none",
+        Pte::Swap => "swap",
+        Pte::Present(p) if p.dirty => "present, dirty",
+        Pte::Present(_) => "present",
+    }
+}
+
+impl fmt::Display for Witness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const WIDTH: usize = 44;
+        let mut heads = String::new();
+        let mut rules = String::new();
+        for cpu in 0..self.cpus {
+            let head = format!("CPU{cpu}");
+            rules.push_str(&format!("{:<WIDTH$}", "-".repeat(head.len())));
+            heads.push_str(&format!("{head:<WIDTH$}"));
+        }
+        writeln!(f, "{}\n{}", heads.trim_end(), rules.trim_end())?;
+        for line in &self.lines {
+            let indent = WIDTH * usize::from(line.cpu.0);
+            writeln!(f, "{:indent$}{:<5} {}", "", line.id, line.text)?;
+        }
+        if let Some(v) = self.violation {
+            writeln!(f, "=> {} violation: {} of {} on CPU{}", v.class.name(), verb(v.kind), name(v.page), v.cpu.0)?;
+        }
+        Ok(())
+    }
+}
+
+fn verb(kind: AccessKind) -> &'static str {
+    match kind {
+        AccessKind::Load => "load",
+        AccessKind::Store => "store",
+        AccessKind::Fetch => "fetch",
+    }
+}

@@ -1,0 +1,67 @@
+//! The era: what the kernel around the policy does.
+
+/// How a shootdown reaches other CPUs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mechanism {
+    /// Flush locally, then interrupt the others and wait (before v5.13).
+    IpiSerial,
+    /// Interrupt the others, flush locally meanwhile, then wait (since v5.13, 4ce94eabac16).
+    IpiConcurrent,
+}
+
+/// The rules of the surrounding kernel. A policy row names a default; a recording keeps its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Era {
+    /// The name on the command line: the release it is taken from.
+    pub name: &'static str,
+    /// How an invalidation reaches the others.
+    pub mechanism: Mechanism,
+    /// mprotect flushes the span of PTEs whose rights changed (v5.19, 4a18419f71cd), not the whole range as soon as one
+    /// present PTE was visited.
+    pub mprotect_gathers: bool,
+    /// `MADV_PAGEOUT` calls the pending check for each page table. The walker came with v5.4, its check later.
+    pub pageout_checks_pending: bool,
+    /// Reclaim flushes and frees in its loop each time this many freed folios have collected (31 since v6.10); 0: only at
+    /// the end of the list.
+    pub free_batch_slots: u16,
+    /// A CPU that switched to another address space stays in `mm_cpumask` until a shootdown that names the address space
+    /// finds it there (v6.14, 209954cbc7d0).
+    pub lazy_mask: bool,
+    /// A full flush takes over above this many pages (`tlb_single_page_flush_ceiling`).
+    pub ceiling_pages: u64,
+    /// The backing store completes a write before it returns (zram), so the page is freed in the same pass.
+    pub synchronous_swap: bool,
+    /// A store through a clean entry translates again (x86). Off: it writes the frame the old entry names.
+    pub dirty_assist: bool,
+}
+
+const V4_13: Era = Era {
+    name: "v4.13",
+    mechanism: Mechanism::IpiSerial,
+    mprotect_gathers: false,
+    pageout_checks_pending: true,
+    free_batch_slots: 0,
+    lazy_mask: false,
+    ceiling_pages: 33,
+    synchronous_swap: true,
+    dirty_assist: true,
+};
+
+/// All eras, oldest first.
+pub static ERAS: &[Era] = &[
+    V4_13,
+    Era { name: "v5.17", mechanism: Mechanism::IpiConcurrent, ..V4_13 },
+    Era {
+        name: "v6.18",
+        mechanism: Mechanism::IpiConcurrent,
+        mprotect_gathers: true,
+        free_batch_slots: 31,
+        lazy_mask: true,
+        ..V4_13
+    },
+];
+
+/// Finds an era by name.
+pub fn find(name: &str) -> Option<&'static Era> {
+    ERAS.iter().find(|e| e.name == name)
+}

@@ -1,0 +1,350 @@
+//! Frames, steps and acts: how a kernel path is cut into atomic pieces.
+
+use crate::kernel::era::Era;
+use crate::kernel::op::OpKind;
+use crate::kernel::types::{AccessKind, Actor, Cpu, FrameNo, Lock, Mm, Page, Present, Pte, Span};
+use crate::oracle::{Class, Marks};
+use crate::policy::{Policy, Touch};
+use crate::world::{Cause, Request, TlbLevel, World};
+
+/// The kernel paths; one file each in `kernel/path/`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Path {
+    /// A user access: translate, walk, assist, fault.
+    Access,
+    /// The page-fault handler.
+    Fault,
+    /// `mprotect`, steps M.
+    Mprotect,
+    /// `munmap`, steps Z.
+    Munmap,
+    /// `madvise(MADV_DONTNEED)`, steps Z.
+    Dontneed,
+    /// `mmap`.
+    Mmap,
+    /// `madvise(MADV_PAGEOUT)`, steps P.
+    Pageout,
+    /// A call without effect here.
+    Other,
+    /// `shrink_folio_list`, steps R1..R9.
+    Reclaim,
+    /// `try_to_unmap_one`, steps R4.
+    Unmap,
+    /// A shootdown seen from its initiator, steps X.
+    Flush,
+    /// A shootdown seen from a target: the call-function interrupt, steps G.
+    Irq,
+}
+
+/// One activation of a path. Small enough to copy; packed further by the explorer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Frame {
+    /// Which path.
+    pub path: Path,
+    /// Its next step.
+    pub pc: u8,
+    /// What the last callee returned.
+    pub ret: u8,
+    /// Where a policy hook under way goes on; 0 if none is.
+    pub hook: u8,
+    /// Flags of the path.
+    pub flags: u8,
+    /// A register of a policy hook.
+    pub local: u32,
+    /// The page at hand.
+    pub page: Page,
+    /// The frame at hand.
+    pub frame: FrameNo,
+    /// How far a walk has come: a page number, or a CPU number in a shootdown.
+    pub cursor: u64,
+}
+
+impl Frame {
+    /// A path at its first step.
+    pub fn new(path: Path) -> Frame {
+        Frame {
+            path,
+            pc: 0,
+            ret: 0,
+            hook: 0,
+            flags: 0,
+            local: 0,
+            page: Page(0),
+            frame: FrameNo(0),
+            cursor: 0,
+        }
+    }
+
+    /// The same, about one page.
+    pub fn about(path: Path, page: Page) -> Frame {
+        Frame { page, ..Frame::new(path) }
+    }
+}
+
+/// How a step ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Go on with the frame's `pc`.
+    Next,
+    /// Nothing was done: try again when this has changed.
+    Blocked(Wait),
+    /// Run another path, then go on with the frame's `pc`.
+    Call(Frame),
+    /// The path is done.
+    Return(u8),
+}
+
+/// What a blocked step waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Wait {
+    /// A lock.
+    Lock(Lock),
+    /// The acknowledgements of the shootdown of this CPU.
+    Acks,
+    /// The folio lock that reclaim holds.
+    Folio(FrameNo),
+    /// A frame to be freed.
+    Memory,
+}
+
+/// What a step did that another core, the clock or a reader could want to know. Exactly what the two worlds must agree on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// A call begins.
+    Enter(OpKind),
+    /// A call returns to user space; its promise holds from now on.
+    Return(OpKind),
+    /// A lock is taken.
+    Lock(Lock),
+    /// A lock is released.
+    Unlock(Lock),
+    /// VMAs are changed.
+    Vma(Mm),
+    /// A PTE is read under its lock, or by a walker.
+    PteRead(Page),
+    /// A PTE is exchanged.
+    PteXchg {
+        /// Which.
+        page: Page,
+        /// What was there.
+        old: Pte,
+        /// What is there now.
+        new: Pte,
+    },
+    /// `mm_cpumask` is read.
+    MaskRead(Mm),
+    /// A CPU is dropped from `mm_cpumask`.
+    MaskClear(Mm),
+    /// Reclaim clears a PTE and puts the flush off; `dirty` is PTE.D.
+    Deferred {
+        /// Which page.
+        page: Page,
+        /// PTE.D.
+        dirty: bool,
+    },
+    /// A policy touches its words.
+    Words(Mm, Touch),
+    /// A shootdown begins.
+    FlushBegin {
+        /// What is flushed, and why.
+        request: Request,
+        /// Are there other CPUs to tell?
+        remote: bool,
+    },
+    /// A request is queued at a target; `sent` if that took an interrupt.
+    Post {
+        /// The target.
+        to: Cpu,
+        /// Its queue was empty.
+        sent: bool,
+    },
+    /// The initiator flushes its own TLB.
+    FlushLocal(Request),
+    /// The initiator has seen every acknowledgement.
+    FlushEnd(Request),
+    /// A target enters the interrupt and takes its queue.
+    IrqEnter {
+        /// How many requests the queue held.
+        requests: u16,
+    },
+    /// A target flushes for an initiator.
+    FlushRemote {
+        /// Whose request.
+        from: Cpu,
+        /// The request.
+        request: Request,
+        /// The target had another address space loaded: nothing to flush.
+        wrong_cpu: bool,
+    },
+    /// A target releases the initiator's entry.
+    Ack(Cpu),
+    /// A target leaves the interrupt.
+    IrqExit,
+    /// A user access is done, through this translation.
+    Use {
+        /// The page.
+        page: Page,
+        /// The access.
+        kind: AccessKind,
+        /// The frame it reached.
+        frame: FrameNo,
+        /// Where the translation came from; none if it was walked just now.
+        level: Option<TlbLevel>,
+    },
+    /// The walker read the page tables and filled the TLB.
+    Walk(Page),
+    /// A store through a clean entry translated again and set D.
+    Assist(Page),
+    /// An access faults.
+    FaultEnter(Page),
+    /// The fault handler returns; true if with SIGSEGV.
+    FaultExit(Page, bool),
+    /// The fault handler maps a frame; `read_in` if its content came from a device.
+    FaultMap {
+        /// The page.
+        page: Page,
+        /// The translation.
+        pte: Present,
+        /// Read from swap.
+        read_in: bool,
+    },
+    /// Reclaim puts a page on its private list.
+    Isolate(Page),
+    /// Reclaim has unmapped a folio and looks at it.
+    Shrink(FrameNo),
+    /// A folio is written to its backing store.
+    Write(FrameNo),
+    /// A folio leaves the cache and waits for the flush.
+    Freeze(FrameNo),
+    /// A frame goes back to the allocator.
+    Free(FrameNo),
+    /// A reclaim list is done.
+    ListEnd,
+}
+
+/// A step's place in the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StepId {
+    /// The path.
+    pub path: Path,
+    /// The step.
+    pub pc: u8,
+}
+
+/// Hears of every act; what the clock prices and the tests compare.
+pub trait Probe {
+    /// A step did this.
+    fn act(&mut self, who: Actor, act: Act, at: StepId);
+
+    /// A marked translation was used. Returns whether the promise it breaks already binds this CPU: under the clock,
+    /// nothing can happen after the promise sooner than one coherence latency.
+    fn marked_use(&mut self, who: Actor, page: Page, kind: AccessKind, marks: Marks) -> bool;
+
+    /// A usable translation broke a promise (`Some`), or the last mark of one was removed with it (`None`).
+    fn window(&mut self, cpu: Cpu, page: Page, class: Option<Class>);
+}
+
+/// Everything a step may reach.
+pub struct Cx<'a, W: World, P: Probe> {
+    /// The primitives.
+    pub world: &'a mut W,
+    /// The strategy.
+    pub policy: &'a dyn Policy,
+    /// The surrounding kernel.
+    pub era: &'a Era,
+    /// Who listens.
+    pub probe: &'a mut P,
+    /// Has the step acted? A step that has not is private, and the next one joins it.
+    pub acted: bool,
+    /// The step at hand.
+    pub at: StepId,
+}
+
+impl<W: World, P: Probe> Cx<'_, W, P> {
+    /// Reports an act.
+    pub fn act(&mut self, who: Actor, act: Act) {
+        self.acted = true;
+        self.probe.act(who, act, self.at);
+    }
+
+    /// Takes a lock and goes on with step `next`, or blocks.
+    pub fn lock(&mut self, who: Actor, f: &mut Frame, lock: Lock, next: u8) -> Flow {
+        if !self.world.try_lock(who, lock) {
+            return Flow::Blocked(Wait::Lock(lock));
+        }
+        self.act(who, Act::Lock(lock));
+        f.pc = next;
+        Flow::Next
+    }
+
+    /// Releases a lock and goes on with step `next`.
+    pub fn unlock(&mut self, who: Actor, f: &mut Frame, lock: Lock, next: u8) -> Flow {
+        self.world.unlock(who, lock);
+        self.act(who, Act::Unlock(lock));
+        f.pc = next;
+        Flow::Next
+    }
+
+    /// Exchanges a PTE and reports it.
+    pub fn xchg(&mut self, who: Actor, page: Page, new: Pte) -> Pte {
+        let old = self.world.pte_xchg(page, new);
+        self.act(who, Act::PteXchg { page, old, new });
+        old
+    }
+
+    /// Starts a shootdown: the frame to call, or none if there is nothing to do.
+    pub fn flush(request: Request) -> Frame {
+        let mut frame = Frame::new(Path::Flush);
+        (frame.flags, frame.local) = (cause_code(request.cause), u32::from(request.mm.map_or(u16::MAX, |mm| mm.0)));
+        if let Some(span) = request.span {
+            frame.cursor = span.first;
+            frame.page = Page(u32::try_from(span.pages).unwrap_or(u32::MAX).max(1));
+        }
+        frame
+    }
+}
+
+/// The request packed into the frame that [`Cx::flush`] made.
+pub(crate) fn request_of(f: &Frame) -> Request {
+    Request {
+        mm: u16::try_from(f.local).ok().filter(|&mm| mm != u16::MAX).map(Mm),
+        span: (f.page.0 > 0).then_some(Span { first: f.cursor, pages: u64::from(f.page.0) }),
+        cause: CAUSES[usize::from(f.flags)],
+    }
+}
+
+const CAUSES: [Cause; 6] =
+    [Cause::Batch, Cause::BeforeIo, Cause::PendingCheck, Cause::Operation, Cause::PerPage, Cause::Cow];
+
+fn cause_code(cause: Cause) -> u8 {
+    CAUSES.iter().position(|&c| c == cause).map_or(0, |i| i as u8)
+}
+
+/// A step's number in the reference and the kernel function it belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// The number, such as `R4.4a`.
+    pub id: &'static str,
+    /// What happens, in the kernel's words.
+    pub text: &'static str,
+}
+
+/// Declares the steps of a path, in order, each with its number and a label for witnesses.
+macro_rules! steps {
+    ($($variant:ident = $id:literal $text:literal,)*) => {
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u8)]
+        enum Step { $($variant),* }
+        impl Step {
+            const ALL: &'static [Step] = &[$(Step::$variant),*];
+            fn of(f: &$crate::kernel::frame::Frame) -> Step {
+                Step::ALL[usize::from(f.pc)]
+            }
+        }
+        /// The steps of this path.
+        pub(super) const LABELS: &[$crate::kernel::frame::Label] =
+            &[$($crate::kernel::frame::Label { id: $id, text: $text }),*];
+    };
+}
+pub(crate) use steps;

@@ -1,0 +1,85 @@
+//! What a thread asks of the machine or of the kernel: accesses and calls.
+
+use crate::kernel::frame::{Frame, Path};
+use crate::kernel::types::{AccessKind, Mm, Rights, Span};
+
+/// One thing a task does, start to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Op {
+    /// What.
+    pub kind: OpKind,
+    /// On which pages; one page for an access.
+    pub span: Span,
+    /// The new rights, for `mprotect` and `mmap`.
+    pub rights: Rights,
+}
+
+/// The kinds of operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OpKind {
+    /// A user access.
+    Access(AccessKind),
+    /// `mprotect(2)`.
+    Mprotect,
+    /// `munmap(2)`.
+    Munmap,
+    /// `mmap(2)` of fresh memory at a fixed place.
+    Mmap(crate::world::Backing),
+    /// `madvise(MADV_DONTNEED)`.
+    Dontneed,
+    /// `madvise(MADV_PAGEOUT)`.
+    Pageout,
+    /// A call that changes nothing the model knows (`MADV_NOHUGEPAGE`, a failed call).
+    Other,
+    /// One shrink list, by kswapd or by direct reclaim: the pages of the span in this address space, and whatever the driver
+    /// has isolated beforehand.
+    Reclaim(Mm),
+}
+
+impl OpKind {
+    /// The name of the system call or of the kernel's own activity.
+    pub fn name(self) -> &'static str {
+        match self {
+            OpKind::Access(AccessKind::Load) => "load",
+            OpKind::Access(AccessKind::Store) => "store",
+            OpKind::Access(AccessKind::Fetch) => "fetch",
+            OpKind::Mprotect => "mprotect",
+            OpKind::Munmap => "munmap",
+            OpKind::Mmap(_) => "mmap",
+            OpKind::Dontneed | OpKind::Pageout => "madvise",
+            OpKind::Other => "other",
+            OpKind::Reclaim(_) => "reclaim",
+        }
+    }
+}
+
+impl Op {
+    /// A user access to one page.
+    pub fn access(kind: AccessKind, vpn: u64) -> Op {
+        Op { kind: OpKind::Access(kind), span: Span::page(vpn), rights: Rights::NONE }
+    }
+
+    /// A call on a span.
+    pub fn call(kind: OpKind, span: Span) -> Op {
+        Op { kind, span, rights: Rights::NONE }
+    }
+
+    /// `mprotect(2)`.
+    pub fn mprotect(span: Span, rights: Rights) -> Op {
+        Op { kind: OpKind::Mprotect, span, rights }
+    }
+
+    /// The frame a task starts it with.
+    pub fn entry(&self) -> Frame {
+        Frame::new(match self.kind {
+            OpKind::Access(_) => Path::Access,
+            OpKind::Mprotect => Path::Mprotect,
+            OpKind::Munmap => Path::Munmap,
+            OpKind::Mmap(_) => Path::Mmap,
+            OpKind::Dontneed => Path::Dontneed,
+            OpKind::Pageout => Path::Pageout,
+            OpKind::Other => Path::Other,
+            OpKind::Reclaim(_) => Path::Reclaim,
+        })
+    }
+}

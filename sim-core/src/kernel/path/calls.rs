@@ -1,0 +1,44 @@
+//! Calls that change VMAs only, or nothing.
+
+use crate::kernel::frame::{Act, Cx, Flow, Frame, Probe, steps};
+use crate::kernel::op::OpKind;
+use crate::kernel::types::{Actor, Lock};
+use crate::oracle;
+use crate::world::{Vma, World};
+
+steps! {
+    Enter = "C0" "system call",
+    LockMmap = "C1" "mmap_write_lock()",
+    Map = "C2" "vma_link()",
+    UnlockMmap = "C3" "mmap_write_unlock()",
+    Return = "C4" "system call returns",
+}
+
+pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
+    let op = cx.world.op(who.task);
+    let mm = cx.world.mm(who.task).expect("a system call has an address space");
+    match Step::of(f) {
+        Step::Enter => {
+            cx.act(who, Act::Enter(op.kind));
+            f.pc = if op.kind == OpKind::Other { Step::Return as u8 } else { Step::LockMmap as u8 };
+            Flow::Next
+        }
+        Step::LockMmap => cx.lock(who, f, Lock::MmapWrite(mm), Step::Map as u8),
+        Step::Map => {
+            let OpKind::Mmap(backing) = op.kind else { unreachable!("only mmap maps") };
+            cx.world.set_vma(mm, op.span, Vma { mapped: true, rights: op.rights, backing });
+            oracle::grant(cx, who, op.span, op.rights, true);
+            cx.act(who, Act::Vma(mm));
+            f.pc = Step::UnlockMmap as u8;
+            Flow::Next
+        }
+        Step::UnlockMmap => cx.unlock(who, f, Lock::MmapWrite(mm), Step::Return as u8),
+        Step::Return => {
+            if matches!(op.kind, OpKind::Mmap(_)) {
+                oracle::promise(cx, who, op.span, op.rights, true);
+            }
+            cx.act(who, Act::Return(op.kind));
+            Flow::Return(0)
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! A shootdown from the side of its initiator: `flush_tlb_mm_range()`, `arch_tlbbatch_flush()`, `flush_tlb_multi()`, steps X.
+
+use crate::kernel::era::Mechanism;
+use crate::kernel::frame::{Act, Cx, Flow, Frame, Probe, Wait, request_of, steps};
+use crate::kernel::types::{Actor, Mm, Span};
+use crate::oracle;
+use crate::world::{Request, World};
+
+steps! {
+    Begin = "X3" "flush_tlb_info: read mm_cpumask",
+    SerialLocal = "X4" "flush_tlb_func() on this CPU",
+    Post = "X6" "smp_call_function_many_cond(): queue, send IPI",
+    ConcurrentLocal = "X4" "flush_tlb_func() on this CPU, meanwhile",
+    Wait = "X6" "wait for every csd lock",
+    End = "X7" "flush done",
+}
+
+/// There are targets.
+const REMOTE: u8 = 1;
+
+pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
+    match Step::of(f) {
+        Step::Begin => {
+            let request = request_of(f);
+            let remote = cx.world.request_begin(who, request);
+            cx.act(who, Act::FlushBegin { request, remote });
+            *f = Frame { flags: if remote { REMOTE } else { 0 }, ..Frame::new(f.path) };
+            f.pc = match cx.era.mechanism {
+                Mechanism::IpiSerial => Step::SerialLocal as u8,
+                Mechanism::IpiConcurrent if remote => Step::Post as u8,
+                Mechanism::IpiConcurrent => Step::ConcurrentLocal as u8,
+            };
+            Flow::Next
+        }
+        Step::SerialLocal => {
+            local(cx, who);
+            f.pc = if f.flags == REMOTE { Step::Post as u8 } else { Step::End as u8 };
+            Flow::Next
+        }
+        Step::Post => {
+            let Some(to) = cx.world.next_target(who.cpu, f.cursor as u16) else {
+                f.pc = match cx.era.mechanism {
+                    Mechanism::IpiSerial => Step::Wait as u8,
+                    Mechanism::IpiConcurrent => Step::ConcurrentLocal as u8,
+                };
+                return Flow::Next;
+            };
+            let sent = cx.world.post(who.cpu, to);
+            cx.act(who, Act::Post { to, sent });
+            f.cursor = u64::from(to.0) + 1;
+            Flow::Next
+        }
+        Step::ConcurrentLocal => {
+            local(cx, who);
+            f.pc = if f.flags == REMOTE { Step::Wait as u8 } else { Step::End as u8 };
+            Flow::Next
+        }
+        Step::Wait => {
+            if cx.world.acks_outstanding(who.cpu) {
+                return Flow::Blocked(Wait::Acks);
+            }
+            f.pc = Step::End as u8;
+            Flow::Next
+        }
+        Step::End => {
+            let request = cx.world.request(who.cpu);
+            if request.mm.is_none() {
+                cx.world.batch_clear(who.task);
+            }
+            cx.world.request_end(who.cpu);
+            cx.act(who, Act::FlushEnd(request));
+            Flow::Return(0)
+        }
+    }
+}
+
+/// X4, with interrupts off: only if this CPU is concerned.
+fn local<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor) {
+    let request = cx.world.request(who.cpu);
+    let loaded = cx.world.loaded(who.cpu);
+    let concerned = match request.mm {
+        Some(mm) => loaded == Some(mm),
+        None => cx.world.batch_contains(who.task, who.cpu),
+    };
+    if concerned && let Some(loaded) = loaded {
+        oracle::drop_entries(cx, who.cpu, extent(request, loaded));
+        cx.act(who, Act::FlushLocal(request));
+    }
+}
+
+/// What a CPU with this address space loaded drops for a request.
+pub(super) fn extent(request: Request, loaded: Mm) -> (Mm, Span) {
+    (loaded, request.span.unwrap_or(Span { first: 0, pages: u64::MAX }))
+}

@@ -1,0 +1,65 @@
+//! A shootdown from the side of a target: the call-function interrupt and `flush_tlb_func()`, steps G.
+
+use crate::kernel::frame::{Act, Cx, Flow, Frame, Probe, steps};
+use crate::kernel::path::flush::extent;
+use crate::kernel::types::{Actor, Cpu};
+use crate::oracle;
+use crate::world::World;
+
+steps! {
+    Enter = "G1" "call-function interrupt: llist_del_all()",
+    Flush = "G7" "flush_tlb_func()",
+    Ack = "G9" "csd_unlock()",
+    Exit = "G9" "interrupt returns",
+}
+
+pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
+    match Step::of(f) {
+        Step::Enter => {
+            let requests = cx.world.drain(who.cpu);
+            cx.act(who, Act::IrqEnter { requests });
+            f.pc = Step::Flush as u8;
+            Flow::Next
+        }
+        Step::Flush => {
+            let Some(from) = cx.world.in_service(who.cpu) else {
+                f.pc = Step::Exit as u8;
+                return Flow::Next;
+            };
+            f.cursor = u64::from(from.0);
+            flush(cx, who, from);
+            f.pc = Step::Ack as u8;
+            Flow::Next
+        }
+        Step::Ack => {
+            let from = Cpu(f.cursor as u16);
+            cx.world.ack(who.cpu, from);
+            cx.act(who, Act::Ack(from));
+            f.pc = Step::Flush as u8;
+            Flow::Next
+        }
+        Step::Exit => {
+            cx.act(who, Act::IrqExit);
+            Flow::Return(0)
+        }
+    }
+}
+
+/// G2..G8. A request that names an address space this CPU has not loaded finds nothing to flush; kernels that keep their
+/// masks lazily take the CPU out of the mask on that occasion.
+fn flush<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, from: Cpu) {
+    let request = cx.world.request(from);
+    let loaded = cx.world.loaded(who.cpu);
+    let wrong_cpu = request.mm.is_some() && loaded != request.mm;
+    if wrong_cpu {
+        if cx.era.lazy_mask
+            && let Some(mm) = request.mm
+        {
+            cx.world.mask_clear(mm, who.cpu);
+            cx.act(who, Act::MaskClear(mm));
+        }
+    } else if let Some(loaded) = loaded {
+        oracle::drop_entries(cx, who.cpu, extent(request, loaded));
+    }
+    cx.act(who, Act::FlushRemote { from, request, wrong_cpu });
+}

@@ -1,0 +1,134 @@
+//! `mprotect`: `do_mprotect_pkey()` and `change_pte_range()`, steps M1..M10.
+
+use crate::kernel::frame::{Act, Cx, Flow, Frame, Probe, steps};
+use crate::kernel::op::OpKind;
+use crate::kernel::path::hook;
+use crate::kernel::types::{Actor, Lock, Mm, Present, Pte, Rights, Span};
+use crate::oracle::{self, ghost};
+use crate::policy::Hook;
+use crate::world::{Cause, Gather, Request, World};
+
+steps! {
+    Enter = "M0" "mprotect()",
+    LockMmap = "M1" "mmap_write_lock()",
+    SplitVma = "M2" "mprotect_fixup(): new vm_page_prot",
+    NextTable = "M4" "change_pmd_range()",
+    LockPtl = "M4" "pte_offset_map_lock()",
+    Pending = "M5" "flush_tlb_batched_pending()",
+    Change = "M6" "change_pte_range()",
+    UnlockPtl = "M7" "pte_unmap_unlock()",
+    Flush = "M8" "flush_tlb_range(), if a PTE was changed",
+    UnlockMmap = "M10" "mmap_write_unlock()",
+    Return = "M10" "mprotect() returns",
+}
+
+pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
+    let op = cx.world.op(who.task);
+    let mm = cx.world.mm(who.task).expect("mprotect has an address space");
+    match Step::of(f) {
+        Step::Enter => {
+            cx.act(who, Act::Enter(OpKind::Mprotect));
+            f.pc = Step::LockMmap as u8;
+            Flow::Next
+        }
+        Step::LockMmap => cx.lock(who, f, Lock::MmapWrite(mm), Step::SplitVma as u8),
+        Step::SplitVma => {
+            cx.world.protect_vma(mm, op.span, op.rights);
+            oracle::grant(cx, who, op.span, op.rights, false);
+            *cx.world.gather(who.task) = Gather::default();
+            cx.act(who, Act::Vma(mm));
+            (f.cursor, f.pc) = (op.span.first, Step::NextTable as u8);
+            Flow::Next
+        }
+        Step::NextTable => {
+            f.pc = next_table(cx.world, mm, f, op.span, Step::LockPtl as u8, Step::Flush as u8);
+            Flow::Next
+        }
+        Step::LockPtl => {
+            let table = cx.world.table_at(mm, f.cursor).expect("the walk found a table");
+            cx.lock(who, f, Lock::Ptl(table), Step::Pending as u8)
+        }
+        Step::Pending => hook(cx, who, f, mm, Hook::BeforeTrust, Step::Change as u8),
+        Step::Change => {
+            let in_table = cx.world.table_span(f.cursor).clip(op.span);
+            let rest = Span { first: f.cursor, pages: in_table.end() - f.cursor };
+            let Some(page) = cx.world.next_page(mm, rest) else {
+                f.pc = Step::UnlockPtl as u8;
+                return Flow::Next;
+            };
+            change(cx, who, page, op.rights);
+            leave(cx.world.vpn(page), in_table, f, Step::UnlockPtl as u8);
+            Flow::Next
+        }
+        Step::UnlockPtl => {
+            let table = cx.world.table_at(mm, f.cursor).expect("tables stay while mmap_lock is held");
+            f.cursor = cx.world.table_span(f.cursor).end();
+            cx.unlock(who, f, Lock::Ptl(table), Step::NextTable as u8)
+        }
+        Step::Flush => {
+            f.pc = Step::UnlockMmap as u8;
+            let changed = cx.world.gather(who.task).span;
+            match changed.pages {
+                0 => Flow::Next,
+                _ => {
+                    let span = if cx.era.mprotect_gathers { changed } else { op.span };
+                    let span = (span.pages <= cx.era.ceiling_pages).then_some(span);
+                    Flow::Call(Cx::<W, P>::flush(Request { mm: Some(mm), span, cause: Cause::Operation }))
+                }
+            }
+        }
+        Step::UnlockMmap => cx.unlock(who, f, Lock::MmapWrite(mm), Step::Return as u8),
+        Step::Return => {
+            oracle::promise(cx, who, op.span, op.rights, true);
+            cx.act(who, Act::Return(OpKind::Mprotect));
+            Flow::Return(0)
+        }
+    }
+}
+
+/// Moves a walk on to the next page table that exists: `found`, or `done` past the end of the span.
+pub(super) fn next_table<W: World>(world: &W, mm: Mm, f: &mut Frame, span: Span, found: u8, done: u8) -> u8 {
+    while f.cursor < span.end() {
+        if world.table_at(mm, f.cursor).is_some() {
+            return found;
+        }
+        f.cursor = world.table_span(f.cursor).end();
+    }
+    done
+}
+
+/// Moves a walk inside one table past page number `vpn`; at the end of the table it stays on its last page and goes on
+/// with step `done`, so that the table can still be named.
+pub(super) fn leave(vpn: u64, in_table: Span, f: &mut Frame, done: u8) {
+    if vpn + 1 < in_table.end() {
+        f.cursor = vpn + 1;
+    } else {
+        (f.cursor, f.pc) = (vpn, done);
+    }
+}
+
+/// M6. The exchange to none and back is one step here: the PTE is rewritten under its PTL, and only a walker could look
+/// in between, which would fault and wait for that PTL.
+fn change<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: crate::kernel::types::Page, rights: Rights) {
+    ghost::inspected(cx.world, page);
+    let Pte::Present(old) = cx.world.pte(page) else {
+        cx.act(who, Act::PteRead(page));
+        return;
+    };
+    // A promotion of an exclusive, already written page makes it writable here; otherwise the next store faults.
+    let exclusive = cx.world.folio(old.frame).anon && old.dirty;
+    let writable = rights.write() && (old.writable || exclusive);
+    let new = Present { writable, protnone: !rights.read(), ..old };
+    let weaker = (old.writable && !writable) || (new.protnone && !old.protnone);
+    if weaker {
+        ghost::weakened(cx.world, who.cpu, page);
+    }
+    cx.xchg(who, page, Pte::Present(new));
+    // pte_needs_flush() on x86: a change of W in either direction, or a present entry that goes.
+    let needs_flush = !old.protnone && (old.writable != writable || new.protnone);
+    if needs_flush || !cx.era.mprotect_gathers {
+        let span = Span::page(cx.world.vpn(page));
+        let gather = cx.world.gather(who.task);
+        gather.span = gather.span.cover(span);
+    }
+}

@@ -1,0 +1,85 @@
+//! `madvise(MADV_PAGEOUT)`: `madvise_cold_or_pageout_pte_range()`, one page table at a time.
+
+use crate::kernel::frame::{Act, Cx, Flow, Frame, Probe, steps};
+use crate::kernel::op::OpKind;
+use crate::kernel::path::{hook, reclaim};
+use crate::kernel::path::mprotect::{leave, next_table};
+use crate::kernel::types::{Actor, Lock, Page, Span};
+use crate::oracle::ghost;
+use crate::policy::Hook;
+use crate::world::{Folio, World};
+
+steps! {
+    Enter = "P0" "madvise(MADV_PAGEOUT)",
+    LockMmap = "P1" "mmap_read_lock()",
+    NextTable = "P2" "walk_page_range()",
+    LockPtl = "P2" "pte_offset_map_lock()",
+    Pending = "P3" "flush_tlb_batched_pending()",
+    Isolate = "P4" "folio_isolate_lru()",
+    UnlockPtl = "P5" "pte_unmap_unlock()",
+    Reclaim = "P6" "reclaim_pages()",
+    UnlockMmap = "P7" "mmap_read_unlock()",
+    Return = "P8" "madvise() returns",
+}
+
+pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
+    let op = cx.world.op(who.task);
+    let mm = cx.world.mm(who.task).expect("madvise has an address space");
+    match Step::of(f) {
+        Step::Enter => {
+            cx.act(who, Act::Enter(OpKind::Pageout));
+            f.pc = Step::LockMmap as u8;
+            Flow::Next
+        }
+        Step::LockMmap => {
+            f.cursor = op.span.first;
+            cx.lock(who, f, Lock::MmapRead(mm), Step::NextTable as u8)
+        }
+        Step::NextTable => {
+            f.pc = next_table(cx.world, mm, f, op.span, Step::LockPtl as u8, Step::UnlockMmap as u8);
+            Flow::Next
+        }
+        Step::LockPtl => {
+            let table = cx.world.table_at(mm, f.cursor).expect("the walk found a table");
+            let next = if cx.era.pageout_checks_pending { Step::Pending } else { Step::Isolate };
+            cx.lock(who, f, Lock::Ptl(table), next as u8)
+        }
+        Step::Pending => hook(cx, who, f, mm, Hook::BeforeTrust, Step::Isolate as u8),
+        Step::Isolate => {
+            let in_table = cx.world.table_span(f.cursor).clip(op.span);
+            let rest = Span { first: f.cursor, pages: in_table.end() - f.cursor };
+            let Some(page) = cx.world.next_page(mm, rest) else {
+                f.pc = Step::UnlockPtl as u8;
+                return Flow::Next;
+            };
+            isolate(cx, who, page);
+            leave(cx.world.vpn(page), in_table, f, Step::UnlockPtl as u8);
+            Flow::Next
+        }
+        Step::UnlockPtl => {
+            let table = cx.world.table_at(mm, f.cursor).expect("tables stay while mmap_lock is held");
+            cx.unlock(who, f, Lock::Ptl(table), Step::Reclaim as u8)
+        }
+        Step::Reclaim => {
+            (f.cursor, f.pc) = (cx.world.table_span(f.cursor).end(), Step::NextTable as u8);
+            Flow::Call(reclaim::shrink_isolated())
+        }
+        Step::UnlockMmap => cx.unlock(who, f, Lock::MmapRead(mm), Step::Return as u8),
+        Step::Return => {
+            cx.act(who, Act::Return(OpKind::Pageout));
+            Flow::Return(0)
+        }
+    }
+}
+
+fn isolate<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page) {
+    ghost::inspected(cx.world, page);
+    match cx.world.pte(page).present().map(|pte| (pte.frame, cx.world.folio(pte.frame))) {
+        Some((frame, folio)) if !folio.isolated => {
+            cx.world.set_folio(frame, Folio { isolated: true, ..folio });
+            cx.world.isolate(who.task, page);
+            cx.act(who, Act::Isolate(page));
+        }
+        _ => cx.act(who, Act::PteRead(page)),
+    }
+}

@@ -1,0 +1,90 @@
+//! Unmapping one page for reclaim: `try_to_unmap_one()`, steps R4.1..R4.11.
+
+use crate::kernel::frame::{Act, Cx, Flow, Frame, Probe, steps};
+use crate::kernel::path::hook;
+use crate::kernel::types::{Actor, Lock, Pte, Span};
+use crate::oracle::ghost;
+use crate::policy::Hook;
+use crate::world::{Cause, Folio, Request, World};
+
+steps! {
+    LockPtl = "R4.1" "page_vma_mapped_walk(): lock PTL",
+    ReadPte = "R4.2" "pte still maps the page?",
+    Decide = "R4.3" "should_defer_flush()",
+    Clear = "R4.4a" "ptep_get_and_clear()",
+    AddMask = "R4.5a" "arch_tlbbatch_add_mm()",
+    SetPending = "R4.6a" "set_tlb_ubc_flush_pending()",
+    ClearFlush = "R4.4b" "ptep_clear_flush()",
+    SwapEntry = "R4.9" "set_pte_at(swap entry)",
+    UnlockPtl = "R4.11" "page_vma_mapped_walk_done(): unlock PTL",
+}
+
+/// What is remembered of the cleared PTE: its D bit.
+const DIRTY: u8 = 1;
+
+pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
+    let mm = cx.world.mm_of(f.page);
+    match Step::of(f) {
+        Step::LockPtl => {
+            let table = cx.world.table_of(f.page);
+            cx.lock(who, f, Lock::Ptl(table), Step::ReadPte as u8)
+        }
+        Step::ReadPte => {
+            cx.act(who, Act::PteRead(f.page));
+            let maps = cx.world.pte(f.page).present().is_some_and(|pte| pte.frame == f.frame);
+            f.pc = if maps { Step::Decide as u8 } else { Step::UnlockPtl as u8 };
+            Flow::Next
+        }
+        Step::Decide => {
+            cx.act(who, Act::MaskRead(mm));
+            let defer = cx.policy.defer(cx.world.mask_any_but(mm, who.cpu));
+            f.pc = if defer { Step::Clear as u8 } else { Step::ClearFlush as u8 };
+            Flow::Next
+        }
+        Step::Clear => {
+            clear(cx, who, f);
+            f.pc = Step::AddMask as u8;
+            Flow::Next
+        }
+        Step::AddMask => {
+            cx.world.batch_add_mask(who.task, mm);
+            let dirty = f.flags == DIRTY;
+            let batch = cx.world.batch(who.task);
+            batch.required = true;
+            // R4.7a: a frame that was dirty in its PTE may be written by stale entries, so no IO before the flush.
+            batch.writable |= dirty;
+            cx.act(who, Act::Deferred { page: f.page, dirty });
+            f.pc = Step::SetPending as u8;
+            Flow::Next
+        }
+        Step::SetPending => hook(cx, who, f, mm, Hook::Deferred, Step::SwapEntry as u8),
+        Step::ClearFlush => {
+            clear(cx, who, f);
+            f.pc = Step::SwapEntry as u8;
+            let span = Some(Span::page(cx.world.vpn(f.page)));
+            Flow::Call(Cx::<W, P>::flush(Request { mm: Some(mm), span, cause: Cause::PerPage }))
+        }
+        Step::SwapEntry => {
+            let folio = cx.world.folio(f.frame);
+            // R4.8: the PTE's D moves to the folio. File pages leave an empty PTE.
+            cx.world.set_folio(f.frame, Folio { dirty: folio.dirty || f.flags == DIRTY, ..folio });
+            if folio.anon {
+                cx.xchg(who, f.page, Pte::Swap);
+            }
+            f.pc = Step::UnlockPtl as u8;
+            Flow::Next
+        }
+        Step::UnlockPtl => {
+            let table = cx.world.table_of(f.page);
+            cx.world.unlock(who, Lock::Ptl(table));
+            cx.act(who, Act::Unlock(Lock::Ptl(table)));
+            Flow::Return(0)
+        }
+    }
+}
+
+fn clear<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) {
+    ghost::weakened(cx.world, who.cpu, f.page);
+    let old = cx.xchg(who, f.page, Pte::None);
+    f.flags = if old.present().is_some_and(|pte| pte.dirty) { DIRTY } else { 0 };
+}

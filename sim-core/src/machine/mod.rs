@@ -1,0 +1,2 @@
+//! The hardware.
+pub mod tlb;

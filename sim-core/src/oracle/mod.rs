@@ -1,0 +1,188 @@
+//! What was promised to user space, and which translations break it.
+//!
+//! When an operation returns it has promised something about some pages. From then on a *use* of a translation that breaks
+//! the promise is a violation; its mere presence is not. The oracle marks such translations when the promise is made, so
+//! that the hot path tests one byte of the entry it hit. It does not know why a flush happened.
+
+pub mod ghost;
+
+use crate::kernel::frame::{Cx, Probe};
+use crate::kernel::types::{AccessKind, Actor, Cpu, Mm, Page, Rights, Span};
+use crate::machine::tlb::Entry;
+use crate::world::{Promise, World};
+
+/// The classes of violation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Class {
+    /// An access with a right that was taken away (I-PERM).
+    Permission,
+    /// An access through a mapping that is gone (I-UNMAP).
+    Unmapped,
+}
+
+impl Class {
+    /// All of them, in the order of every report.
+    pub const ALL: [Class; 2] = [Class::Permission, Class::Unmapped];
+
+    /// The name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Class::Permission => "permission",
+            Class::Unmapped => "unmapped",
+        }
+    }
+}
+
+/// The promises one translation breaks; kept in the translation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Marks(u8);
+
+const NO_STORE: u8 = 1;
+const NO_LOAD: u8 = 2;
+const UNMAPPED: u8 = 4;
+
+impl Marks {
+    /// From the byte kept in a translation.
+    pub fn of(entry: Entry) -> Marks {
+        Marks(entry.marks)
+    }
+
+    /// Breaks no promise.
+    pub fn is_clean(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The class of violation an access through it would be, if any.
+    pub fn breaks(self, kind: AccessKind) -> Option<Class> {
+        if self.0 & UNMAPPED != 0 {
+            return Some(Class::Unmapped);
+        }
+        let forbidden = NO_LOAD | if kind == AccessKind::Store { NO_STORE } else { 0 };
+        (self.0 & forbidden != 0).then_some(Class::Permission)
+    }
+
+    /// The class of the window it keeps open.
+    pub fn class(self) -> Option<Class> {
+        match self.0 {
+            0 => None,
+            m if m & UNMAPPED != 0 => Some(Class::Unmapped),
+            _ => Some(Class::Permission),
+        }
+    }
+}
+
+/// The marks of a translation under a promise. A mapping that is gone stays gone: mapping something else at the same
+/// address does not make the old translation right, so that mark is only ever added.
+fn judge(entry: Entry, promise: Promise) -> u8 {
+    let mut marks = entry.marks & UNMAPPED;
+    if !promise.mapped {
+        marks |= UNMAPPED;
+    }
+    if !promise.rights.read() {
+        marks |= NO_LOAD;
+    }
+    if entry.writable && !promise.rights.write() {
+        marks |= NO_STORE;
+    }
+    marks
+}
+
+/// Re-marks every translation of a page after its promise changed.
+fn remark<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, page: Page) {
+    let promise = cx.world.promise(page);
+    let mut from = 0;
+    while let Some(cpu) = cx.world.next_holder(page, from) {
+        from = cpu.0 + 1;
+        let entry = cx.world.tlb_peek(cpu, page).expect("a holder holds");
+        let marks = judge(entry, promise);
+        if marks != entry.marks {
+            cx.world.tlb_update(cpu, page, Entry { marks, ..entry });
+            let class = Marks(marks).class();
+            if class != Marks::of(entry).class() {
+                cx.probe.window(cpu, page, class);
+            }
+        }
+    }
+}
+
+/// Applies `change` to the promise of every touched page of a span.
+fn change<W: World, P: Probe>(
+    cx: &mut Cx<'_, W, P>,
+    who: Actor,
+    span: Span,
+    change: impl Fn(Promise) -> Promise,
+) {
+    let mm = cx.world.mm(who.task).expect("operations belong to an address space");
+    let mut rest = span;
+    while let Some(page) = cx.world.next_page(mm, rest) {
+        let vpn = cx.world.vpn(page);
+        rest = Span { first: vpn + 1, pages: span.end() - vpn - 1 };
+        let (old, new) = (cx.world.promise(page), change(cx.world.promise(page)));
+        if old != new {
+            cx.world.set_promise(page, new);
+            remark(cx, page);
+        }
+        if rest.pages == 0 {
+            break;
+        }
+    }
+}
+
+/// An operation begins: while it runs, user space may see either side of it.
+pub fn grant<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, span: Span, rights: Rights, mapped: bool) {
+    change(cx, who, span, |p| Promise { mapped: p.mapped || mapped, rights: p.rights.union(rights) });
+}
+
+/// An operation returns: only this is allowed from now on.
+pub fn promise<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, span: Span, rights: Rights, mapped: bool) {
+    change(cx, who, span, |_| Promise { mapped, rights });
+    ghost::promised(cx.world, who, span);
+}
+
+/// A translation is used.
+pub fn used<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, kind: AccessKind, entry: Entry) {
+    let marks = Marks::of(entry);
+    if marks.breaks(kind).is_some() {
+        cx.probe.marked_use(who, page, kind, marks);
+    }
+}
+
+/// An access is attempted: the forbidden ones are what a verdict of `never` is about.
+pub fn attempt<W: World>(world: &mut W, page: Page, kind: AccessKind) {
+    let promise = world.promise(page);
+    let granted = promise.mapped && promise.rights.read() && (kind != AccessKind::Store || promise.rights.write());
+    if !granted {
+        ghost::attempted(world, page);
+    }
+}
+
+/// A translation is filled. The walker saw a PTE that grants it, so it is clean unless the kernel is broken.
+pub fn fill<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, cpu: Cpu, page: Page, kind: AccessKind, entry: Entry) {
+    let marks = judge(entry, cx.world.promise(page));
+    let probe = &mut *cx.probe;
+    cx.world.tlb_fill(cpu, page, kind, Entry { marks, ..entry }, &mut |page, gone| close(probe, cpu, page, gone));
+    if let Some(class) = Marks(marks).class() {
+        cx.probe.window(cpu, page, Some(class));
+    }
+}
+
+/// A CPU drops its translation of one page (a faulting access does).
+pub fn forget<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, cpu: Cpu, page: Page) {
+    if cx.world.tlb_peek(cpu, page).is_some() {
+        let span = Span::page(cx.world.vpn(page));
+        let mm = cx.world.mm_of(page);
+        drop_entries(cx, cpu, (mm, span));
+    }
+}
+
+/// A CPU drops translations; the windows they kept open close.
+pub fn drop_entries<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, cpu: Cpu, what: (Mm, Span)) {
+    let probe = &mut *cx.probe;
+    cx.world.tlb_drop(cpu, what, &mut |page, gone| close(probe, cpu, page, gone));
+}
+
+fn close<P: Probe>(probe: &mut P, cpu: Cpu, page: Page, gone: Entry) {
+    if !Marks::of(gone).is_clean() {
+        probe.window(cpu, page, None);
+    }
+}

@@ -1,0 +1,88 @@
+//! Flush policies: when an invalidation may be put off, and when it must be made.
+//!
+//! A policy knows hooks and a few shared words. It does not know the paths around the hooks, nor how long a cycle is. To add
+//! one: a file here and a row in [`POLICIES`] (`docs/add-a-policy.md`).
+
+mod batched;
+mod immediate;
+mod pending_flag;
+mod pending_generation;
+
+use std::fmt::Debug;
+
+/// A flush policy. Hooks that touch shared words do so one access at a time, so that every interleaving exists.
+pub trait Policy: Sync + Debug {
+    /// R4.3 `should_defer_flush`: may reclaim put off the flush for the PTE it is about to clear?
+    /// `remote_in_mask`: a CPU other than the reclaimer's is in `mm_cpumask`.
+    fn defer(&self, remote_in_mask: bool) -> bool;
+
+    /// One step of a hook, which makes at most one access to `words`. `pc` is 0 at first and then whatever the previous
+    /// step returned; `local` is a register of this execution of the hook, 0 at first.
+    fn hook(&self, hook: Hook, pc: u8, words: &mut Words, local: &mut u32) -> HookStep {
+        let _ = (hook, pc, words, local);
+        HookStep::Done
+    }
+}
+
+/// Where the kernel asks a policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Hook {
+    /// R4.6a: reclaim has cleared a PTE and put the flush off; its PTL is held.
+    Deferred,
+    /// F: an operation is about to trust what it reads under a PTL it has just taken.
+    BeforeTrust,
+}
+
+/// What one step of a hook did, and how to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HookStep {
+    /// Nothing (more) to do.
+    Done,
+    /// One access to the words was made; call again with this `pc`.
+    Touched(Touch, u8),
+    /// Flush the whole address space on every CPU, then call again with this `pc`.
+    FlushMm(u8),
+}
+
+/// How a hook touched the words: what the access costs depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Touch {
+    /// A load.
+    Read,
+    /// A store.
+    Write,
+    /// A locked read-modify-write.
+    Atomic,
+}
+
+/// The words a policy keeps in each address space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Words {
+    /// `mm->tlb_flush_batched`: a flag, or the two halves of the generation pair.
+    pub batched: u32,
+}
+
+/// A row of the registry.
+#[derive(Debug)]
+pub struct PolicyInfo {
+    /// The name on the command line.
+    pub name: &'static str,
+    /// Other names it answers to.
+    pub aliases: &'static [&'static str],
+    /// The commit that introduced it.
+    pub commit: &'static str,
+    /// The kernels that have it.
+    pub kernels: &'static str,
+    /// One sentence.
+    pub summary: &'static str,
+    /// The strategy.
+    pub strategy: &'static dyn Policy,
+}
+
+/// All policies, in order of history.
+pub static POLICIES: &[PolicyInfo] = &[immediate::INFO, batched::INFO, pending_flag::INFO, pending_generation::INFO];
+
+/// Finds a policy by name or alias.
+pub fn find(name: &str) -> Option<&'static PolicyInfo> {
+    POLICIES.iter().find(|p| p.name == name || p.aliases.contains(&name))
+}

@@ -1,0 +1,108 @@
+//! P6: the generation pair of 5ee2fa2f0636, which replaced the flag.
+
+use crate::policy::{Hook, HookStep, Policy, PolicyInfo, Touch, Words};
+
+/// Where the flushed half starts (`TLB_FLUSH_BATCH_FLUSHED_SHIFT`).
+const FLUSHED_SHIFT: u32 = 16;
+/// Width of each half (`TLB_FLUSH_BATCH_PENDING_MASK`).
+const MASK: u32 = 0x7fff;
+/// Beyond this many pending the pair is restarted, so that pending can never catch up with flushed from behind
+/// (`TLB_FLUSH_BATCH_PENDING_LARGE`).
+const LARGE: u32 = MASK / 2;
+
+/// Reclaim counts up a pending generation; an operation flushes if it differs from the flushed one, and records what it
+/// read before the flush, unless a producer slipped in.
+#[derive(Debug)]
+struct PendingGeneration;
+
+impl Policy for PendingGeneration {
+    fn defer(&self, remote_in_mask: bool) -> bool {
+        remote_in_mask
+    }
+
+    fn hook(&self, hook: Hook, pc: u8, words: &mut Words, local: &mut u32) -> HookStep {
+        match (hook, pc) {
+            (Hook::Deferred, 0) => {
+                *local = words.batched;
+                HookStep::Touched(Touch::Read, 1)
+            }
+            (Hook::Deferred, 1) if *local & MASK > LARGE => {
+                // A failed exchange means somebody else restarted or flushed: read again.
+                let won = words.batched == *local;
+                if won {
+                    words.batched = 1;
+                }
+                *local = words.batched;
+                HookStep::Touched(Touch::Atomic, if won { 2 } else { 1 })
+            }
+            (Hook::Deferred, 1) => {
+                words.batched += 1;
+                HookStep::Touched(Touch::Atomic, 2)
+            }
+            (Hook::BeforeTrust, 0) => {
+                *local = words.batched;
+                let pending = *local & MASK;
+                let flushed = *local >> FLUSHED_SHIFT;
+                HookStep::Touched(Touch::Read, if pending == flushed { 3 } else { 1 })
+            }
+            (Hook::BeforeTrust, 1) => HookStep::FlushMm(2),
+            (Hook::BeforeTrust, 2) => {
+                // If a producer counted up meanwhile the exchange fails and the next operation flushes again.
+                if words.batched == *local {
+                    let pending = *local & MASK;
+                    words.batched = pending | pending << FLUSHED_SHIFT;
+                }
+                HookStep::Touched(Touch::Atomic, 3)
+            }
+            _ => HookStep::Done,
+        }
+    }
+}
+
+pub(super) const INFO: PolicyInfo = PolicyInfo {
+    name: "pending-generation",
+    aliases: &[],
+    commit: "5ee2fa2f0636",
+    kernels: "since v5.17",
+    summary: "as pending-flag, with a pending and a flushed generation in one atomic word in place of the flag",
+    strategy: &PendingGeneration,
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(hook: Hook, words: &mut Words) -> u32 {
+        let (mut pc, mut local, mut flushes) = (0, 0, 0);
+        loop {
+            match PendingGeneration.hook(hook, pc, words, &mut local) {
+                HookStep::Done => return flushes,
+                HookStep::Touched(_, next) => pc = next,
+                HookStep::FlushMm(next) => {
+                    flushes += 1;
+                    pc = next;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn one_flush_pays_for_all_that_was_pending() {
+        let mut words = Words::default();
+        for _ in 0..5 {
+            run(Hook::Deferred, &mut words);
+        }
+        assert_eq!(run(Hook::BeforeTrust, &mut words), 1);
+        assert_eq!(run(Hook::BeforeTrust, &mut words), 0);
+    }
+
+    #[test]
+    fn restarts_before_the_pending_half_can_wrap() {
+        let mut words = Words::default();
+        for n in 0..200_000_u32 {
+            run(Hook::Deferred, &mut words);
+            assert!(words.batched & MASK <= LARGE + 1, "after {n} deferrals");
+        }
+        assert_eq!(run(Hook::BeforeTrust, &mut words), 1);
+    }
+}

@@ -1,0 +1,245 @@
+//! The store of primitives that the kernel paths are generic over.
+//!
+//! A [`World`] holds page tables, locks, TLBs, interrupts in flight and the words of the policy, and offers each as a
+//! primitive that takes effect at once. It knows no policy, no time and no statistics. There are two: [`small::Small`], a
+//! state of some tens of bytes for the explorer, and [`big::Big`], real TLB geometry and up to 1,024 CPUs for the clock.
+
+pub mod big;
+pub mod small;
+
+use crate::kernel::op::Op;
+use crate::kernel::types::{AccessKind, Actor, Cpu, FrameNo, Lock, Mm, Page, Pte, Rights, Span, Table, Task};
+use crate::machine::tlb::Entry;
+use crate::policy::Words;
+
+/// What an address range may be used for, as `mmap` and `mprotect` left it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Vma {
+    /// Is anything mapped here?
+    pub mapped: bool,
+    /// The rights of user space.
+    pub rights: Rights,
+    /// What fills the pages.
+    pub backing: Backing,
+}
+
+/// What fills the pages of a VMA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Backing {
+    /// Anonymous memory: zeroes at first, swap later.
+    #[default]
+    Anon,
+    /// A private mapping of a file: page cache until the first store, anonymous afterwards.
+    PrivateFile,
+    /// A shared mapping of a file.
+    SharedFile,
+}
+
+/// What user space has been promised about a page (the oracle's side of a VMA).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Promise {
+    /// Accesses may reach the mapping that is here now.
+    pub mapped: bool,
+    /// With these rights.
+    pub rights: Rights,
+}
+
+/// One folio (always of one page here) as reclaim sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Folio {
+    /// Handed out by the allocator.
+    pub allocated: bool,
+    /// Anonymous, as opposed to page cache.
+    pub anon: bool,
+    /// Content differs from its backing store.
+    pub dirty: bool,
+    /// Found by a fault through the swap cache or the page cache.
+    pub cached: bool,
+    /// Taken off the LRU by reclaim, which holds a reference to it.
+    pub isolated: bool,
+    /// The folio lock is held by reclaim.
+    pub locked: bool,
+}
+
+/// The per-task reclaim batch, `current->tlb_ubc`; its mask stays inside the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Batch {
+    /// Some PTE was cleared and its flush deferred.
+    pub required: bool,
+    /// One of them had D=1: flush before any IO.
+    pub writable: bool,
+}
+
+/// The range an operation has to flush at its end (`mmu_gather`, or `pages` before v5.19).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Gather {
+    /// Smallest span of PTEs whose change needs a flush; no pages if none does.
+    pub span: Span,
+}
+
+/// Why a shootdown is made; the column "by cause" of every report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Cause {
+    /// The end of a reclaim batch (R7), or a full batch of freed folios.
+    Batch,
+    /// Dirty PTEs deferred, and a page about to be written (R5.2).
+    BeforeIo,
+    /// An operation found a reclaim flush pending (F2).
+    PendingCheck,
+    /// The operation's own changes (M8, Z9).
+    Operation,
+    /// Reclaim that does not defer (R4.4b).
+    PerPage,
+    /// A copy on write replaced a mapped frame.
+    Cow,
+}
+
+/// What a CPU asks of the others while it waits: the `flush_tlb_info` of a shootdown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Request {
+    /// The address space; none for a reclaim batch, which flushes whatever is loaded.
+    pub mm: Option<Mm>,
+    /// The pages; none for everything.
+    pub span: Option<Span>,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// Which level of a core's TLBs answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TlbLevel {
+    /// First level.
+    L1,
+    /// Second level.
+    Stlb,
+}
+
+/// The primitives. Every `&mut` method is one action that another core can observe, or touches only the actor's own state.
+pub trait World {
+    /// The system call, fault or reclaim the task is executing.
+    fn op(&self, task: Task) -> Op;
+
+    /// The address space of a task; none for a kernel thread.
+    fn mm(&self, task: Task) -> Option<Mm>;
+    /// The address space whose page tables a CPU has loaded.
+    fn loaded(&self, cpu: Cpu) -> Option<Mm>;
+    /// Is a CPU in lazy TLB mode: `loaded` kept while a kernel thread or the idle task runs?
+    fn lazy(&self, cpu: Cpu) -> bool;
+
+    /// The page with this number, if its table exists and it was ever touched.
+    fn page(&self, mm: Mm, vpn: u64) -> Option<Page>;
+    /// The page with this number; its table is allocated if need be.
+    fn populate(&mut self, mm: Mm, vpn: u64) -> Page;
+    /// The address space of a page.
+    fn mm_of(&self, page: Page) -> Mm;
+    /// The virtual page number of a page.
+    fn vpn(&self, page: Page) -> u64;
+    /// The page-table page of a page.
+    fn table_of(&self, page: Page) -> Table;
+    /// The page-table page that covers this page number, if it exists.
+    fn table_at(&self, mm: Mm, vpn: u64) -> Option<Table>;
+    /// The range covered by the page-table page at this page number.
+    fn table_span(&self, vpn: u64) -> Span;
+    /// The lowest touched page in a span.
+    fn next_page(&self, mm: Mm, span: Span) -> Option<Page>;
+
+    /// The VMA at a page number.
+    fn vma(&self, mm: Mm, vpn: u64) -> Vma;
+    /// Splits and replaces VMAs so that `span` is exactly `vma`.
+    fn set_vma(&mut self, mm: Mm, span: Span, vma: Vma);
+    /// Changes only the rights of what is mapped in `span`.
+    fn protect_vma(&mut self, mm: Mm, span: Span, rights: Rights);
+
+    /// Reads a PTE.
+    fn pte(&self, page: Page) -> Pte;
+    /// Exchanges a PTE atomically.
+    fn pte_xchg(&mut self, page: Page, new: Pte) -> Pte;
+
+    /// Takes a lock unless somebody else's hold excludes it.
+    fn try_lock(&mut self, who: Actor, lock: Lock) -> bool;
+    /// Releases a lock the actor holds.
+    fn unlock(&mut self, who: Actor, lock: Lock);
+
+    /// The policy's words of an address space.
+    fn words(&mut self, mm: Mm) -> &mut Words;
+    /// Is a CPU other than this one in `mm_cpumask`?
+    fn mask_any_but(&self, mm: Mm, cpu: Cpu) -> bool;
+    /// Is this CPU in `mm_cpumask`?
+    fn mask_contains(&self, mm: Mm, cpu: Cpu) -> bool;
+    /// Drops a CPU from `mm_cpumask`.
+    fn mask_clear(&mut self, mm: Mm, cpu: Cpu);
+
+    /// The batch of a task.
+    fn batch(&mut self, task: Task) -> &mut Batch;
+    /// `U.cpumask |= mm_cpumask(mm)`.
+    fn batch_add_mask(&mut self, task: Task, mm: Mm);
+    /// Is this CPU in `U.cpumask`?
+    fn batch_contains(&self, task: Task, cpu: Cpu) -> bool;
+    /// Clears the batch and its mask (R7.10).
+    fn batch_clear(&mut self, task: Task);
+    /// The gather of a task.
+    fn gather(&mut self, task: Task) -> &mut Gather;
+
+    /// Starts a shootdown from this CPU: targets are `mm_cpumask` or, for a batch, `U.cpumask`, less the CPU itself.
+    /// Returns whether there are any.
+    fn request_begin(&mut self, who: Actor, request: Request) -> bool;
+    /// The shootdown a CPU has under way.
+    fn request(&self, cpu: Cpu) -> Request;
+    /// Ends it.
+    fn request_end(&mut self, cpu: Cpu);
+    /// The lowest target with a number of at least `from`.
+    fn next_target(&self, cpu: Cpu, from: u16) -> Option<Cpu>;
+    /// Queues the request of `from` at `to`; true if the queue was empty, so that an interrupt has to be sent.
+    fn post(&mut self, from: Cpu, to: Cpu) -> bool;
+    /// Is an interrupt waiting for this CPU?
+    fn interrupt_pending(&self, cpu: Cpu) -> bool;
+    /// Takes the whole queue into service; returns how many requests it held.
+    fn drain(&mut self, cpu: Cpu) -> u16;
+    /// The next request in service.
+    fn in_service(&self, cpu: Cpu) -> Option<Cpu>;
+    /// Releases the call-function entry of the request in service.
+    fn ack(&mut self, cpu: Cpu, initiator: Cpu);
+    /// Does a CPU still wait for acknowledgements?
+    fn acks_outstanding(&self, cpu: Cpu) -> bool;
+
+    /// Looks a translation up for an access, as the hardware does (replacement state moves).
+    fn tlb_lookup(&mut self, cpu: Cpu, page: Page, kind: AccessKind) -> Option<(Entry, TlbLevel)>;
+    /// The translation a CPU holds, without touching anything.
+    fn tlb_peek(&self, cpu: Cpu, page: Page) -> Option<Entry>;
+    /// Inserts a translation after a walk; whatever it evicts goes to `gone`.
+    fn tlb_fill(&mut self, cpu: Cpu, page: Page, kind: AccessKind, entry: Entry, gone: &mut dyn FnMut(Page, Entry));
+    /// Replaces a held translation in place.
+    fn tlb_update(&mut self, cpu: Cpu, page: Page, entry: Entry);
+    /// Drops the translations of a span of an address space; each goes to `gone`.
+    fn tlb_drop(&mut self, cpu: Cpu, what: (Mm, Span), gone: &mut dyn FnMut(Page, Entry));
+    /// The lowest CPU numbered at least `from` that holds a translation of the page.
+    fn next_holder(&self, page: Page, from: u16) -> Option<Cpu>;
+
+    /// What user space was promised about a page.
+    fn promise(&self, page: Page) -> Promise;
+    /// Sets it.
+    fn set_promise(&mut self, page: Page, promise: Promise);
+    /// The oracle's own bits of a page (see [`crate::oracle::ghost`]).
+    fn ghost(&self, page: Page) -> u8;
+    /// Sets them.
+    fn set_ghost(&mut self, page: Page, bits: u8);
+
+    /// Puts a page on the reclaim list of a task.
+    fn isolate(&mut self, task: Task, page: Page);
+    /// Takes the first page off it.
+    fn next_victim(&mut self, task: Task) -> Option<Page>;
+    /// A free frame; none if memory is full.
+    fn alloc_frame(&mut self) -> Option<FrameNo>;
+    /// The folio of a frame.
+    fn folio(&self, frame: FrameNo) -> Folio;
+    /// Changes it.
+    fn set_folio(&mut self, frame: FrameNo, folio: Folio);
+    /// The frame a swapped-out page still has in the swap cache.
+    fn swap_cache(&self, page: Page) -> Option<FrameNo>;
+    /// Adds to or deletes from the swap cache.
+    fn set_swap_cache(&mut self, page: Page, frame: Option<FrameNo>);
+    /// Puts a frame on the list that reclaim frees after the next flush; returns the new length.
+    fn free_later(&mut self, task: Task, frame: FrameNo) -> u16;
+    /// Takes one frame off that list and gives it to the allocator.
+    fn free_one(&mut self, task: Task) -> Option<FrameNo>;
+}

@@ -1,0 +1,589 @@
+//! The explorer's world: a few CPUs and pages, packed into a few words.
+//!
+//! A TLB here is a *set* of translations that may be dropped at will: no geometry, no replacement. One address space.
+//! Task n runs on CPU n for ever.
+
+use crate::kernel::cpuset::CpuSet;
+use crate::kernel::op::Op;
+use crate::kernel::types::{
+    AccessKind, Actor, Cpu, FrameNo, Lock, Mm, Page, Present, Pte, Rights, Span, Table, Task,
+};
+use crate::machine::tlb::Entry;
+use crate::policy::Words;
+use crate::world::{Backing, Batch, Cause, Folio, Gather, Promise, Request, TlbLevel, Vma, World};
+
+/// At most this many CPUs.
+pub const CPUS: usize = 5;
+/// At most this many pages.
+pub const PAGES: usize = 4;
+/// At most this many frames.
+pub const FRAMES: usize = 8;
+
+/// The fixed part of an exploration: what each CPU does, over which pages.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// What it is called.
+    pub name: String,
+    /// One program a CPU.
+    pub programs: Vec<Vec<Op>>,
+    /// CPUs that run no user code and have no address space loaded (kswapd).
+    pub kernel_threads: Vec<Cpu>,
+    /// How many pages there are, all mapped read-write and present at first.
+    pub pages: u8,
+    /// How many pages share a page-table page.
+    pub pages_per_table: u8,
+    /// Are the PTEs dirty at first?
+    pub dirty: bool,
+    /// May a CPU lose any translation at any time?
+    pub evictions: bool,
+}
+
+impl Scenario {
+    /// `pages` pages under as many tables as asked for, and one program a CPU; a CPU whose program is all reclaim is kswapd.
+    pub fn new(name: &str, pages: u8, tables: u8, programs: &[&[Op]]) -> Scenario {
+        let is_reclaim = |p: &&[Op]| !p.is_empty() && p.iter().all(|op| op.kind == crate::kernel::op::OpKind::Reclaim(Mm(0)));
+        assert!(usize::from(pages) <= PAGES && programs.len() <= CPUS && usize::from(pages) * 2 <= FRAMES);
+        Scenario {
+            name: name.to_owned(),
+            programs: programs.iter().map(|p| p.to_vec()).collect(),
+            kernel_threads: (0..programs.len()).filter(|&i| is_reclaim(&programs[i])).map(|i| Cpu(i as u16)).collect(),
+            pages,
+            pages_per_table: pages.div_ceil(tables),
+            dirty: false,
+            evictions: true,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+struct PageState {
+    pte: Pte,
+    vma: Vma,
+    promise: Promise,
+    swap_cache: Option<FrameNo>,
+    ghost: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct CpuState {
+    pc: u8,
+    tlb: [Option<Entry>; PAGES],
+    batch: Batch,
+    batch_mask: CpuSet<1>,
+    gather: Gather,
+    request: Option<Request>,
+    targets: CpuSet<1>,
+    waiting: CpuSet<1>,
+    queued: CpuSet<1>,
+    serving: CpuSet<1>,
+    victims: u8,
+    freeing: u8,
+}
+
+const IDLE: CpuState = CpuState {
+    pc: 0,
+    tlb: [None; PAGES],
+    batch: Batch { required: false, writable: false },
+    batch_mask: CpuSet::EMPTY,
+    gather: Gather { span: Span { first: 0, pages: 0 } },
+    request: None,
+    targets: CpuSet::EMPTY,
+    waiting: CpuSet::EMPTY,
+    queued: CpuSet::EMPTY,
+    serving: CpuSet::EMPTY,
+    victims: 0,
+    freeing: 0,
+};
+
+/// The small world. Copying it is how the explorer branches.
+#[derive(Clone, Copy, Debug)]
+pub struct Small<'s> {
+    scenario: &'s Scenario,
+    pages: [PageState; PAGES],
+    folios: [Folio; FRAMES],
+    cpus: [CpuState; CPUS],
+    ptl: [Option<Cpu>; PAGES],
+    mmap_writer: Option<Cpu>,
+    mmap_readers: CpuSet<1>,
+    words: Words,
+    mask: CpuSet<1>,
+}
+
+impl<'s> Small<'s> {
+    /// The initial state of a scenario.
+    pub fn new(scenario: &'s Scenario) -> Small<'s> {
+        let vma = Vma { mapped: true, rights: Rights::READ_WRITE, backing: Backing::Anon };
+        let mut world = Small {
+            scenario,
+            pages: [PageState::default(); PAGES],
+            folios: [Folio::default(); FRAMES],
+            cpus: [IDLE; CPUS],
+            ptl: [None; PAGES],
+            mmap_writer: None,
+            mmap_readers: CpuSet::EMPTY,
+            words: Words::default(),
+            mask: CpuSet::EMPTY,
+        };
+        for n in 0..usize::from(scenario.pages) {
+            let pte = Present {
+                frame: FrameNo(n as u32),
+                writable: true,
+                dirty: scenario.dirty,
+                accessed: false,
+                protnone: false,
+            };
+            world.pages[n] = PageState {
+                pte: Pte::Present(pte),
+                vma,
+                promise: Promise { mapped: true, rights: vma.rights },
+                ..PageState::default()
+            };
+            world.folios[n] = Folio { allocated: true, anon: true, dirty: true, ..Folio::default() };
+        }
+        for n in 0..scenario.programs.len() {
+            let cpu = Cpu(n as u16);
+            if !scenario.kernel_threads.contains(&cpu) {
+                world.mask.insert(cpu);
+            }
+        }
+        world
+    }
+
+    /// The operation a CPU does next, if its program is not over.
+    pub fn program_op(&self, cpu: Cpu) -> Option<Op> {
+        let n = usize::from(cpu.0);
+        self.scenario.programs[n].get(usize::from(self.cpus[n].pc)).copied()
+    }
+
+    /// The operation is done.
+    pub fn program_advance(&mut self, cpu: Cpu) {
+        self.cpus[usize::from(cpu.0)].pc += 1;
+    }
+
+    /// Drops one translation, as a real TLB may at any time.
+    pub fn evict(&mut self, cpu: Cpu, page: Page) {
+        self.cpus[usize::from(cpu.0)].tlb[page.0 as usize] = None;
+    }
+
+    /// Packs the state, exactly: equal words mean equal states of one scenario.
+    pub fn pack(&self, out: &mut Packer) {
+        let (pages, cpus) = (usize::from(self.scenario.pages), self.scenario.programs.len());
+        for page in &self.pages[..pages] {
+            pack_pte(page.pte, out);
+            out.put(u64::from(page.vma.mapped), 1);
+            out.put(u64::from(page.vma.rights.bits()), 3);
+            out.put(u64::from(page.promise.mapped), 1);
+            out.put(u64::from(page.promise.rights.bits()), 3);
+            out.put(page.swap_cache.map_or(0, |f| u64::from(f.0) + 1), 4);
+            out.put(u64::from(page.ghost), 4);
+        }
+        for folio in &self.folios[..pages * 2] {
+            let bits = [folio.allocated, folio.anon, folio.dirty, folio.cached, folio.isolated, folio.locked];
+            bits.iter().for_each(|&b| out.put(u64::from(b), 1));
+        }
+        for owner in &self.ptl[..pages] {
+            out.put(owner.map_or(0, |c| u64::from(c.0) + 1), 3);
+        }
+        out.put(self.mmap_writer.map_or(0, |c| u64::from(c.0) + 1), 3);
+        out.put(self.mmap_readers.words()[0], CPUS as u32);
+        out.put(self.mask.words()[0], CPUS as u32);
+        out.put(u64::from(self.words.batched), 32);
+        for cpu in &self.cpus[..cpus] {
+            cpu.pack(pages, out);
+        }
+    }
+
+    fn cpu(&mut self, cpu: Cpu) -> &mut CpuState {
+        &mut self.cpus[usize::from(cpu.0)]
+    }
+
+    fn task(&mut self, task: Task) -> &mut CpuState {
+        &mut self.cpus[usize::from(task.0)]
+    }
+}
+
+impl CpuState {
+    fn pack(&self, pages: usize, out: &mut Packer) {
+        out.put(u64::from(self.pc), 4);
+        for entry in &self.tlb[..pages] {
+            match entry {
+                None => out.put(0, 1),
+                Some(e) => {
+                    out.put(1 | u64::from(e.writable) << 1 | u64::from(e.dirty) << 2, 3);
+                    out.put(u64::from(e.marks), 3);
+                    out.put(u64::from(e.frame), 3);
+                }
+            }
+        }
+        out.put(u64::from(self.batch.required) | u64::from(self.batch.writable) << 1, 2);
+        out.put(self.gather.span.first | self.gather.span.pages << 3, 6);
+        if let Some(request) = self.request {
+            out.put(1, 1);
+            out.put(u64::from(request.mm.is_some()), 1);
+            out.put(request.span.map_or(0, |s| 1 | s.first << 1 | s.pages << 4), 7);
+            out.put(request.cause as u64, 3);
+        } else {
+            out.put(0, 1);
+        }
+        for set in [self.batch_mask, self.targets, self.waiting, self.queued, self.serving] {
+            out.put(set.words()[0], CPUS as u32);
+        }
+        out.put(u64::from(self.victims), PAGES as u32);
+        out.put(u64::from(self.freeing), FRAMES as u32);
+    }
+}
+
+fn pack_pte(pte: Pte, out: &mut Packer) {
+    match pte {
+        Pte::None => out.put(0, 2),
+        Pte::Swap => out.put(1, 2),
+        Pte::Present(p) => {
+            out.put(2, 2);
+            let bits = [p.writable, p.dirty, p.accessed, p.protnone];
+            bits.iter().for_each(|&b| out.put(u64::from(b), 1));
+            out.put(u64::from(p.frame.0), 3);
+        }
+    }
+}
+
+/// Writes bit fields into words. Every field must be written whole, so that the packing is injective.
+#[derive(Clone, Debug, Default)]
+pub struct Packer {
+    words: Vec<u64>,
+    used: u32,
+}
+
+impl Packer {
+    /// Appends the low `bits` bits of a value.
+    pub fn put(&mut self, value: u64, bits: u32) {
+        assert!(bits < 64 && value >> bits == 0, "{value} does not fit {bits} bits");
+        let at = self.used % 64;
+        if at == 0 {
+            self.words.push(0);
+        }
+        let last = self.words.len() - 1;
+        self.words[last] |= value << at;
+        if at + bits > 64 {
+            self.words.push(value >> (64 - at));
+        }
+        self.used += bits;
+    }
+
+    /// The words, and an empty packer again.
+    pub fn finish(&mut self) -> Box<[u64]> {
+        self.used = 0;
+        std::mem::take(&mut self.words).into_boxed_slice()
+    }
+}
+
+impl World for Small<'_> {
+    fn op(&self, task: Task) -> Op {
+        self.program_op(Cpu(task.0)).expect("a task that steps has an operation")
+    }
+
+    fn mm(&self, task: Task) -> Option<Mm> {
+        self.loaded(Cpu(task.0))
+    }
+
+    fn loaded(&self, cpu: Cpu) -> Option<Mm> {
+        (!self.scenario.kernel_threads.contains(&cpu)).then_some(Mm(0))
+    }
+
+    fn lazy(&self, _cpu: Cpu) -> bool {
+        false
+    }
+
+    fn page(&self, _mm: Mm, vpn: u64) -> Option<Page> {
+        (vpn < u64::from(self.scenario.pages)).then_some(Page(vpn as u32))
+    }
+
+    fn populate(&mut self, mm: Mm, vpn: u64) -> Page {
+        self.page(mm, vpn).expect("a scenario names only its own pages")
+    }
+
+    fn mm_of(&self, _page: Page) -> Mm {
+        Mm(0)
+    }
+
+    fn vpn(&self, page: Page) -> u64 {
+        u64::from(page.0)
+    }
+
+    fn table_of(&self, page: Page) -> Table {
+        Table(page.0 / u32::from(self.scenario.pages_per_table))
+    }
+
+    fn table_at(&self, mm: Mm, vpn: u64) -> Option<Table> {
+        self.page(mm, vpn).map(|page| self.table_of(page))
+    }
+
+    fn table_span(&self, vpn: u64) -> Span {
+        let pages = u64::from(self.scenario.pages_per_table);
+        Span { first: vpn / pages * pages, pages }
+    }
+
+    fn next_page(&self, mm: Mm, span: Span) -> Option<Page> {
+        if span.pages == 0 { None } else { self.page(mm, span.first) }
+    }
+
+    fn vma(&self, _mm: Mm, vpn: u64) -> Vma {
+        self.pages[vpn as usize].vma
+    }
+
+    fn set_vma(&mut self, _mm: Mm, span: Span, vma: Vma) {
+        for vpn in span.first..span.end() {
+            self.pages[vpn as usize].vma = vma;
+        }
+    }
+
+    fn protect_vma(&mut self, _mm: Mm, span: Span, rights: Rights) {
+        for vpn in span.first..span.end() {
+            self.pages[vpn as usize].vma.rights = rights;
+        }
+    }
+
+    fn pte(&self, page: Page) -> Pte {
+        self.pages[page.0 as usize].pte
+    }
+
+    fn pte_xchg(&mut self, page: Page, new: Pte) -> Pte {
+        std::mem::replace(&mut self.pages[page.0 as usize].pte, new)
+    }
+
+    fn try_lock(&mut self, who: Actor, lock: Lock) -> bool {
+        match lock {
+            Lock::MmapRead(_) => {
+                if self.mmap_writer.is_some() {
+                    return false;
+                }
+                self.mmap_readers.insert(who.cpu);
+            }
+            Lock::MmapWrite(_) => {
+                if self.mmap_writer.is_some() || !self.mmap_readers.is_empty() {
+                    return false;
+                }
+                self.mmap_writer = Some(who.cpu);
+            }
+            Lock::Ptl(table) => {
+                let owner = &mut self.ptl[table.0 as usize];
+                if owner.is_some() {
+                    return false;
+                }
+                *owner = Some(who.cpu);
+            }
+        }
+        true
+    }
+
+    fn unlock(&mut self, who: Actor, lock: Lock) {
+        match lock {
+            Lock::MmapRead(_) => {
+                assert!(self.mmap_readers.contains(who.cpu));
+                self.mmap_readers.remove(who.cpu);
+            }
+            Lock::MmapWrite(_) => assert_eq!(self.mmap_writer.take(), Some(who.cpu)),
+            Lock::Ptl(table) => assert_eq!(self.ptl[table.0 as usize].take(), Some(who.cpu)),
+        }
+    }
+
+    fn words(&mut self, _mm: Mm) -> &mut Words {
+        &mut self.words
+    }
+
+    fn mask_any_but(&self, _mm: Mm, cpu: Cpu) -> bool {
+        self.mask.any_but(cpu)
+    }
+
+    fn mask_contains(&self, _mm: Mm, cpu: Cpu) -> bool {
+        self.mask.contains(cpu)
+    }
+
+    fn mask_clear(&mut self, _mm: Mm, cpu: Cpu) {
+        self.mask.remove(cpu);
+    }
+
+    fn batch(&mut self, task: Task) -> &mut Batch {
+        &mut self.task(task).batch
+    }
+
+    fn batch_add_mask(&mut self, task: Task, _mm: Mm) {
+        let mask = self.mask;
+        self.task(task).batch_mask.insert_all(&mask);
+    }
+
+    fn batch_contains(&self, task: Task, cpu: Cpu) -> bool {
+        self.cpus[usize::from(task.0)].batch_mask.contains(cpu)
+    }
+
+    fn batch_clear(&mut self, task: Task) {
+        let state = self.task(task);
+        state.batch = Batch::default();
+        state.batch_mask = CpuSet::EMPTY;
+    }
+
+    fn gather(&mut self, task: Task) -> &mut Gather {
+        &mut self.task(task).gather
+    }
+
+    fn request_begin(&mut self, who: Actor, request: Request) -> bool {
+        let mask = self.mask;
+        let state = self.cpu(who.cpu);
+        assert!(state.waiting.is_empty(), "a CPU has one shootdown under way at a time");
+        state.targets = if request.mm.is_some() { mask } else { state.batch_mask };
+        state.targets.remove(who.cpu);
+        state.request = Some(request);
+        !state.targets.is_empty()
+    }
+
+    fn request(&self, cpu: Cpu) -> Request {
+        self.cpus[usize::from(cpu.0)].request.expect("a shootdown is under way")
+    }
+
+    fn request_end(&mut self, cpu: Cpu) {
+        let state = self.cpu(cpu);
+        state.request = None;
+        state.targets = CpuSet::EMPTY;
+    }
+
+    fn next_target(&self, cpu: Cpu, from: u16) -> Option<Cpu> {
+        self.cpus[usize::from(cpu.0)].targets.next_from(from)
+    }
+
+    fn post(&mut self, from: Cpu, to: Cpu) -> bool {
+        self.cpu(from).waiting.insert(to);
+        let target = self.cpu(to);
+        let empty = target.queued.is_empty();
+        target.queued.insert(from);
+        empty
+    }
+
+    fn interrupt_pending(&self, cpu: Cpu) -> bool {
+        !self.cpus[usize::from(cpu.0)].queued.is_empty()
+    }
+
+    fn drain(&mut self, cpu: Cpu) -> u16 {
+        let state = self.cpu(cpu);
+        assert!(state.serving.is_empty(), "interrupts do not nest");
+        state.serving = std::mem::take(&mut state.queued);
+        state.serving.len() as u16
+    }
+
+    fn in_service(&self, cpu: Cpu) -> Option<Cpu> {
+        self.cpus[usize::from(cpu.0)].serving.next_from(0)
+    }
+
+    fn ack(&mut self, cpu: Cpu, initiator: Cpu) {
+        self.cpu(cpu).serving.remove(initiator);
+        let waiting = &mut self.cpu(initiator).waiting;
+        assert!(waiting.contains(cpu), "nobody acks twice");
+        waiting.remove(cpu);
+    }
+
+    fn acks_outstanding(&self, cpu: Cpu) -> bool {
+        !self.cpus[usize::from(cpu.0)].waiting.is_empty()
+    }
+
+    fn tlb_lookup(&mut self, cpu: Cpu, page: Page, _kind: AccessKind) -> Option<(Entry, TlbLevel)> {
+        self.tlb_peek(cpu, page).map(|entry| (entry, TlbLevel::L1))
+    }
+
+    fn tlb_peek(&self, cpu: Cpu, page: Page) -> Option<Entry> {
+        self.cpus[usize::from(cpu.0)].tlb[page.0 as usize]
+    }
+
+    fn tlb_fill(&mut self, cpu: Cpu, page: Page, _kind: AccessKind, entry: Entry, _gone: &mut dyn FnMut(Page, Entry)) {
+        self.cpu(cpu).tlb[page.0 as usize] = Some(entry);
+    }
+
+    fn tlb_update(&mut self, cpu: Cpu, page: Page, entry: Entry) {
+        self.cpu(cpu).tlb[page.0 as usize] = Some(entry);
+    }
+
+    fn tlb_drop(&mut self, cpu: Cpu, what: (Mm, Span), gone: &mut dyn FnMut(Page, Entry)) {
+        for n in 0..self.scenario.pages {
+            if what.1.contains(u64::from(n))
+                && let Some(entry) = self.cpu(cpu).tlb[usize::from(n)].take()
+            {
+                gone(Page(u32::from(n)), entry);
+            }
+        }
+    }
+
+    fn next_holder(&self, page: Page, from: u16) -> Option<Cpu> {
+        (usize::from(from)..self.scenario.programs.len())
+            .find(|&n| self.cpus[n].tlb[page.0 as usize].is_some())
+            .map(|n| Cpu(n as u16))
+    }
+
+    fn promise(&self, page: Page) -> Promise {
+        self.pages[page.0 as usize].promise
+    }
+
+    fn set_promise(&mut self, page: Page, promise: Promise) {
+        self.pages[page.0 as usize].promise = promise;
+    }
+
+    fn ghost(&self, page: Page) -> u8 {
+        self.pages[page.0 as usize].ghost
+    }
+
+    fn set_ghost(&mut self, page: Page, bits: u8) {
+        self.pages[page.0 as usize].ghost = bits;
+    }
+
+    fn isolate(&mut self, task: Task, page: Page) {
+        self.task(task).victims |= 1 << page.0;
+    }
+
+    fn next_victim(&mut self, task: Task) -> Option<Page> {
+        let victims = &mut self.task(task).victims;
+        let page = Page(victims.trailing_zeros());
+        (*victims != 0).then(|| {
+            *victims &= *victims - 1;
+            page
+        })
+    }
+
+    fn alloc_frame(&mut self) -> Option<FrameNo> {
+        let frames = usize::from(self.scenario.pages) * 2;
+        let n = self.folios[..frames].iter().position(|f| !f.allocated)?;
+        self.folios[n] = Folio { allocated: true, ..Folio::default() };
+        Some(FrameNo(n as u32))
+    }
+
+    fn folio(&self, frame: FrameNo) -> Folio {
+        self.folios[frame.0 as usize]
+    }
+
+    fn set_folio(&mut self, frame: FrameNo, folio: Folio) {
+        self.folios[frame.0 as usize] = folio;
+    }
+
+    fn swap_cache(&self, page: Page) -> Option<FrameNo> {
+        self.pages[page.0 as usize].swap_cache
+    }
+
+    fn set_swap_cache(&mut self, page: Page, frame: Option<FrameNo>) {
+        self.pages[page.0 as usize].swap_cache = frame;
+    }
+
+    fn free_later(&mut self, task: Task, frame: FrameNo) -> u16 {
+        let freeing = &mut self.task(task).freeing;
+        *freeing |= 1 << frame.0;
+        freeing.count_ones() as u16
+    }
+
+    fn free_one(&mut self, task: Task) -> Option<FrameNo> {
+        let freeing = &mut self.task(task).freeing;
+        if *freeing == 0 {
+            return None;
+        }
+        let frame = FrameNo(freeing.trailing_zeros());
+        *freeing &= *freeing - 1;
+        self.folios[frame.0 as usize] = Folio::default();
+        Some(frame)
+    }
+}
+
+// The cause is packed by its discriminant.
+const _: () = assert!((Cause::Cow as u64) < 8);
