@@ -50,7 +50,11 @@ const V4_13: Era = Era {
 /// All eras, oldest first.
 pub static ERAS: &[Era] = &[
     V4_13,
-    Era { name: "v5.17", mechanism: Mechanism::IpiConcurrent, ..V4_13 },
+    Era {
+        name: "v5.17",
+        mechanism: Mechanism::IpiConcurrent,
+        ..V4_13
+    },
     Era {
         name: "v6.18",
         mechanism: Mechanism::IpiConcurrent,

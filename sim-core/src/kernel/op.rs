@@ -56,17 +56,29 @@ impl OpKind {
 impl Op {
     /// A user access to one page.
     pub fn access(kind: AccessKind, vpn: u64) -> Op {
-        Op { kind: OpKind::Access(kind), span: Span::page(vpn), rights: Rights::NONE }
+        Op {
+            kind: OpKind::Access(kind),
+            span: Span::page(vpn),
+            rights: Rights::NONE,
+        }
     }
 
     /// A call on a span.
     pub fn call(kind: OpKind, span: Span) -> Op {
-        Op { kind, span, rights: Rights::NONE }
+        Op {
+            kind,
+            span,
+            rights: Rights::NONE,
+        }
     }
 
     /// `mprotect(2)`.
     pub fn mprotect(span: Span, rights: Rights) -> Op {
-        Op { kind: OpKind::Mprotect, span, rights }
+        Op {
+            kind: OpKind::Mprotect,
+            span,
+            rights,
+        }
     }
 
     /// The frame a task starts it with.

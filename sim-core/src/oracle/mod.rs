@@ -106,17 +106,15 @@ fn remark<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, page: Page) {
 }
 
 /// Applies `change` to the promise of every touched page of a span.
-fn change<W: World, P: Probe>(
-    cx: &mut Cx<'_, W, P>,
-    who: Actor,
-    span: Span,
-    change: impl Fn(Promise) -> Promise,
-) {
+fn change<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, span: Span, change: impl Fn(Promise) -> Promise) {
     let mm = cx.world.mm(who.task).expect("operations belong to an address space");
     let mut rest = span;
     while let Some(page) = cx.world.next_page(mm, rest) {
         let vpn = cx.world.vpn(page);
-        rest = Span { first: vpn + 1, pages: span.end() - vpn - 1 };
+        rest = Span {
+            first: vpn + 1,
+            pages: span.end() - vpn - 1,
+        };
         let (old, new) = (cx.world.promise(page), change(cx.world.promise(page)));
         if old != new {
             cx.world.set_promise(page, new);
@@ -130,7 +128,10 @@ fn change<W: World, P: Probe>(
 
 /// An operation begins: while it runs, user space may see either side of it.
 pub fn grant<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, span: Span, rights: Rights, mapped: bool) {
-    change(cx, who, span, |p| Promise { mapped: p.mapped || mapped, rights: p.rights.union(rights) });
+    change(cx, who, span, |p| Promise {
+        mapped: p.mapped || mapped,
+        rights: p.rights.union(rights),
+    });
 }
 
 /// An operation returns: only this is allowed from now on.
@@ -160,7 +161,13 @@ pub fn attempt<W: World>(world: &mut W, page: Page, kind: AccessKind) {
 pub fn fill<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, cpu: Cpu, page: Page, kind: AccessKind, entry: Entry) {
     let marks = judge(entry, cx.world.promise(page));
     let probe = &mut *cx.probe;
-    cx.world.tlb_fill(cpu, page, kind, Entry { marks, ..entry }, &mut |page, gone| close(probe, cpu, page, gone));
+    if let Some(old) = cx.world.tlb_peek(cpu, page) {
+        close(probe, cpu, page, old);
+    }
+    cx.world
+        .tlb_fill(cpu, page, kind, Entry { marks, ..entry }, &mut |page, gone| {
+            close(probe, cpu, page, gone)
+        });
     if let Some(class) = Marks(marks).class() {
         cx.probe.window(cpu, page, Some(class));
     }
@@ -168,17 +175,16 @@ pub fn fill<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, cpu: Cpu, page: Page, kin
 
 /// A CPU drops its translation of one page (a faulting access does).
 pub fn forget<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, cpu: Cpu, page: Page) {
-    if cx.world.tlb_peek(cpu, page).is_some() {
-        let span = Span::page(cx.world.vpn(page));
-        let mm = cx.world.mm_of(page);
-        drop_entries(cx, cpu, (mm, span));
+    if let Some(old) = cx.world.tlb_forget(cpu, page) {
+        close(cx.probe, cpu, page, old);
     }
 }
 
 /// A CPU drops translations; the windows they kept open close.
 pub fn drop_entries<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, cpu: Cpu, what: (Mm, Span)) {
     let probe = &mut *cx.probe;
-    cx.world.tlb_drop(cpu, what, &mut |page, gone| close(probe, cpu, page, gone));
+    cx.world
+        .tlb_drop(cpu, what, &mut |page, gone| close(probe, cpu, page, gone));
 }
 
 fn close<P: Probe>(probe: &mut P, cpu: Cpu, page: Page, gone: Entry) {

@@ -80,7 +80,12 @@ pub struct PolicyInfo {
 }
 
 /// All policies, in order of history.
-pub static POLICIES: &[PolicyInfo] = &[immediate::INFO, batched::INFO, pending_flag::INFO, pending_generation::INFO];
+pub static POLICIES: &[PolicyInfo] = &[
+    immediate::INFO,
+    batched::INFO,
+    pending_flag::INFO,
+    pending_generation::INFO,
+];
 
 /// Finds a policy by name or alias.
 pub fn find(name: &str) -> Option<&'static PolicyInfo> {

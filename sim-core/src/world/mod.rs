@@ -6,6 +6,7 @@
 
 pub mod big;
 pub mod small;
+pub mod vmas;
 
 use crate::kernel::op::Op;
 use crate::kernel::types::{AccessKind, Actor, Cpu, FrameNo, Lock, Mm, Page, Pte, Rights, Span, Table, Task};
@@ -210,6 +211,8 @@ pub trait World {
     fn tlb_fill(&mut self, cpu: Cpu, page: Page, kind: AccessKind, entry: Entry, gone: &mut dyn FnMut(Page, Entry));
     /// Replaces a held translation in place.
     fn tlb_update(&mut self, cpu: Cpu, page: Page, entry: Entry);
+    /// Drops one translation as a side effect of the hardware (a faulting access, an eviction): not a flush.
+    fn tlb_forget(&mut self, cpu: Cpu, page: Page) -> Option<Entry>;
     /// Drops the translations of a span of an address space; each goes to `gone`.
     fn tlb_drop(&mut self, cpu: Cpu, what: (Mm, Span), gone: &mut dyn FnMut(Page, Entry));
     /// The lowest CPU numbered at least `from` that holds a translation of the page.

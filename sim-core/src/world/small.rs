@@ -5,9 +5,7 @@
 
 use crate::kernel::cpuset::CpuSet;
 use crate::kernel::op::Op;
-use crate::kernel::types::{
-    AccessKind, Actor, Cpu, FrameNo, Lock, Mm, Page, Present, Pte, Rights, Span, Table, Task,
-};
+use crate::kernel::types::{AccessKind, Actor, Cpu, FrameNo, Lock, Mm, Page, Present, Pte, Rights, Span, Table, Task};
 use crate::machine::tlb::Entry;
 use crate::policy::Words;
 use crate::world::{Backing, Batch, Cause, Folio, Gather, Promise, Request, TlbLevel, Vma, World};
@@ -18,6 +16,11 @@ pub const CPUS: usize = 5;
 pub const PAGES: usize = 4;
 /// At most this many frames.
 pub const FRAMES: usize = 8;
+
+/// Bits of a page number here, and of a count of pages.
+pub(crate) const VPN_BITS: u32 = TABLE_SHIFT + 2;
+/// log2 of the pages between two page-table pages.
+const TABLE_SHIFT: u32 = 9;
 
 /// The fixed part of an exploration: what each CPU does, over which pages.
 #[derive(Clone, Debug)]
@@ -39,14 +42,23 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// The page number of a page: tables are a real page table's span apart, as in the big world.
+    pub fn vpn(&self, page: u8) -> u64 {
+        u64::from(page / self.pages_per_table) << TABLE_SHIFT | u64::from(page % self.pages_per_table)
+    }
+
     /// `pages` pages under as many tables as asked for, and one program a CPU; a CPU whose program is all reclaim is kswapd.
     pub fn new(name: &str, pages: u8, tables: u8, programs: &[&[Op]]) -> Scenario {
-        let is_reclaim = |p: &&[Op]| !p.is_empty() && p.iter().all(|op| op.kind == crate::kernel::op::OpKind::Reclaim(Mm(0)));
+        let is_reclaim =
+            |p: &&[Op]| !p.is_empty() && p.iter().all(|op| op.kind == crate::kernel::op::OpKind::Reclaim(Mm(0)));
         assert!(usize::from(pages) <= PAGES && programs.len() <= CPUS && usize::from(pages) * 2 <= FRAMES);
         Scenario {
             name: name.to_owned(),
             programs: programs.iter().map(|p| p.to_vec()).collect(),
-            kernel_threads: (0..programs.len()).filter(|&i| is_reclaim(&programs[i])).map(|i| Cpu(i as u16)).collect(),
+            kernel_threads: (0..programs.len())
+                .filter(|&i| is_reclaim(&programs[i]))
+                .map(|i| Cpu(i as u16))
+                .collect(),
             pages,
             pages_per_table: pages.div_ceil(tables),
             dirty: false,
@@ -83,9 +95,14 @@ struct CpuState {
 const IDLE: CpuState = CpuState {
     pc: 0,
     tlb: [None; PAGES],
-    batch: Batch { required: false, writable: false },
+    batch: Batch {
+        required: false,
+        writable: false,
+    },
     batch_mask: CpuSet::EMPTY,
-    gather: Gather { span: Span { first: 0, pages: 0 } },
+    gather: Gather {
+        span: Span { first: 0, pages: 0 },
+    },
     request: None,
     targets: CpuSet::EMPTY,
     waiting: CpuSet::EMPTY,
@@ -112,7 +129,11 @@ pub struct Small<'s> {
 impl<'s> Small<'s> {
     /// The initial state of a scenario.
     pub fn new(scenario: &'s Scenario) -> Small<'s> {
-        let vma = Vma { mapped: true, rights: Rights::READ_WRITE, backing: Backing::Anon };
+        let vma = Vma {
+            mapped: true,
+            rights: Rights::READ_WRITE,
+            backing: Backing::Anon,
+        };
         let mut world = Small {
             scenario,
             pages: [PageState::default(); PAGES],
@@ -135,10 +156,18 @@ impl<'s> Small<'s> {
             world.pages[n] = PageState {
                 pte: Pte::Present(pte),
                 vma,
-                promise: Promise { mapped: true, rights: vma.rights },
+                promise: Promise {
+                    mapped: true,
+                    rights: vma.rights,
+                },
                 ..PageState::default()
             };
-            world.folios[n] = Folio { allocated: true, anon: true, dirty: true, ..Folio::default() };
+            world.folios[n] = Folio {
+                allocated: true,
+                anon: true,
+                dirty: true,
+                ..Folio::default()
+            };
         }
         for n in 0..scenario.programs.len() {
             let cpu = Cpu(n as u16);
@@ -160,11 +189,6 @@ impl<'s> Small<'s> {
         self.cpus[usize::from(cpu.0)].pc += 1;
     }
 
-    /// Drops one translation, as a real TLB may at any time.
-    pub fn evict(&mut self, cpu: Cpu, page: Page) {
-        self.cpus[usize::from(cpu.0)].tlb[page.0 as usize] = None;
-    }
-
     /// Packs the state, exactly: equal words mean equal states of one scenario.
     pub fn pack(&self, out: &mut Packer) {
         let (pages, cpus) = (usize::from(self.scenario.pages), self.scenario.programs.len());
@@ -178,7 +202,14 @@ impl<'s> Small<'s> {
             out.put(u64::from(page.ghost), 4);
         }
         for folio in &self.folios[..pages * 2] {
-            let bits = [folio.allocated, folio.anon, folio.dirty, folio.cached, folio.isolated, folio.locked];
+            let bits = [
+                folio.allocated,
+                folio.anon,
+                folio.dirty,
+                folio.cached,
+                folio.isolated,
+                folio.locked,
+            ];
             bits.iter().for_each(|&b| out.put(u64::from(b), 1));
         }
         for owner in &self.ptl[..pages] {
@@ -216,11 +247,15 @@ impl CpuState {
             }
         }
         out.put(u64::from(self.batch.required) | u64::from(self.batch.writable) << 1, 2);
-        out.put(self.gather.span.first | self.gather.span.pages << 3, 6);
+        out.put(self.gather.span.first, VPN_BITS);
+        out.put(self.gather.span.pages, VPN_BITS);
         if let Some(request) = self.request {
             out.put(1, 1);
             out.put(u64::from(request.mm.is_some()), 1);
-            out.put(request.span.map_or(0, |s| 1 | s.first << 1 | s.pages << 4), 7);
+            out.put(u64::from(request.span.is_some()), 1);
+            let span = request.span.unwrap_or_default();
+            out.put(span.first, VPN_BITS);
+            out.put(span.pages, VPN_BITS);
             out.put(request.cause as u64, 3);
         } else {
             out.put(0, 1);
@@ -278,7 +313,8 @@ impl Packer {
 
 impl World for Small<'_> {
     fn op(&self, task: Task) -> Op {
-        self.program_op(Cpu(task.0)).expect("a task that steps has an operation")
+        self.program_op(Cpu(task.0))
+            .expect("a task that steps has an operation")
     }
 
     fn mm(&self, task: Task) -> Option<Mm> {
@@ -294,7 +330,9 @@ impl World for Small<'_> {
     }
 
     fn page(&self, _mm: Mm, vpn: u64) -> Option<Page> {
-        (vpn < u64::from(self.scenario.pages)).then_some(Page(vpn as u32))
+        (0..self.scenario.pages)
+            .find(|&n| self.scenario.vpn(n) == vpn)
+            .map(|n| Page(u32::from(n)))
     }
 
     fn populate(&mut self, mm: Mm, vpn: u64) -> Page {
@@ -306,7 +344,7 @@ impl World for Small<'_> {
     }
 
     fn vpn(&self, page: Page) -> u64 {
-        u64::from(page.0)
+        self.scenario.vpn(page.0 as u8)
     }
 
     fn table_of(&self, page: Page) -> Table {
@@ -314,31 +352,41 @@ impl World for Small<'_> {
     }
 
     fn table_at(&self, mm: Mm, vpn: u64) -> Option<Table> {
-        self.page(mm, vpn).map(|page| self.table_of(page))
+        self.next_page(mm, self.table_span(vpn)).map(|page| self.table_of(page))
     }
 
     fn table_span(&self, vpn: u64) -> Span {
-        let pages = u64::from(self.scenario.pages_per_table);
-        Span { first: vpn / pages * pages, pages }
+        Span {
+            first: vpn >> TABLE_SHIFT << TABLE_SHIFT,
+            pages: 1 << TABLE_SHIFT,
+        }
     }
 
-    fn next_page(&self, mm: Mm, span: Span) -> Option<Page> {
-        if span.pages == 0 { None } else { self.page(mm, span.first) }
+    fn next_page(&self, _mm: Mm, span: Span) -> Option<Page> {
+        (0..self.scenario.pages)
+            .find(|&n| span.contains(self.scenario.vpn(n)))
+            .map(|n| Page(u32::from(n)))
     }
 
     fn vma(&self, _mm: Mm, vpn: u64) -> Vma {
-        self.pages[vpn as usize].vma
+        self.page(Mm(0), vpn)
+            .map_or(Vma::default(), |page| self.pages[page.0 as usize].vma)
     }
 
     fn set_vma(&mut self, _mm: Mm, span: Span, vma: Vma) {
-        for vpn in span.first..span.end() {
-            self.pages[vpn as usize].vma = vma;
+        for n in 0..self.scenario.pages {
+            if span.contains(self.scenario.vpn(n)) {
+                self.pages[usize::from(n)].vma = vma;
+            }
         }
     }
 
     fn protect_vma(&mut self, _mm: Mm, span: Span, rights: Rights) {
-        for vpn in span.first..span.end() {
-            self.pages[vpn as usize].vma.rights = rights;
+        for n in 0..self.scenario.pages {
+            let vma = &mut self.pages[usize::from(n)].vma;
+            if span.contains(self.scenario.vpn(n)) && vma.mapped {
+                vma.rights = rights;
+            }
         }
     }
 
@@ -499,9 +547,13 @@ impl World for Small<'_> {
         self.cpu(cpu).tlb[page.0 as usize] = Some(entry);
     }
 
+    fn tlb_forget(&mut self, cpu: Cpu, page: Page) -> Option<Entry> {
+        self.cpu(cpu).tlb[page.0 as usize].take()
+    }
+
     fn tlb_drop(&mut self, cpu: Cpu, what: (Mm, Span), gone: &mut dyn FnMut(Page, Entry)) {
         for n in 0..self.scenario.pages {
-            if what.1.contains(u64::from(n))
+            if what.1.contains(self.scenario.vpn(n))
                 && let Some(entry) = self.cpu(cpu).tlb[usize::from(n)].take()
             {
                 gone(Page(u32::from(n)), entry);
@@ -547,7 +599,10 @@ impl World for Small<'_> {
     fn alloc_frame(&mut self) -> Option<FrameNo> {
         let frames = usize::from(self.scenario.pages) * 2;
         let n = self.folios[..frames].iter().position(|f| !f.allocated)?;
-        self.folios[n] = Folio { allocated: true, ..Folio::default() };
+        self.folios[n] = Folio {
+            allocated: true,
+            ..Folio::default()
+        };
         Some(FrameNo(n as u32))
     }
 

@@ -6,7 +6,7 @@ use crate::kernel::frame::{Act, Frame, Path, Probe, StepId};
 use crate::kernel::types::{AccessKind, Actor, Cpu, Page, Task};
 use crate::oracle::{Class, Marks, ghost};
 use crate::world::World;
-use crate::world::small::{CPUS, Packer, Scenario, Small};
+use crate::world::small::{CPUS, Packer, Scenario, Small, VPN_BITS};
 
 /// One scenario under one policy and era.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +68,12 @@ impl Probe for Recorder {
 
     fn marked_use(&mut self, who: Actor, page: Page, kind: AccessKind, marks: Marks) -> bool {
         let class = marks.breaks(kind).expect("only uses that break a promise are reported");
-        self.violations.push(Violation { cpu: who.cpu, page, kind, class });
+        self.violations.push(Violation {
+            cpu: who.cpu,
+            page,
+            kind,
+            class,
+        });
         true
     }
 
@@ -100,7 +105,7 @@ impl<'s> Race<'s> {
     pub fn make<P: Probe>(&self, node: &mut Node<'s>, mv: Move, probe: &mut P) -> bool {
         let (cpu, interrupt) = match mv {
             Move::Evict(cpu, page) => {
-                node.world.evict(cpu, page);
+                node.world.tlb_forget(cpu, page);
                 return true;
             }
             Move::Step(cpu) => (cpu, false),
@@ -110,7 +115,9 @@ impl<'s> Race<'s> {
         if interrupt {
             stack.push(Frame::new(Path::Irq));
         } else if stack.is_empty() {
-            let Some(op) = node.world.program_op(cpu) else { return false };
+            let Some(op) = node.world.program_op(cpu) else {
+                return false;
+            };
             stack.push(op.entry());
         }
         // An interrupt that found the CPU between two operations ends none of them.
@@ -131,7 +138,10 @@ impl<'s> System for Race<'s> {
     type Key = Box<[u64]>;
 
     fn initial(&self) -> Node<'s> {
-        Node { world: Small::new(self.scenario), stacks: Default::default() }
+        Node {
+            world: Small::new(self.scenario),
+            stacks: Default::default(),
+        }
     }
 
     fn key(&self, state: &Node<'s>) -> Box<[u64]> {
@@ -153,7 +163,10 @@ impl<'s> System for Race<'s> {
             }
             if self.scenario.evictions {
                 let held = (0..u32::from(self.scenario.pages)).map(Page);
-                out.extend(held.filter(|&p| state.world.tlb_peek(cpu, p).is_some()).map(|p| Move::Evict(cpu, p)));
+                out.extend(
+                    held.filter(|&p| state.world.tlb_peek(cpu, p).is_some())
+                        .map(|p| Move::Evict(cpu, p)),
+                );
             }
         }
     }
@@ -161,7 +174,10 @@ impl<'s> System for Race<'s> {
     fn apply(&self, state: &Node<'s>, action: Move) -> Option<Next<Node<'s>>> {
         let mut next = state.clone();
         let mut finder = Finder(false);
-        self.make(&mut next, action, &mut finder).then_some(Next { state: next, broken: finder.0 })
+        self.make(&mut next, action, &mut finder).then_some(Next {
+            state: next,
+            broken: finder.0,
+        })
     }
 
     fn may_end(&self, state: &Node<'s>) -> bool {
@@ -180,9 +196,9 @@ fn pack_frame(f: &Frame, out: &mut Packer) {
     out.put(u64::from(f.ret), 1);
     out.put(u64::from(f.hook), 2);
     out.put(u64::from(f.flags), 3);
-    out.put(u64::from(f.page.0), 3);
+    out.put(u64::from(f.page.0), VPN_BITS);
     out.put(u64::from(f.frame.0), 3);
-    out.put(f.cursor, 5);
+    out.put(f.cursor, VPN_BITS + 1);
     out.put(u64::from(f.local != 0), 1);
     if f.local != 0 {
         out.put(u64::from(f.local), 32);

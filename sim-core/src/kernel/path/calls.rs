@@ -10,8 +10,7 @@ steps! {
     Enter = "C0" "system call",
     LockMmap = "C1" "mmap_write_lock()",
     Map = "C2" "vma_link()",
-    UnlockMmap = "C3" "mmap_write_unlock()",
-    Return = "C4" "system call returns",
+    Return = "C3" "mmap unlock, system call returns",
 }
 
 pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
@@ -20,21 +19,35 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
     match Step::of(f) {
         Step::Enter => {
             cx.act(who, Act::Enter(op.kind));
-            f.pc = if op.kind == OpKind::Other { Step::Return as u8 } else { Step::LockMmap as u8 };
+            f.pc = if op.kind == OpKind::Other {
+                Step::Return as u8
+            } else {
+                Step::LockMmap as u8
+            };
             Flow::Next
         }
         Step::LockMmap => cx.lock(who, f, Lock::MmapWrite(mm), Step::Map as u8),
         Step::Map => {
-            let OpKind::Mmap(backing) = op.kind else { unreachable!("only mmap maps") };
-            cx.world.set_vma(mm, op.span, Vma { mapped: true, rights: op.rights, backing });
+            let OpKind::Mmap(backing) = op.kind else {
+                unreachable!("only mmap maps")
+            };
+            cx.world.set_vma(
+                mm,
+                op.span,
+                Vma {
+                    mapped: true,
+                    rights: op.rights,
+                    backing,
+                },
+            );
             oracle::grant(cx, who, op.span, op.rights, true);
             cx.act(who, Act::Vma(mm));
-            f.pc = Step::UnlockMmap as u8;
+            f.pc = Step::Return as u8;
             Flow::Next
         }
-        Step::UnlockMmap => cx.unlock(who, f, Lock::MmapWrite(mm), Step::Return as u8),
         Step::Return => {
             if matches!(op.kind, OpKind::Mmap(_)) {
+                cx.unlock(who, f, Lock::MmapWrite(mm), Step::Return as u8);
                 oracle::promise(cx, who, op.span, op.rights, true);
             }
             cx.act(who, Act::Return(op.kind));

@@ -23,7 +23,9 @@ const SEGV: u8 = 1;
 pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
     let mm = cx.world.mm_of(f.page);
     let op = cx.world.op(who.task);
-    let OpKind::Access(kind) = op.kind else { unreachable!("only user accesses fault") };
+    let OpKind::Access(kind) = op.kind else {
+        unreachable!("only user accesses fault")
+    };
     let vma = cx.world.vma(mm, cx.world.vpn(f.page));
     match Step::of(f) {
         Step::LockMmap => cx.lock(who, f, Lock::MmapRead(mm), Step::Look as u8),
@@ -49,9 +51,22 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         }
         Step::Map => map(cx, who, f, kind, vma),
         Step::CowFlushed => {
-            let pte = Present { frame: f.frame, writable: true, dirty: true, accessed: true, protnone: false };
+            let pte = Present {
+                frame: f.frame,
+                writable: true,
+                dirty: true,
+                accessed: true,
+                protnone: false,
+            };
             cx.xchg(who, f.page, Pte::Present(pte));
-            cx.act(who, Act::FaultMap { page: f.page, pte, read_in: false });
+            cx.act(
+                who,
+                Act::FaultMap {
+                    page: f.page,
+                    pte,
+                    read_in: false,
+                },
+            );
             f.pc = Step::UnlockPtl as u8;
             Flow::Next
         }
@@ -77,12 +92,20 @@ fn map<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, kin
             f.pc = next;
             Flow::Next
         }
-        Pte::Present(old) if store && !old.protnone && !cx.world.folio(old.frame).anon && vma.backing != Backing::SharedFile => {
+        Pte::Present(old)
+            if store && !old.protnone && !cx.world.folio(old.frame).anon && vma.backing != Backing::SharedFile =>
+        {
             copy(cx, who, f)
         }
         Pte::Present(old) => {
             let writable = vma.rights.write() && (store || cx.world.folio(old.frame).anon);
-            let pte = Present { writable, dirty: old.dirty || store, accessed: true, protnone: false, ..old };
+            let pte = Present {
+                writable,
+                dirty: old.dirty || store,
+                accessed: true,
+                protnone: false,
+                ..old
+            };
             install(cx, who, f, pte, false)
         }
         Pte::Swap => {
@@ -96,16 +119,47 @@ fn map<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, kin
             // The slot is given up on swap-in, so the folio is the only copy: dirty, whatever the PTE says.
             cx.world.set_swap_cache(f.page, None);
             let folio = cx.world.folio(frame);
-            cx.world.set_folio(frame, Folio { anon: true, dirty: true, cached: false, ..folio });
-            let pte = Present { frame, writable: vma.rights.write(), dirty: store, accessed: true, protnone: false };
+            cx.world.set_folio(
+                frame,
+                Folio {
+                    anon: true,
+                    dirty: true,
+                    cached: false,
+                    ..folio
+                },
+            );
+            let pte = Present {
+                frame,
+                writable: vma.rights.write(),
+                dirty: store,
+                accessed: true,
+                protnone: false,
+            };
             install(cx, who, f, pte, read_in)
         }
         Pte::None => {
             let anon = vma.backing == Backing::Anon || (store && vma.backing == Backing::PrivateFile);
-            let Some(frame) = cx.world.alloc_frame() else { return Flow::Blocked(Wait::Memory) };
-            cx.world.set_folio(frame, Folio { allocated: true, anon, dirty: anon, cached: !anon, ..Folio::default() });
+            let Some(frame) = cx.world.alloc_frame() else {
+                return Flow::Blocked(Wait::Memory);
+            };
+            cx.world.set_folio(
+                frame,
+                Folio {
+                    allocated: true,
+                    anon,
+                    dirty: anon,
+                    cached: !anon,
+                    ..Folio::default()
+                },
+            );
             let writable = vma.rights.write() && (store || vma.backing == Backing::Anon);
-            let pte = Present { frame, writable, dirty: store, accessed: true, protnone: false };
+            let pte = Present {
+                frame,
+                writable,
+                dirty: store,
+                accessed: true,
+                protnone: false,
+            };
             install(cx, who, f, pte, false)
         }
     }
@@ -113,19 +167,40 @@ fn map<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, kin
 
 fn install<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, pte: Present, read_in: bool) -> Flow {
     cx.xchg(who, f.page, Pte::Present(pte));
-    cx.act(who, Act::FaultMap { page: f.page, pte, read_in });
+    cx.act(
+        who,
+        Act::FaultMap {
+            page: f.page,
+            pte,
+            read_in,
+        },
+    );
     f.pc = Step::UnlockPtl as u8;
     Flow::Next
 }
 
 /// `wp_page_copy`: the old translation must be gone everywhere before the new frame becomes writable.
 fn copy<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
-    let Some(frame) = cx.world.alloc_frame() else { return Flow::Blocked(Wait::Memory) };
-    cx.world.set_folio(frame, Folio { allocated: true, anon: true, dirty: true, ..Folio::default() });
+    let Some(frame) = cx.world.alloc_frame() else {
+        return Flow::Blocked(Wait::Memory);
+    };
+    cx.world.set_folio(
+        frame,
+        Folio {
+            allocated: true,
+            anon: true,
+            dirty: true,
+            ..Folio::default()
+        },
+    );
     f.frame = FrameNo(frame.0);
     cx.xchg(who, f.page, Pte::None);
     f.pc = Step::CowFlushed as u8;
     let span = Span::page(cx.world.vpn(f.page));
     let mm = cx.world.mm_of(f.page);
-    Flow::Call(Cx::<W, P>::flush(Request { mm: Some(mm), span: Some(span), cause: Cause::Cow }))
+    Flow::Call(Cx::<W, P>::flush(Request {
+        mm: Some(mm),
+        span: Some(span),
+        cause: Cause::Cow,
+    }))
 }

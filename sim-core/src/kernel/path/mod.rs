@@ -53,14 +53,7 @@ pub fn label(id: StepId) -> Label {
 }
 
 /// Runs one step of a policy hook inside the calling frame. When the hook is done the frame goes on with step `next`.
-fn hook<W: World, P: Probe>(
-    cx: &mut Cx<'_, W, P>,
-    who: Actor,
-    f: &mut Frame,
-    mm: Mm,
-    hook: Hook,
-    next: u8,
-) -> Flow {
+fn hook<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm: Mm, hook: Hook, next: u8) -> Flow {
     match cx.policy.hook(hook, f.hook, cx.world.words(mm), &mut f.local) {
         HookStep::Done => {
             (f.hook, f.local) = (0, 0);
@@ -74,7 +67,11 @@ fn hook<W: World, P: Probe>(
         }
         HookStep::FlushMm(resume) => {
             f.hook = resume;
-            Flow::Call(Cx::<W, P>::flush(Request { mm: Some(mm), span: None, cause: Cause::PendingCheck }))
+            Flow::Call(Cx::<W, P>::flush(Request {
+                mm: Some(mm),
+                span: None,
+                cause: Cause::PendingCheck,
+            }))
         }
     }
 }

@@ -18,8 +18,7 @@ steps! {
     Change = "M6" "change_pte_range()",
     UnlockPtl = "M7" "pte_unmap_unlock()",
     Flush = "M8" "flush_tlb_range(), if a PTE was changed",
-    UnlockMmap = "M10" "mmap_write_unlock()",
-    Return = "M10" "mprotect() returns",
+    Return = "M10" "mmap unlock, mprotect() returns",
 }
 
 pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
@@ -51,7 +50,10 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::Pending => hook(cx, who, f, mm, Hook::BeforeTrust, Step::Change as u8),
         Step::Change => {
             let in_table = cx.world.table_span(f.cursor).clip(op.span);
-            let rest = Span { first: f.cursor, pages: in_table.end() - f.cursor };
+            let rest = Span {
+                first: f.cursor,
+                pages: in_table.end() - f.cursor,
+            };
             let Some(page) = cx.world.next_page(mm, rest) else {
                 f.pc = Step::UnlockPtl as u8;
                 return Flow::Next;
@@ -61,24 +63,32 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             Flow::Next
         }
         Step::UnlockPtl => {
-            let table = cx.world.table_at(mm, f.cursor).expect("tables stay while mmap_lock is held");
+            let table = cx
+                .world
+                .table_at(mm, f.cursor)
+                .expect("tables stay while mmap_lock is held");
             f.cursor = cx.world.table_span(f.cursor).end();
             cx.unlock(who, f, Lock::Ptl(table), Step::NextTable as u8)
         }
         Step::Flush => {
-            f.pc = Step::UnlockMmap as u8;
+            f.pc = Step::Return as u8;
             let changed = cx.world.gather(who.task).span;
             match changed.pages {
                 0 => Flow::Next,
                 _ => {
                     let span = if cx.era.mprotect_gathers { changed } else { op.span };
                     let span = (span.pages <= cx.era.ceiling_pages).then_some(span);
-                    Flow::Call(Cx::<W, P>::flush(Request { mm: Some(mm), span, cause: Cause::Operation }))
+                    Flow::Call(Cx::<W, P>::flush(Request {
+                        mm: Some(mm),
+                        span,
+                        cause: Cause::Operation,
+                    }))
                 }
             }
         }
-        Step::UnlockMmap => cx.unlock(who, f, Lock::MmapWrite(mm), Step::Return as u8),
         Step::Return => {
+            // One step: nothing of the call is left to do, and the order of the promises is then that of the lock.
+            cx.unlock(who, f, Lock::MmapWrite(mm), Step::Return as u8);
             oracle::promise(cx, who, op.span, op.rights, true);
             cx.act(who, Act::Return(OpKind::Mprotect));
             Flow::Return(0)
@@ -118,7 +128,11 @@ fn change<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: crate::ke
     // A promotion of an exclusive, already written page makes it writable here; otherwise the next store faults.
     let exclusive = cx.world.folio(old.frame).anon && old.dirty;
     let writable = rights.write() && (old.writable || exclusive);
-    let new = Present { writable, protnone: !rights.read(), ..old };
+    let new = Present {
+        writable,
+        protnone: !rights.read(),
+        ..old
+    };
     let weaker = (old.writable && !writable) || (new.protnone && !old.protnone);
     if weaker {
         ghost::weakened(cx.world, who.cpu, page);

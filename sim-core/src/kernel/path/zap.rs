@@ -20,8 +20,7 @@ steps! {
     UnlockPtl = "Z7" "pte_unmap_unlock()",
     Flush = "Z9" "tlb_finish_mmu(), if a PTE was cleared",
     FreePages = "Z9" "free_pages_and_swap_cache()",
-    UnlockMmap = "Z10" "mmap unlock",
-    Return = "Z10" "system call returns",
+    Return = "Z10" "mmap unlock, system call returns",
 }
 
 pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
@@ -56,7 +55,10 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::Pending => hook(cx, who, f, mm, Hook::BeforeTrust, Step::Zap as u8),
         Step::Zap => {
             let in_table = cx.world.table_span(f.cursor).clip(op.span);
-            let rest = Span { first: f.cursor, pages: in_table.end() - f.cursor };
+            let rest = Span {
+                first: f.cursor,
+                pages: in_table.end() - f.cursor,
+            };
             let Some(page) = cx.world.next_page(mm, rest) else {
                 f.pc = Step::UnlockPtl as u8;
                 return Flow::Next;
@@ -66,7 +68,10 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             Flow::Next
         }
         Step::UnlockPtl => {
-            let table = cx.world.table_at(mm, f.cursor).expect("tables stay while mmap_lock is held");
+            let table = cx
+                .world
+                .table_at(mm, f.cursor)
+                .expect("tables stay while mmap_lock is held");
             f.cursor = cx.world.table_span(f.cursor).end();
             cx.unlock(who, f, Lock::Ptl(table), Step::NextTable as u8)
         }
@@ -77,12 +82,12 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
                 Flow::Next
             }
             None => {
-                f.pc = Step::UnlockMmap as u8;
+                f.pc = Step::Return as u8;
                 Flow::Next
             }
         },
-        Step::UnlockMmap => cx.unlock(who, f, lock, Step::Return as u8),
         Step::Return => {
+            cx.unlock(who, f, lock, Step::Return as u8);
             if op.kind == OpKind::Munmap {
                 oracle::promise(cx, who, op.span, Rights::NONE, false);
             }
@@ -125,5 +130,9 @@ fn flush<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, m
         return Flow::Next;
     }
     let span = (cleared.pages <= cx.era.ceiling_pages).then_some(cleared);
-    Flow::Call(Cx::<W, P>::flush(Request { mm: Some(mm), span, cause: Cause::Operation }))
+    Flow::Call(Cx::<W, P>::flush(Request {
+        mm: Some(mm),
+        span,
+        cause: Cause::Operation,
+    }))
 }
