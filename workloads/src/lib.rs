@@ -1,1 +1,3 @@
-//! Workloads.
+//! What runs on the model: recorded traces, synthetic workloads, machine profiles.
+
+pub mod machines;

@@ -240,9 +240,9 @@ pub trait Probe {
     /// A step did this.
     fn act(&mut self, who: Actor, act: Act, at: StepId);
 
-    /// A marked translation was used. Returns whether the promise it breaks already binds this CPU: under the clock,
-    /// nothing can happen after the promise sooner than one coherence latency.
-    fn marked_use(&mut self, who: Actor, page: Page, kind: AccessKind, marks: Marks) -> bool;
+    /// A marked translation was used. Whether the promise it breaks already binds this CPU is for the driver to say: under
+    /// the clock nothing can happen after a promise sooner than one coherence latency.
+    fn marked_use(&mut self, who: Actor, page: Page, kind: AccessKind, marks: Marks);
 
     /// A usable translation broke a promise (`Some`), or the last mark of one was removed with it (`None`).
     fn window(&mut self, cpu: Cpu, page: Page, class: Option<Class>);

@@ -112,21 +112,24 @@ impl Mmu {
 
     /// Enters the result of a walk. Returns the translation that is now no longer held at all, if one had to go.
     pub fn fill(&mut self, key: Key, access: Access, entry: Entry) -> Option<(Key, Entry)> {
-        let at = key.size as usize;
-        // The copy on the other side, if any, follows the walk.
-        self.fetch[at].update(key, |_| entry);
-        self.data[at].update(key, |_| entry);
-        let first = first_level(&mut self.fetch, &mut self.data, access, key.size);
-        let Some(stlb) = second_level(&mut self.stlb, self.stlb_holds_2m, key.size) else {
+        let (tag, size) = (key.live_tag(), key.size);
+        let other = match access {
+            Access::Load | Access::Store => &mut self.fetch,
+            Access::Fetch => &mut self.data,
+        };
+        // A copy on the other side follows the walk.
+        other[size as usize].update_tag(tag, |_| entry);
+        let first = first_level(&mut self.fetch, &mut self.data, access, size);
+        let Some(stlb) = second_level(&mut self.stlb, self.stlb_holds_2m, size) else {
             let evicted = first.insert(key, entry)?;
             return self.peek(evicted.0).is_none().then_some(evicted);
         };
-        first.insert(key, entry);
-        let evicted = stlb.insert(key, entry)?;
-        let victim_at = evicted.0.size as usize;
-        self.fetch[victim_at].remove(evicted.0);
-        self.data[victim_at].remove(evicted.0);
-        Some(evicted)
+        first.insert_tag(tag, entry);
+        let (victim, old) = stlb.insert_tag(tag, entry)?;
+        let evicted = Key::from_tag(victim);
+        self.fetch[evicted.size as usize].remove_tag(victim);
+        self.data[evicted.size as usize].remove_tag(victim);
+        Some((evicted, old))
     }
 
     /// Changes all copies of a translation, for example its dirty bit or its marks. Ages stay. False: it is not held.

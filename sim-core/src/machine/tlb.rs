@@ -61,7 +61,7 @@ impl Key {
         self.vpn << VPN_SHIFT | u64::from(self.asid) << 3 | (self.size as u64) << 2 | LIVE
     }
 
-    fn from_tag(tag: u64) -> Self {
+    pub(super) fn from_tag(tag: u64) -> Self {
         let size = if tag & 0b100 == 0 {
             PageSize::Size4K
         } else {
@@ -107,6 +107,15 @@ pub enum Found {
     Absent,
 }
 
+/// What is known without a search of the pages whose numbers end in the same bits.
+#[derive(Clone, Copy, Debug, Default)]
+struct Bucket {
+    /// Where one of them was last.
+    guess: u32,
+    /// How many are there, ghosts included: 0 saves the search.
+    tags: u32,
+}
+
 /// A set-associative array of translations.
 #[derive(Clone, Debug)]
 pub struct Tlb {
@@ -117,8 +126,8 @@ pub struct Tlb {
     /// Time of last use.
     stamps: Vec<u64>,
     entries: Vec<Entry>,
-    /// By the low bits of the page number: where such a page was last.
-    guesses: Vec<u32>,
+    /// By the low bits of the page number.
+    buckets: Vec<Bucket>,
     /// One bit for each live way: a flush visits what is there, not the whole array.
     live: Vec<u64>,
     held: usize,
@@ -136,13 +145,15 @@ impl Tlb {
             "{entries} entries do not make whole sets of {ways} ways"
         );
         let total = entries as usize;
+        // Searching a wide set in vain is slow: more buckets, so that more of them are empty.
+        let spread = if ways > 16 { 4 } else { 1 };
         Self {
             sets: u64::from(entries / ways),
             ways: ways as usize,
             tags: vec![NEVER_USED; total],
             stamps: vec![0; total],
             entries: vec![Entry::default(); total],
-            guesses: vec![0; total.next_power_of_two()],
+            buckets: vec![Bucket::default(); spread * total.next_power_of_two()],
             live: vec![0; total.div_ceil(64)],
             held: 0,
             clock: 0,
@@ -163,7 +174,7 @@ impl Tlb {
     /// [`Tlb::lookup`] by the live tag: a key travels in memory as three fields, and copying it stalls a hit for 12 ns.
     #[inline]
     pub(super) fn lookup_tag(&mut self, tag: u64) -> Found {
-        let at = self.guesses[self.guess_of(tag)] as usize;
+        let at = self.buckets[self.bucket_of(tag)].guess as usize;
         if self.tags[at] == tag {
             return Found::Hit(self.touch(at));
         }
@@ -178,8 +189,8 @@ impl Tlb {
         if self.tags[at] != tag {
             return Found::Flushed;
         }
-        let guess = self.guess_of(tag);
-        self.guesses[guess] = at as u32;
+        let bucket = self.bucket_of(tag);
+        self.buckets[bucket].guess = at as u32;
         Found::Hit(self.touch(at))
     }
 
@@ -192,12 +203,16 @@ impl Tlb {
 
     /// The translation, if held; its age does not change.
     pub fn peek(&self, key: Key) -> Option<Entry> {
-        self.live_at(key).map(|at| self.entries[at])
+        self.live_at(key.live_tag()).map(|at| self.entries[at])
     }
 
     /// Puts a translation in as the most recently used of its set, over an older one of the same page. Returns what had to leave.
     pub fn insert(&mut self, key: Key, entry: Entry) -> Option<(Key, Entry)> {
-        let tag = key.live_tag();
+        let (tag, old) = self.insert_tag(key.live_tag(), entry)?;
+        Some((Key::from_tag(tag), old))
+    }
+
+    pub(super) fn insert_tag(&mut self, tag: u64, entry: Entry) -> Option<(u64, Entry)> {
         let at = self.search(tag).unwrap_or_else(|| self.oldest(tag));
         self.put(at, tag, entry)
     }
@@ -211,7 +226,11 @@ impl Tlb {
 
     /// Changes a translation in place, if held; its age does not change.
     pub fn update(&mut self, key: Key, f: impl FnOnce(Entry) -> Entry) -> bool {
-        let Some(at) = self.live_at(key) else {
+        self.update_tag(key.live_tag(), f)
+    }
+
+    pub(super) fn update_tag(&mut self, tag: u64, f: impl FnOnce(Entry) -> Entry) -> bool {
+        let Some(at) = self.live_at(tag) else {
             return false;
         };
         self.entries[at] = f(self.entries[at]);
@@ -220,14 +239,20 @@ impl Tlb {
 
     /// Flushes one page: its ghost stays.
     pub fn invalidate(&mut self, key: Key) -> Option<Entry> {
-        let at = self.live_at(key)?;
+        let at = self.live_at(key.live_tag())?;
         Some(self.release(at))
     }
 
     /// Takes one page out without a trace, as for an eviction elsewhere that this array must follow.
     pub fn remove(&mut self, key: Key) -> Option<Entry> {
-        let at = self.live_at(key)?;
+        self.remove_tag(key.live_tag())
+    }
+
+    pub(super) fn remove_tag(&mut self, tag: u64) -> Option<Entry> {
+        let at = self.live_at(tag)?;
         let entry = self.release(at);
+        let bucket = self.bucket_of(tag);
+        self.buckets[bucket].tags -= 1;
         self.tags[at] = NEVER_USED;
         self.stamps[at] = 0;
         Some(entry)
@@ -259,8 +284,8 @@ impl Tlb {
     // From here on pages go by their live tag: one register where a key is three fields in memory.
 
     #[inline]
-    fn guess_of(&self, tag: u64) -> usize {
-        (tag >> VPN_SHIFT) as usize & (self.guesses.len() - 1)
+    fn bucket_of(&self, tag: u64) -> usize {
+        (tag >> VPN_SHIFT) as usize & (self.buckets.len() - 1)
     }
 
     /// The ways of the set of this page.
@@ -279,13 +304,15 @@ impl Tlb {
 
     /// Where the page is, alive or as a ghost.
     fn search(&self, tag: u64) -> Option<usize> {
+        if self.buckets[self.bucket_of(tag)].tags == 0 {
+            return None;
+        }
         let set = self.set_of(tag);
         find(&self.tags[set.clone()], tag).map(|way| set.start + way)
     }
 
-    fn live_at(&self, key: Key) -> Option<usize> {
-        let tag = key.live_tag();
-        let guess = self.guesses[self.guess_of(tag)] as usize;
+    fn live_at(&self, tag: u64) -> Option<usize> {
+        let guess = self.buckets[self.bucket_of(tag)].guess as usize;
         if self.tags[guess] == tag {
             return Some(guess);
         }
@@ -298,19 +325,24 @@ impl Tlb {
         set.start + smallest(&self.stamps[set.clone()])
     }
 
-    fn put(&mut self, at: usize, tag: u64, entry: Entry) -> Option<(Key, Entry)> {
-        let guess = self.guess_of(tag);
-        self.guesses[guess] = at as u32;
-        self.clock += 1;
-        self.stamps[at] = self.clock | LIVE_STAMP;
+    fn put(&mut self, at: usize, tag: u64, entry: Entry) -> Option<(u64, Entry)> {
         let old_tag = std::mem::replace(&mut self.tags[at], tag);
         let old = std::mem::replace(&mut self.entries[at], entry);
+        self.clock += 1;
+        self.stamps[at] = self.clock | LIVE_STAMP;
+        if old_tag != NEVER_USED {
+            let bucket = self.bucket_of(old_tag);
+            self.buckets[bucket].tags -= 1;
+        }
+        let bucket = self.bucket_of(tag);
+        self.buckets[bucket].tags += 1;
+        self.buckets[bucket].guess = at as u32;
         if old_tag & LIVE_ONLY == 0 {
             self.live[at / 64] |= 1 << (at % 64);
             self.held += 1;
             return None;
         }
-        (old_tag != tag).then(|| (Key::from_tag(old_tag), old))
+        (old_tag != tag).then_some((old_tag, old))
     }
 
     /// Frees a live way and leaves the ghost.
@@ -357,21 +389,31 @@ fn find_wide(tags: &[u64], live: u64) -> Option<usize> {
     Some(tags.len() - rest.len() + way)
 }
 
-/// The first index of the smallest value. Two passes without branches beat one that jumps on each new minimum.
+/// The first index of the smallest value; two passes without branches beat one that jumps on each new minimum.
+#[inline]
 fn smallest(stamps: &[u64]) -> usize {
-    let least = match stamps.len() {
-        4 => least_in::<4>(stamps),
-        8 => least_in::<8>(stamps),
-        12 => least_in::<12>(stamps),
-        16 => least_in::<16>(stamps),
-        _ => stamps.iter().copied().fold(u64::MAX, u64::min),
-    };
-    stamps.iter().position(|s| *s == least).unwrap_or(0)
+    match stamps.len() {
+        4 => smallest_in::<4>(stamps),
+        8 => smallest_in::<8>(stamps),
+        12 => smallest_in::<12>(stamps),
+        16 => smallest_in::<16>(stamps),
+        _ => None,
+    }
+    .unwrap_or_else(|| {
+        let least = stamps.iter().copied().fold(u64::MAX, u64::min);
+        stamps.iter().position(|s| *s == least).unwrap_or(0)
+    })
 }
 
 #[inline]
-fn least_in<const W: usize>(stamps: &[u64]) -> u64 {
-    stamps.iter().take(W).copied().fold(u64::MAX, u64::min)
+fn smallest_in<const W: usize>(stamps: &[u64]) -> Option<usize> {
+    let stamps: &[u64; W] = stamps.try_into().ok()?;
+    let least = stamps.iter().copied().fold(u64::MAX, u64::min);
+    let mut hits = 0_u32;
+    for (way, stamp) in stamps.iter().enumerate() {
+        hits |= u32::from(*stamp == least) << way;
+    }
+    Some(hits.trailing_zeros() as usize)
 }
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ impl Probe for Recorder {
         self.acts.push((who.cpu, act, at));
     }
 
-    fn marked_use(&mut self, who: Actor, page: Page, kind: AccessKind, marks: Marks) -> bool {
+    fn marked_use(&mut self, who: Actor, page: Page, kind: AccessKind, marks: Marks) {
         let class = marks.breaks(kind).expect("only uses that break a promise are reported");
         self.violations.push(Violation {
             cpu: who.cpu,
@@ -74,7 +74,6 @@ impl Probe for Recorder {
             kind,
             class,
         });
-        true
     }
 
     fn window(&mut self, cpu: Cpu, page: Page, class: Option<Class>) {
@@ -88,9 +87,8 @@ struct Finder(bool);
 impl Probe for Finder {
     fn act(&mut self, _who: Actor, _act: Act, _at: StepId) {}
 
-    fn marked_use(&mut self, _who: Actor, _page: Page, _kind: AccessKind, _marks: Marks) -> bool {
+    fn marked_use(&mut self, _who: Actor, _page: Page, _kind: AccessKind, _marks: Marks) {
         self.0 = true;
-        true
     }
 
     fn window(&mut self, _cpu: Cpu, _page: Page, _class: Option<Class>) {}

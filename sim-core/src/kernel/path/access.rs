@@ -2,7 +2,7 @@
 
 use crate::kernel::frame::{Act, Cx, Flow, Frame, Path, Probe, steps};
 use crate::kernel::op::OpKind;
-use crate::kernel::types::{AccessKind, Actor, Page, Present, Pte};
+use crate::kernel::types::{AccessKind, Actor, Cpu, Page, Present, Pte};
 use crate::machine::tlb::Entry;
 use crate::oracle;
 use crate::world::{TlbLevel, World};
@@ -16,7 +16,7 @@ steps! {
 
 /// What the TLB says to an access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Translation {
+enum Translation {
     /// It serves the access without looking at the page tables.
     Hit(Entry, TlbLevel),
     /// It holds a clean entry, and this is a store.
@@ -25,9 +25,20 @@ pub enum Translation {
     Miss,
 }
 
-/// Looks an access up in the TLB of a CPU. The one text of a TLB hit: the step below and the clock's run-ahead both use it.
-pub fn translate<W: World>(world: &mut W, who: Actor, page: Page, kind: AccessKind, assist: bool) -> Translation {
-    match world.tlb_lookup(who.cpu, page, kind) {
+/// Looks an access up in the TLB of a CPU.
+fn translate<W: World>(world: &mut W, who: Actor, page: Page, kind: AccessKind, assist: bool) -> Translation {
+    let found = world.tlb_lookup(who.cpu, page, kind);
+    classify(found, kind, assist)
+}
+
+/// What [`translate`] would say, with nothing moved.
+pub fn would_hit<W: World>(world: &W, cpu: Cpu, page: Page, kind: AccessKind, assist: bool) -> bool {
+    let held = world.tlb_peek(cpu, page).map(|entry| (entry, TlbLevel::L1));
+    matches!(classify(held, kind, assist), Translation::Hit(..))
+}
+
+fn classify(found: Option<(Entry, TlbLevel)>, kind: AccessKind, assist: bool) -> Translation {
+    match found {
         Some((entry, level)) => match kind {
             AccessKind::Load | AccessKind::Fetch => Translation::Hit(entry, level),
             AccessKind::Store if entry.writable && (entry.dirty || !assist) => Translation::Hit(entry, level),

@@ -11,7 +11,7 @@ mod reclaim;
 mod unmap;
 mod zap;
 
-pub use access::{Translation, translate};
+pub use access::would_hit;
 
 use crate::kernel::frame::{Cx, Flow, Frame, Label, Path, Probe, StepId};
 use crate::kernel::types::{Actor, Mm};

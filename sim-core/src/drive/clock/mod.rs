@@ -1,0 +1,403 @@
+//! The clock: the earliest core goes next, and every act is charged in cycles.
+//!
+//! A core that only hits its own TLB may run ahead of the others by the lookahead: nobody can reach it sooner than the
+//! shortest coherence latency. A promise made at T therefore binds the core that made it at once and the others from
+//! T + lookahead, whatever the run-ahead in force, so results do not depend on it.
+
+mod cores;
+pub mod price;
+pub mod source;
+pub mod stats;
+
+use rustc_hash::FxHashMap;
+
+use crate::drive::clock::cores::{Core, State};
+use crate::drive::clock::price::{Prices, Unpriced};
+use crate::drive::clock::source::{Order, Source, What};
+use crate::drive::clock::stats::Stats;
+use crate::drive::engine::{Progress, Setting};
+use crate::drive::tournament::Tournament;
+use crate::kernel::frame::{Act, Frame, Path, Probe, StepId, Wait};
+use crate::kernel::op::OpKind;
+use crate::kernel::path::would_hit;
+use crate::kernel::types::{AccessKind, Actor, Cpu, FrameNo, Lock, Page, Task};
+use crate::machine::profile::Profile;
+use crate::oracle::{Class, Marks};
+use crate::world::World;
+use crate::world::big::Big;
+
+/// How far a core may run ahead of the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunAhead {
+    /// Not at all: every access goes through the event tree.
+    Off,
+    /// By at most this many cycles, and never more than the profile's lookahead.
+    Upto(u64),
+}
+
+/// What a step did, kept until it can be priced.
+#[derive(Default)]
+struct Heard {
+    acts: Vec<(Actor, Act, StepId)>,
+    windows: Vec<(Cpu, Page, Option<Class>)>,
+    marked: Vec<(Actor, Page, AccessKind, Class)>,
+}
+
+impl Probe for Heard {
+    fn act(&mut self, who: Actor, act: Act, at: StepId) {
+        self.acts.push((who, act, at));
+    }
+
+    fn marked_use(&mut self, who: Actor, page: Page, kind: AccessKind, marks: Marks) {
+        if let Some(class) = marks.breaks(kind) {
+            self.marked.push((who, page, kind, class));
+        }
+    }
+
+    fn window(&mut self, cpu: Cpu, page: Page, class: Option<Class>) {
+        self.windows.push((cpu, page, class));
+    }
+}
+
+/// A simulation in cycles.
+pub struct Clock<S: Source> {
+    /// The machine and the kernel.
+    pub world: Big,
+    /// Where the work comes from.
+    pub source: S,
+    /// What was measured.
+    pub stats: Stats,
+    setting: Setting,
+    prices: Prices,
+    tree: Tournament,
+    cores: Vec<Core>,
+    waiters: FxHashMap<WaitKey, Vec<Cpu>>,
+    lookahead_cycles: Option<u64>,
+    heard: Heard,
+}
+
+/// What waiters queue for: a read and a write hold of `mmap_lock` end each other's wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum WaitKey {
+    Lock(Lock),
+    Folio(FrameNo),
+    Memory,
+}
+
+fn wait_key(wait: Wait) -> Option<WaitKey> {
+    Some(match wait {
+        Wait::Acks => return None,
+        Wait::Lock(lock) => WaitKey::Lock(plain(lock)),
+        Wait::Folio(frame) => WaitKey::Folio(frame),
+        Wait::Memory => WaitKey::Memory,
+    })
+}
+
+fn plain(lock: Lock) -> Lock {
+    match lock {
+        Lock::MmapRead(mm) => Lock::MmapWrite(mm),
+        other => other,
+    }
+}
+
+impl<S: Source> Clock<S> {
+    /// A clock over a prepared world.
+    ///
+    /// # Errors
+    /// If the profile has no prices for the mechanism.
+    pub fn new(
+        world: Big,
+        source: S,
+        setting: Setting,
+        profile: &Profile,
+        run_ahead: RunAhead,
+    ) -> Result<Clock<S>, Unpriced> {
+        let cpus = world.cpus();
+        let bound = profile.lookahead_cycles();
+        let mut tree = Tournament::new(cpus);
+        (0..cpus).for_each(|cpu| tree.set(cpu, 0));
+        Ok(Clock {
+            world,
+            source,
+            stats: Stats::new(bound),
+            setting,
+            prices: Prices::new(profile, cpus)?,
+            tree,
+            cores: vec![Core::default(); usize::from(cpus)],
+            waiters: FxHashMap::default(),
+            lookahead_cycles: match run_ahead {
+                RunAhead::Off => None,
+                RunAhead::Upto(cycles) => Some(cycles.min(bound)),
+            },
+            heard: Heard::default(),
+        })
+    }
+
+    /// Runs until no core has anything left to do. Returns the time of the last step in cycles.
+    pub fn run(&mut self) -> u64 {
+        let mut now = 0;
+        while let Some((time, cpu)) = self.tree.min() {
+            debug_assert!(time >= now || self.lookahead_cycles.is_some());
+            now = now.max(time);
+            self.turn(Cpu(cpu), time);
+            if self.lookahead_cycles.is_some() {
+                self.run_ahead(Cpu(cpu));
+            }
+        }
+        let end = self.cores.iter().map(|c| c.ready).max().unwrap_or(0).max(now);
+        let stuck = self.cores.iter().find(|c| matches!(c.state, State::Parked(_)));
+        assert!(stuck.is_none(), "every waiter is woken in the end: {stuck:?}");
+        self.stats.finish(end);
+        end
+    }
+
+    fn core(&mut self, cpu: Cpu) -> &mut Core {
+        &mut self.cores[usize::from(cpu.0)]
+    }
+
+    /// Puts the time of a core's next event into the tree.
+    fn schedule(&mut self, cpu: Cpu) {
+        match self.cores[usize::from(cpu.0)].next_event() {
+            Some(time) => self.tree.set(cpu.0, time),
+            None => self.tree.clear(cpu.0),
+        }
+    }
+
+    /// One event of a core: an interrupt if one has arrived, else its next step, else its next order.
+    fn turn(&mut self, cpu: Cpu, time: u64) {
+        if self.core(cpu).interrupt_due(time) {
+            let core = self.core(cpu);
+            let parked = core.enter_interrupt(time);
+            core.stack.push(Frame::new(Path::Irq));
+            if let Some((wait, cycles)) = parked {
+                self.stats.waited(wait, cycles);
+                self.leave_queue(cpu, wait);
+            }
+            self.step(cpu);
+        } else if self.core(cpu).stack.is_empty() {
+            self.next_order(cpu);
+        } else {
+            self.step(cpu);
+        }
+        self.schedule(cpu);
+    }
+
+    /// Takes the next order, or starts the one already taken if its time has come.
+    fn next_order(&mut self, cpu: Cpu) {
+        let now = self.core(cpu).ready;
+        let order = match self.core(cpu).order {
+            Some(order) => order,
+            None => match self.source.next(cpu, now) {
+                Some(order) => {
+                    let core = self.core(cpu);
+                    core.order = Some(order);
+                    core.wait_for(order, now);
+                    if core.ready > now {
+                        return;
+                    }
+                    order
+                }
+                None => {
+                    self.core(cpu).state = State::Done;
+                    return;
+                }
+            },
+        };
+        self.core(cpu).state = State::Running;
+        let now = self.core(cpu).ready;
+        match order.what {
+            What::Op(op) => {
+                self.world.begin(order.task, op);
+                self.source.begin(cpu, &order, &mut self.world, now);
+                self.stats.begin(cpu, &order);
+                self.core(cpu).stack.push(op.entry());
+                self.step(cpu);
+            }
+            What::Load(mm) => {
+                let mut dropped = Vec::new();
+                let lazy = self.setting.era.lazy_mask;
+                self.world
+                    .switch_mm(cpu, mm, lazy, &mut |page, entry| dropped.push((page, entry)));
+                for (page, entry) in dropped {
+                    if !Marks::of(entry).is_clean() {
+                        self.stats.window(cpu, page, None, now, cpu);
+                    }
+                }
+                self.switched(cpu);
+            }
+            What::Unload => {
+                self.world.unload_mm(cpu, self.setting.era.lazy_mask);
+                self.switched(cpu);
+            }
+        }
+    }
+
+    fn switched(&mut self, cpu: Cpu) {
+        let cycles = self.prices.switch_cycles();
+        let core = self.core(cpu);
+        core.ready += cycles;
+        core.order = None;
+    }
+
+    /// One transition of the model, priced.
+    fn step(&mut self, cpu: Cpu) {
+        let core = &mut self.cores[usize::from(cpu.0)];
+        let task = core.order.map_or(Task(u16::MAX), |o| o.task);
+        let who = Actor { cpu, task };
+        let in_operation = core.stack.frames().first().is_some_and(|f| f.path != Path::Irq);
+        let in_interrupt = core.stack.in_interrupt();
+        match self
+            .setting
+            .advance(&mut self.world, &mut self.heard, who, &mut core.stack)
+        {
+            Progress::Blocked(wait) => {
+                core.park(wait);
+                if let Some(key) = wait_key(wait) {
+                    self.waiters.entry(key).or_default().push(cpu);
+                }
+            }
+            Progress::Acted | Progress::Finished => self.settle(cpu),
+        }
+        let core = &mut self.cores[usize::from(cpu.0)];
+        if in_interrupt && !core.stack.in_interrupt() {
+            core.leave_interrupt();
+        }
+        if core.stack.is_empty() && in_operation {
+            let order = core.order.take().expect("an operation belongs to an order");
+            let now = core.ready;
+            self.source.done(cpu, &order, now);
+            self.stats.done(cpu);
+        }
+    }
+
+    /// Prices what a step did, in order, and tells everybody it concerns.
+    fn settle(&mut self, cpu: Cpu) {
+        let mut heard = std::mem::take(&mut self.heard);
+        let start = self.cores[usize::from(cpu.0)].ready;
+        for (holder, page, class) in heard.windows.drain(..) {
+            self.stats.window(holder, page, class, start, cpu);
+        }
+        for (who, page, _, class) in heard.marked.drain(..) {
+            self.stats.marked_use(who.cpu, page, class, start);
+        }
+        let mut now = start;
+        for (who, act, at) in heard.acts.drain(..) {
+            let cycles = self.prices.price(who, act, at, &self.world);
+            if let Act::FlushBegin { request, .. } = act {
+                let op = self.core(cpu).order.map(|o| o.what);
+                self.stats.flush_value(request, op, &mut self.world);
+            }
+            now += cycles;
+            self.stats.act(who, act, at, now, cycles, &self.world);
+            self.notify(who, act, now);
+        }
+        self.heard = heard;
+        self.core(cpu).ready = now;
+    }
+
+    /// Wakes those who waited for an act.
+    fn notify(&mut self, who: Actor, act: Act, now: u64) {
+        match act {
+            Act::Post { to, sent: true } => {
+                let arrival = now + self.prices.delivery_cycles(who.cpu, to);
+                self.core(to).arrival = Some(arrival);
+                self.schedule(to);
+            }
+            Act::Unlock(lock) => self.wake(WaitKey::Lock(plain(lock)), Some(lock), who.cpu, now),
+            Act::Freeze(frame) | Act::Write(frame) if !self.world.folio(frame).locked => {
+                self.wake(WaitKey::Folio(frame), None, who.cpu, now);
+            }
+            Act::Free(_) => self.wake(WaitKey::Memory, None, who.cpu, now),
+            Act::Ack(initiator) if !self.world.acks_outstanding(initiator) => {
+                let core = self.core(initiator);
+                if core.state == State::Parked(Wait::Acks) {
+                    self.resume(initiator, now);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Wakes waiters: the first for a lock (whoever takes it wakes the next), all for anything else.
+    fn wake(&mut self, key: WaitKey, lock: Option<Lock>, from: Cpu, now: u64) {
+        let Some(queue) = self.waiters.get_mut(&key) else {
+            return;
+        };
+        let exclusive = matches!(lock, Some(Lock::Ptl(_)));
+        let woken: Vec<Cpu> = if exclusive && !queue.is_empty() {
+            vec![queue.remove(0)]
+        } else {
+            queue.drain(..).collect()
+        };
+        for cpu in woken {
+            let handoff = lock.map_or(0, |lock| self.prices.handoff_cycles(lock, from, cpu));
+            self.resume(cpu, now + handoff);
+        }
+    }
+
+    /// A waiter goes on at this time.
+    fn resume(&mut self, cpu: Cpu, now: u64) {
+        let core = &mut self.cores[usize::from(cpu.0)];
+        if let State::Parked(wait) = core.state {
+            self.stats.waited(wait, now.saturating_sub(core.ready));
+        }
+        core.wake(now);
+        self.schedule(cpu);
+    }
+
+    /// An interrupt takes a waiter out of its queue; it tries again afterwards.
+    fn leave_queue(&mut self, cpu: Cpu, wait: Wait) {
+        if let Some(queue) = wait_key(wait).and_then(|key| self.waiters.get_mut(&key)) {
+            queue.retain(|&c| c != cpu);
+        }
+    }
+
+    /// Retires further accesses of a core that hit its own TLB, as long as nobody could have reached it meanwhile.
+    fn run_ahead(&mut self, cpu: Cpu) {
+        let Some(lookahead) = self.lookahead_cycles else { return };
+        let others = self.tree.second_min_time_excluding(cpu.0).unwrap_or(u64::MAX);
+        let horizon = others.saturating_add(lookahead);
+        loop {
+            let core = &self.cores[usize::from(cpu.0)];
+            if core.state != State::Running || !core.stack.is_empty() || core.arrival.is_some() {
+                return;
+            }
+            let now = core.ready;
+            if now >= horizon {
+                return;
+            }
+            if core.order.is_none() {
+                match self.source.next(cpu, now) {
+                    Some(order) => {
+                        let core = self.core(cpu);
+                        core.order = Some(order);
+                        core.wait_for(order, now);
+                    }
+                    None => self.core(cpu).state = State::Done,
+                }
+                self.schedule(cpu);
+                continue;
+            }
+            let order = core.order.expect("just looked");
+            if !self.is_local(cpu, &order) {
+                return;
+            }
+            self.next_order(cpu);
+            self.schedule(cpu);
+        }
+    }
+
+    /// Is this an access that touches nothing shared?
+    fn is_local(&self, cpu: Cpu, order: &Order) -> bool {
+        let What::Op(op) = order.what else { return false };
+        let OpKind::Access(kind) = op.kind else { return false };
+        let Some(mm) = self.world.mm(order.task) else {
+            return false;
+        };
+        let Some(page) = self.world.page(mm, op.span.first) else {
+            return false;
+        };
+        let assist = self.setting.era.dirty_assist;
+        would_hit(&self.world, cpu, page, kind, assist)
+    }
+}

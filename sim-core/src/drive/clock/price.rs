@@ -1,0 +1,292 @@
+//! What an act costs on a machine: the composite formula of shootdown cost, taken apart.
+//!
+//! A cache line written by another core costs a transfer at its distance, one's own costs an L1 hit. Everything else comes
+//! from the profile; no number here is a cost.
+
+use rustc_hash::FxHashMap;
+use thiserror::Error;
+
+use crate::kernel::frame::{Act, Path, StepId};
+use crate::kernel::types::{Actor, Cpu, FrameNo, Lock, Mm, Page, Table};
+use crate::machine::profile::{IpiMode, Profile};
+use crate::machine::psc::Level;
+use crate::machine::walk::{Line, WalkCost};
+use crate::world::big::Big;
+use crate::world::{Request, TlbLevel, World};
+
+/// CPUs that one write in x2APIC cluster mode reaches (Intel SDM vol. 3, 12.12.10.2).
+const CLUSTER_CPUS: u16 = 16;
+/// log2 of the PTEs in one cache line.
+const PTES_PER_LINE_SHIFT: u32 = 3;
+
+/// A profile cannot price the mechanism asked for.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error(
+    "this profile flushes by broadcast (ipi.mode = \"none_for_tlb\"); expected one with IPI costs, such as zen5_vm or skx_2s"
+)]
+pub struct Unpriced;
+
+/// A cache line the model tracks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum LineId {
+    Mmap(Mm),
+    Ptl(Table),
+    /// Eight PTEs of a table.
+    Ptes(Table, u64),
+    /// A level above, of a table's part of the tree.
+    Upper(Table, u8),
+    Mask(Mm),
+    Words(Mm),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Owner {
+    /// Who wrote it last.
+    writer: Option<Cpu>,
+    /// Who has read it since; beyond 64 CPUs a reader is taken to have lost it.
+    readers: u64,
+}
+
+/// The prices of a machine, and who last wrote each line.
+#[derive(Clone, Debug)]
+pub struct Prices {
+    profile: Profile,
+    walk: WalkCost,
+    lines: FxHashMap<LineId, Owner>,
+    /// Targets posted in the shootdown each CPU has under way.
+    posted: Vec<Vec<Cpu>>,
+}
+
+impl Prices {
+    /// The prices of a machine whose shootdowns are interrupts.
+    ///
+    /// # Errors
+    /// If its profile has no IPI costs.
+    pub fn new(profile: &Profile, cpus: u16) -> Result<Prices, Unpriced> {
+        if profile.ipi.mode == IpiMode::NoneForTlb {
+            return Err(Unpriced);
+        }
+        Ok(Prices {
+            walk: WalkCost::new(profile),
+            profile: profile.clone(),
+            lines: FxHashMap::default(),
+            posted: vec![Vec::new(); usize::from(cpus)],
+        })
+    }
+
+    /// The machine.
+    pub fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// From the write of the ICR to the interrupt.
+    pub fn delivery_cycles(&self, from: Cpu, to: Cpu) -> u64 {
+        self.profile.delivery_cycles(self.profile.distance(from.0, to.0))
+    }
+
+    /// From an unlock to the waiter's next step.
+    pub fn handoff_cycles(&mut self, lock: Lock, from: Cpu, to: Cpu) -> u64 {
+        // The hand-over is the transfer of the line: the waiter has it now.
+        self.lines.insert(
+            lock_line(lock),
+            Owner {
+                writer: Some(to),
+                readers: 0,
+            },
+        );
+        self.profile.spin_handoff_cycles(self.profile.distance(from.0, to.0))
+    }
+
+    /// What one act costs the CPU that does it. `world` is as the step left it.
+    pub fn price(&mut self, who: Actor, act: Act, at: StepId, world: &Big) -> u64 {
+        let cpu = who.cpu;
+        let p = &self.profile;
+        match act {
+            Act::Enter(_) => p.kernel.syscall_cyc,
+            Act::Lock(lock) => self.write(cpu, lock_line(lock)),
+            Act::PteRead(page) if at.path == Path::Unmap => {
+                // R4.2 carries the rmap walk that found the PTE.
+                let rmap = p.kernel.rmap_unmap_one_cyc;
+                rmap + self.read(cpu, ptes(world, page))
+            }
+            Act::PteRead(page) => self.read(cpu, ptes(world, page)),
+            Act::PteXchg { page, .. } => self.write(cpu, ptes(world, page)),
+            Act::MaskRead(mm) => self.read(cpu, LineId::Mask(mm)),
+            Act::MaskClear(mm) => self.write(cpu, LineId::Mask(mm)),
+            Act::Words(mm, crate::policy::Touch::Read) => self.read(cpu, LineId::Words(mm)),
+            Act::Words(mm, _) => self.write(cpu, LineId::Words(mm)),
+            Act::FlushBegin { request, .. } => {
+                self.posted[usize::from(cpu.0)].clear();
+                request
+                    .mm
+                    .map_or(self.profile.cache.l1_cyc, |mm| self.read(cpu, LineId::Mask(mm)))
+            }
+            Act::Post { to, sent } => self.post(cpu, to, sent),
+            Act::FlushLocal(request) => self.flush(request),
+            Act::FlushEnd(_) => {
+                let posted = std::mem::take(&mut self.posted[usize::from(cpu.0)]);
+                let p = &self.profile;
+                posted.iter().map(|to| p.ack_read_cycles(p.distance(cpu.0, to.0))).sum()
+            }
+            Act::IrqEnter { .. } => {
+                p.ipi.irq_entry_cyc + p.ipi.pti_extra_cyc.unwrap_or(0) + p.ipi.handler_body_cyc.unwrap_or(0)
+            }
+            Act::FlushRemote {
+                from,
+                request,
+                wrong_cpu,
+            } => {
+                // The entry of the queue is a line the initiator wrote.
+                let line = p.c2c_cycles(p.distance(from.0, cpu.0));
+                let dequeue = p.ipi.csd_dequeue_contended_cyc.unwrap_or(line);
+                dequeue + if wrong_cpu { 0 } else { self.flush(request) }
+            }
+            Act::IrqExit => p.ipi.irq_exit_cyc,
+            Act::Use { level, .. } => self.access(level),
+            Act::Walk(page) => self.walk(cpu, page, world),
+            Act::Assist(page) => {
+                let line = self.line(cpu, ptes(world, page));
+                self.write(cpu, ptes(world, page));
+                self.walk.leaf_cycles(line)
+            }
+            Act::FaultEnter(_) => p.kernel.fault_entry_cyc,
+            Act::FaultExit(..) => p.kernel.fault_exit_cyc,
+            Act::FaultMap { read_in, .. } => {
+                let k = &p.kernel;
+                let body = k
+                    .minor_fault_anon_cyc
+                    .saturating_sub(k.fault_entry_cyc + k.fault_exit_cyc);
+                body + if read_in {
+                    p.swap.as_ref().map_or(0, |s| s.zram_read_cyc)
+                } else {
+                    0
+                }
+            }
+            // The page's whole price less what the rmap walk was charged above.
+            Act::Shrink(_) => p
+                .kernel
+                .reclaim_page_clean_cyc
+                .saturating_sub(p.kernel.rmap_unmap_one_cyc),
+            Act::Write(_) => p.swap.as_ref().map_or(0, |s| s.zram_write_cyc),
+            Act::Return(_)
+            | Act::Unlock(_)
+            | Act::Vma(_)
+            | Act::Deferred { .. }
+            | Act::Ack(_)
+            | Act::Isolate(_)
+            | Act::Freeze(FrameNo(_))
+            | Act::Free(_)
+            | Act::ListEnd => p.cache.l1_cyc,
+        }
+    }
+
+    /// A CPU loads another address space.
+    pub fn switch_cycles(&self) -> u64 {
+        self.profile.kernel.ctx_switch_cyc
+    }
+
+    fn access(&self, level: Option<TlbLevel>) -> u64 {
+        let l1 = self.profile.cache.l1_cyc;
+        match level {
+            Some(TlbLevel::Stlb) => l1 + self.walk.stlb_hit_cycles(),
+            Some(TlbLevel::L1) | None => l1,
+        }
+    }
+
+    fn post(&mut self, cpu: Cpu, to: Cpu, sent: bool) -> u64 {
+        let posted = &mut self.posted[usize::from(cpu.0)];
+        let p = &self.profile;
+        let reached =
+            p.ipi.mode == IpiMode::X2apicCluster && posted.iter().any(|t| t.0 / CLUSTER_CPUS == to.0 / CLUSTER_CPUS);
+        posted.push(to);
+        let icr = if sent && !reached {
+            p.ipi.icr_write_cyc.unwrap_or(0)
+        } else {
+            0
+        };
+        p.csd_enqueue_cycles(p.distance(cpu.0, to.0)) + icr
+    }
+
+    /// The invalidation itself.
+    fn flush(&self, request: Request) -> u64 {
+        let inval = &self.profile.inval;
+        match request.span {
+            Some(span) => span.pages * inval.invlpg_cyc.unwrap_or(0),
+            None => inval.cr3_flush_cyc.unwrap_or(0),
+        }
+    }
+
+    fn walk(&mut self, cpu: Cpu, page: Page, world: &Big) -> u64 {
+        let levels = world.last_walk(cpu).expect("a walk has just been made");
+        let table = world.table_of(page);
+        let mut found = [Line::Warm; 4];
+        for level in levels.iter() {
+            let id = match level {
+                Level::Pte => ptes(world, page),
+                upper => LineId::Upper(table, upper as u8),
+            };
+            found[level as usize] = self.line(cpu, id);
+            self.read(cpu, id);
+        }
+        self.walk.walk_cycles(levels, |level| found[level as usize])
+    }
+
+    /// In what state a CPU would find a line.
+    fn line(&self, cpu: Cpu, id: LineId) -> Line {
+        match self.lines.get(&id) {
+            None => Line::Cold,
+            Some(Owner {
+                writer: Some(writer),
+                readers,
+            }) if *writer != cpu && readers & reader(cpu) == 0 => Line::Owned(self.profile.distance(writer.0, cpu.0)),
+            Some(_) => Line::Warm,
+        }
+    }
+
+    /// Kernel data is never cold: some earlier call has touched it.
+    fn touch_cycles(&self, cpu: Cpu, id: LineId) -> u64 {
+        match self.line(cpu, id) {
+            Line::Owned(distance) => self.profile.c2c_cycles(distance),
+            Line::Warm | Line::Cold => self.profile.cache.l1_cyc,
+        }
+    }
+
+    fn read(&mut self, cpu: Cpu, id: LineId) -> u64 {
+        let cycles = self.touch_cycles(cpu, id);
+        self.lines
+            .entry(id)
+            .or_insert(Owner {
+                writer: None,
+                readers: 0,
+            })
+            .readers |= reader(cpu);
+        cycles
+    }
+
+    fn write(&mut self, cpu: Cpu, id: LineId) -> u64 {
+        let cycles = self.touch_cycles(cpu, id);
+        self.lines.insert(
+            id,
+            Owner {
+                writer: Some(cpu),
+                readers: 0,
+            },
+        );
+        cycles
+    }
+}
+
+fn reader(cpu: Cpu) -> u64 {
+    1_u64.checked_shl(u32::from(cpu.0)).unwrap_or(0)
+}
+
+fn lock_line(lock: Lock) -> LineId {
+    match lock {
+        Lock::MmapRead(mm) | Lock::MmapWrite(mm) => LineId::Mmap(mm),
+        Lock::Ptl(table) => LineId::Ptl(table),
+    }
+}
+
+fn ptes(world: &Big, page: Page) -> LineId {
+    LineId::Ptes(world.table_of(page), world.vpn(page) >> PTES_PER_LINE_SHIFT)
+}

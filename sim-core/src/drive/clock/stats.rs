@@ -1,0 +1,323 @@
+//! What the clock measures.
+
+use std::collections::BTreeMap;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::drive::clock::source::{Order, What};
+use crate::kernel::frame::{Act, Path, StepId, Wait};
+use crate::kernel::types::{Actor, Cpu, Page, Pte, Span};
+use crate::oracle::Class;
+use crate::world::big::{Big, FlushValue};
+use crate::world::{Cause, Request, World};
+
+/// One line of the tracepoint `tlb:tlb_flush`, as the model would print it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlushLine {
+    /// When, in cycles.
+    pub time: u64,
+    /// On which CPU.
+    pub cpu: Cpu,
+    /// The order of the initiator ([`Order::tag`]); none if an interrupt came while nothing was known to run.
+    pub tag: Option<u32>,
+    /// The tracepoint's reason: 1 remote, 2 local batch, 3 local mm, 4 remote send, 5 wrong CPU.
+    pub reason: u8,
+    /// Pages; -1 is a full flush, 0 "already up to date".
+    pub pages: i64,
+    /// Why the model made it.
+    pub cause: Cause,
+    /// For a pending check: what it was worth.
+    pub value: Option<FlushValue>,
+}
+
+/// Cycles spent on flushing, by who spends them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlushCycles {
+    /// The initiator: queueing, sending, flushing itself, reading the acknowledgements.
+    pub initiator: u64,
+    /// The initiator, waiting for the last acknowledgement.
+    pub waiting: u64,
+    /// The targets: interrupt entry to exit.
+    pub receivers: u64,
+    /// Walks for translations that a flush removed and nothing has overwritten since.
+    pub refill: u64,
+}
+
+impl FlushCycles {
+    /// All of it.
+    pub fn total(&self) -> u64 {
+        self.initiator + self.waiting + self.receivers + self.refill
+    }
+}
+
+/// Windows of one class: how long a usable translation that broke a promise stayed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Windows {
+    /// Lengths in cycles, in order of closing.
+    pub lengths_cycles: Vec<u64>,
+    /// How many of them were used by an access that came after the promise.
+    pub used: u64,
+}
+
+impl Windows {
+    /// The `percent`-th percentile of the lengths (nearest rank); 0 if there are none.
+    pub fn percentile_cycles(&self, percent: u64) -> u64 {
+        let mut sorted = self.lengths_cycles.clone();
+        sorted.sort_unstable();
+        let rank = (sorted.len() as u64 * percent).div_ceil(100).max(1);
+        sorted.get(rank as usize - 1).copied().unwrap_or(0)
+    }
+
+    /// The longest; 0 if there are none.
+    pub fn max_cycles(&self) -> u64 {
+        self.lengths_cycles.iter().copied().max().unwrap_or(0)
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Open {
+    class: Class,
+    at: u64,
+    by: Cpu,
+    holders: FxHashSet<Cpu>,
+    used: bool,
+}
+
+/// Everything measured in one run.
+#[derive(Clone, Debug)]
+pub struct Stats {
+    lookahead_cycles: u64,
+    /// Flushes made, by cause; local ones included.
+    pub flushes: BTreeMap<Cause, u64>,
+    /// Pending checks that flushed, by what the flush was worth.
+    pub extra: BTreeMap<FlushValue, u64>,
+    /// Interrupts sent.
+    pub ipis_sent: u64,
+    /// Interrupts taken.
+    pub ipis_received: u64,
+    /// Interrupts taken by CPUs that were not running the address space.
+    pub ipis_received_elsewhere: u64,
+    /// Requests found in the queue by all interrupts together; more than `ipis_received` where requests coalesced.
+    pub requests_served: u64,
+    /// Shrink lists done.
+    pub lists: u64,
+    /// Pages unmapped by reclaim whose PTE was clean.
+    pub pages_clean: u64,
+    /// Pages unmapped by reclaim whose PTE was dirty.
+    pub pages_dirty: u64,
+    /// Deferred clears.
+    pub deferred: u64,
+    /// Folios written.
+    pub writes: u64,
+    /// Cycles.
+    pub cycles: FlushCycles,
+    /// Cycles spent waiting for locks.
+    pub lock_wait_cycles: u64,
+    /// Windows by class.
+    pub windows: BTreeMap<Class, Windows>,
+    /// From a deferred clear to the flush of its batch, whether or not anybody promised anything.
+    pub potential: Windows,
+    /// Uses that broke a promise, by class.
+    pub violations: BTreeMap<Class, u64>,
+    /// User accesses done.
+    pub accesses: u64,
+    /// Faults taken.
+    pub faults: u64,
+    /// SIGSEGVs delivered.
+    pub segvs: u64,
+    /// Cycles of user accesses and walks.
+    pub access_cycles: u64,
+    /// The lines of `tlb:tlb_flush`, if they are kept.
+    pub flush_lines: Option<Vec<FlushLine>>,
+    value_at_hand: Option<FlushValue>,
+    open: FxHashMap<Page, Open>,
+    pending: FxHashMap<Cpu, Vec<u64>>,
+    tags: FxHashMap<Cpu, u32>,
+}
+
+impl Stats {
+    /// Nothing measured yet. `lookahead_cycles` after a promise it binds other CPUs.
+    pub fn new(lookahead_cycles: u64) -> Stats {
+        Stats {
+            lookahead_cycles,
+            flushes: BTreeMap::new(),
+            extra: BTreeMap::new(),
+            ipis_sent: 0,
+            ipis_received: 0,
+            ipis_received_elsewhere: 0,
+            requests_served: 0,
+            lists: 0,
+            pages_clean: 0,
+            pages_dirty: 0,
+            deferred: 0,
+            writes: 0,
+            cycles: FlushCycles::default(),
+            lock_wait_cycles: 0,
+            windows: Class::ALL.into_iter().map(|c| (c, Windows::default())).collect(),
+            potential: Windows::default(),
+            violations: Class::ALL.into_iter().map(|c| (c, 0)).collect(),
+            accesses: 0,
+            faults: 0,
+            segvs: 0,
+            access_cycles: 0,
+            flush_lines: None,
+            value_at_hand: None,
+            open: FxHashMap::default(),
+            pending: FxHashMap::default(),
+            tags: FxHashMap::default(),
+        }
+    }
+
+    /// An order begins.
+    pub(super) fn begin(&mut self, cpu: Cpu, order: &Order) {
+        self.tags.insert(cpu, order.tag);
+    }
+
+    /// It ends.
+    pub(super) fn done(&mut self, cpu: Cpu) {
+        self.tags.remove(&cpu);
+    }
+
+    /// A core stopped waiting.
+    pub(super) fn waited(&mut self, wait: Wait, cycles: u64) {
+        match wait {
+            Wait::Acks => self.cycles.waiting += cycles,
+            _ => self.lock_wait_cycles += cycles,
+        }
+    }
+
+    /// A translation of a page broke a promise that `by` made (`Some`), or such a translation is gone.
+    pub(super) fn window(&mut self, cpu: Cpu, page: Page, class: Option<Class>, now: u64, by: Cpu) {
+        let Some(class) = class else {
+            let Some(open) = self.open.get_mut(&page) else { return };
+            open.holders.remove(&cpu);
+            if open.holders.is_empty() {
+                let open = self.open.remove(&page).expect("just looked");
+                let windows = self.windows.entry(open.class).or_default();
+                windows.lengths_cycles.push(now - open.at);
+                windows.used += u64::from(open.used);
+            }
+            return;
+        };
+        let fresh = Open {
+            class,
+            at: now,
+            by,
+            holders: FxHashSet::default(),
+            used: false,
+        };
+        let open = self.open.entry(page).or_insert(fresh);
+        open.class = open.class.max(class);
+        open.holders.insert(cpu);
+    }
+
+    /// A marked translation was used: a violation if the promise binds this CPU by now.
+    pub(super) fn marked_use(&mut self, cpu: Cpu, page: Page, class: Class, now: u64) {
+        let Some(open) = self.open.get_mut(&page) else { return };
+        if cpu == open.by || now >= open.at + self.lookahead_cycles {
+            open.used = true;
+            *self.violations.entry(class).or_default() += 1;
+        }
+    }
+
+    /// A flush begins: what is a pending check worth?
+    pub(super) fn flush_value(&mut self, request: Request, what: Option<What>, world: &mut Big) {
+        self.value_at_hand = None;
+        let (Cause::PendingCheck, Some(mm)) = (request.cause, request.mm) else {
+            return;
+        };
+        let range = match what {
+            Some(What::Op(op)) => op.span,
+            _ => Span::default(),
+        };
+        let value = world.flush_value(mm, range);
+        *self.extra.entry(value).or_default() += 1;
+        self.value_at_hand = Some(value);
+    }
+
+    /// An act that took `cycles` and ended at `now`.
+    pub(super) fn act(&mut self, who: Actor, act: Act, at: StepId, now: u64, cycles: u64, world: &Big) {
+        match at.path {
+            Path::Flush => self.cycles.initiator += cycles,
+            Path::Irq => self.cycles.receivers += cycles,
+            Path::Access => self.access_cycles += cycles,
+            _ => {}
+        }
+        match act {
+            Act::FlushBegin { request, remote } => {
+                *self.flushes.entry(request.cause).or_default() += 1;
+                if remote {
+                    self.line(who.cpu, 4, request, now);
+                }
+            }
+            Act::FlushLocal(request) => self.line(who.cpu, if request.mm.is_some() { 3 } else { 2 }, request, now),
+            Act::FlushRemote { request, wrong_cpu, .. } => {
+                self.line(who.cpu, if wrong_cpu { 5 } else { 1 }, request, now);
+            }
+            Act::FlushEnd(request) if request.mm.is_none() => {
+                for since in self.pending.remove(&who.cpu).unwrap_or_default() {
+                    self.potential.lengths_cycles.push(now - since);
+                }
+            }
+            Act::Post { sent, .. } => self.ipis_sent += u64::from(sent),
+            Act::IrqEnter { requests } => {
+                self.ipis_received += 1;
+                self.requests_served += u64::from(requests);
+                let runs_it = world.loaded(who.cpu).is_some() && !world.lazy(who.cpu);
+                self.ipis_received_elsewhere += u64::from(!runs_it);
+            }
+            Act::PteXchg {
+                old: Pte::Present(old),
+                new: Pte::None,
+                ..
+            } if at.path == Path::Unmap => {
+                self.pages_dirty += u64::from(old.dirty);
+                self.pages_clean += u64::from(!old.dirty);
+            }
+            Act::Deferred { .. } => {
+                self.deferred += 1;
+                self.pending.entry(who.cpu).or_default().push(now);
+            }
+            Act::Write(_) => self.writes += 1,
+            Act::ListEnd => self.lists += 1,
+            Act::Use { .. } => self.accesses += 1,
+            Act::Walk(_) if world.last_miss_flushed(who.cpu) => self.cycles.refill += cycles,
+            Act::FaultExit(_, segv) => {
+                self.faults += 1;
+                self.segvs += u64::from(segv);
+            }
+            _ => {}
+        }
+    }
+
+    fn line(&mut self, cpu: Cpu, reason: u8, request: Request, time: u64) {
+        let tag = self.tags.get(&cpu).copied();
+        let value = self
+            .value_at_hand
+            .filter(|_| reason == 4 && request.cause == Cause::PendingCheck);
+        if let Some(lines) = &mut self.flush_lines {
+            let pages = request.span.map_or(-1, |s| s.pages as i64);
+            lines.push(FlushLine {
+                time,
+                cpu,
+                tag,
+                reason,
+                pages,
+                cause: request.cause,
+                value,
+            });
+        }
+    }
+
+    /// The run is over: windows still open close now.
+    pub(super) fn finish(&mut self, now: u64) {
+        let mut pages: Vec<Page> = self.open.keys().copied().collect();
+        pages.sort_unstable();
+        for page in pages {
+            let open = self.open.remove(&page).expect("just listed");
+            let windows = self.windows.entry(open.class).or_default();
+            windows.lengths_cycles.push(now - open.at);
+            windows.used += u64::from(open.used);
+        }
+    }
+}

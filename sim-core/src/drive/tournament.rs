@@ -1,0 +1,205 @@
+//! The event queue: a tournament tree with one leaf per event source.
+//!
+//! A source (a core, a timer, an interrupt inbox) has at most one next event, so the queue needs no insertion or removal, only
+//! a change of key. A leaf holds `time << 12 | source`; an inner node holds the smaller of its two children, and a change walks
+//! one fixed path of `min` operations to the root. Equal times are ordered by source number, which makes every run repeatable.
+
+/// Bits of a key that hold the source number.
+const SOURCE_BITS: u32 = 12;
+
+/// The largest number of event sources a tree can have.
+pub const SOURCES_MAX: u16 = 1 << SOURCE_BITS;
+
+/// The first time, in cycles, that does not fit: 52 bits, less one value so that no event looks like "never".
+pub const TIME_LIMIT_CYCLES: u64 = (1 << (64 - SOURCE_BITS)) - 1;
+
+const NEVER: u64 = u64::MAX;
+
+/// A winner tree over the next event time of each source.
+///
+/// ```
+/// use sim_core::drive::tournament::Tournament;
+///
+/// let mut queue = Tournament::new(4);
+/// queue.set(2, 100);
+/// queue.set(1, 100);
+/// assert_eq!(queue.min(), Some((100, 1)), "ties go to the lower source");
+/// queue.clear(1);
+/// assert_eq!(queue.min(), Some((100, 2)));
+/// assert_eq!(queue.second_min_time_excluding(2), None);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Tournament {
+    /// Node 1 is the root, the children of `i` are `2i` and `2i + 1`, the leaves start at `leaves`.
+    nodes: Vec<u64>,
+    leaves: usize,
+    sources: u16,
+}
+
+impl Tournament {
+    /// A tree of `sources` sources, none of which has an event yet.
+    ///
+    /// # Panics
+    /// If there is no source or more than [`SOURCES_MAX`].
+    pub fn new(sources: u16) -> Self {
+        assert!(
+            (1..=SOURCES_MAX).contains(&sources),
+            "a tournament tree takes 1 to {SOURCES_MAX} sources, got {sources}"
+        );
+        let leaves = usize::from(sources).next_power_of_two();
+        Self {
+            nodes: vec![NEVER; 2 * leaves],
+            leaves,
+            sources,
+        }
+    }
+
+    /// How many sources the tree was made for.
+    pub fn sources(&self) -> u16 {
+        self.sources
+    }
+
+    /// Makes `time` (cycles) the next event of `source`, replacing whatever it had. O(log sources).
+    ///
+    /// # Panics
+    /// If the source does not exist or the time is not below [`TIME_LIMIT_CYCLES`].
+    #[inline]
+    pub fn set(&mut self, source: u16, time: u64) {
+        assert!(time < TIME_LIMIT_CYCLES, "time {time} does not fit into 52 bits");
+        self.replace(source, time << SOURCE_BITS | u64::from(source));
+    }
+
+    /// Takes the event of `source` away: it happens never. O(log sources).
+    ///
+    /// # Panics
+    /// If the source does not exist.
+    #[inline]
+    pub fn clear(&mut self, source: u16) {
+        self.replace(source, NEVER);
+    }
+
+    /// The time of the event of `source`, if it has one.
+    ///
+    /// # Panics
+    /// If the source does not exist.
+    pub fn time_of(&self, source: u16) -> Option<u64> {
+        split(self.nodes[self.leaf(source)]).map(|(time, _)| time)
+    }
+
+    /// The earliest event of all, as (time in cycles, source). O(1).
+    #[inline]
+    pub fn min(&self) -> Option<(u64, u16)> {
+        split(self.nodes[1])
+    }
+
+    /// The earliest event of any *other* source: how far `source` may run ahead. O(log sources).
+    ///
+    /// # Panics
+    /// If the source does not exist.
+    #[inline]
+    pub fn min_excluding(&self, source: u16) -> Option<(u64, u16)> {
+        let mut node = self.leaf(source);
+        let mut least = NEVER;
+        while node > 1 {
+            least = least.min(self.nodes[node ^ 1]);
+            node >>= 1;
+        }
+        split(least)
+    }
+
+    /// The time alone of [`Tournament::min_excluding`].
+    ///
+    /// # Panics
+    /// If the source does not exist.
+    #[inline]
+    pub fn second_min_time_excluding(&self, source: u16) -> Option<u64> {
+        self.min_excluding(source).map(|(time, _)| time)
+    }
+
+    #[inline]
+    fn leaf(&self, source: u16) -> usize {
+        assert!(source < self.sources, "no event source {source}");
+        self.leaves + usize::from(source)
+    }
+
+    #[inline]
+    fn replace(&mut self, source: u16, key: u64) {
+        let mut node = self.leaf(source);
+        let mut least = key;
+        self.nodes[node] = least;
+        while node > 1 {
+            least = least.min(self.nodes[node ^ 1]);
+            node >>= 1;
+            self.nodes[node] = least;
+        }
+    }
+}
+
+#[inline]
+fn split(key: u64) -> Option<(u64, u16)> {
+    let source = (key & u64::from(SOURCES_MAX - 1)) as u16;
+    (key != NEVER).then_some((key >> SOURCE_BITS, source))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn holds_the_last_time_of_the_last_source() {
+        let mut tree = Tournament::new(SOURCES_MAX);
+        tree.set(SOURCES_MAX - 1, TIME_LIMIT_CYCLES - 1);
+        assert_eq!(tree.min(), Some((TIME_LIMIT_CYCLES - 1, SOURCES_MAX - 1)));
+    }
+
+    #[test]
+    #[should_panic(expected = "does not fit into 52 bits")]
+    fn refuses_a_time_beyond_the_limit() {
+        Tournament::new(1).set(0, TIME_LIMIT_CYCLES);
+    }
+
+    #[test]
+    #[should_panic(expected = "no event source 3")]
+    fn refuses_a_source_that_is_only_padding() {
+        Tournament::new(3).set(3, 1);
+    }
+
+    #[test]
+    fn one_source_has_nobody_to_wait_for() {
+        let mut tree = Tournament::new(1);
+        tree.set(0, 7);
+        assert_eq!(tree.min(), Some((7, 0)));
+        assert_eq!(tree.min_excluding(0), None);
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_an_ordered_map(
+            sources in 1_u16..=70,
+            ops in prop::collection::vec((any::<u16>(), prop::option::weighted(0.8, 0_u64..40)), 1..200),
+        ) {
+            let mut tree = Tournament::new(sources);
+            let mut model = BTreeMap::new();
+            for (source, time) in ops {
+                let source = source % sources;
+                if let Some(time) = time {
+                    tree.set(source, time);
+                    model.insert(source, time);
+                } else {
+                    tree.clear(source);
+                    model.remove(&source);
+                }
+                let earliest = |skip: Option<u16>| {
+                    model.iter().filter(|(s, _)| Some(**s) != skip).map(|(s, t)| (*t, *s)).min()
+                };
+                prop_assert_eq!(tree.min(), earliest(None));
+                for other in 0..sources {
+                    prop_assert_eq!(tree.min_excluding(other), earliest(Some(other)));
+                    prop_assert_eq!(tree.time_of(other), model.get(&other).copied());
+                }
+            }
+        }
+    }
+}
