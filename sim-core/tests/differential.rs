@@ -96,6 +96,7 @@ fn big(scenario: &Scenario) -> Big {
             frame,
             Folio {
                 allocated: true,
+                lru: true,
                 anon: true,
                 dirty: true,
                 ..Folio::default()

@@ -50,6 +50,8 @@ pub struct Promise {
 pub struct Folio {
     /// Handed out by the allocator.
     pub allocated: bool,
+    /// On the LRU, so that reclaim may take it; the zero page is not.
+    pub lru: bool,
     /// Anonymous, as opposed to page cache.
     pub anon: bool,
     /// Content differs from its backing store.

@@ -164,6 +164,7 @@ impl<'s> Small<'s> {
             };
             world.folios[n] = Folio {
                 allocated: true,
+                lru: true,
                 anon: true,
                 dirty: true,
                 ..Folio::default()
@@ -204,6 +205,7 @@ impl<'s> Small<'s> {
         for folio in &self.folios[..pages * 2] {
             let bits = [
                 folio.allocated,
+                folio.lru,
                 folio.anon,
                 folio.dirty,
                 folio.cached,

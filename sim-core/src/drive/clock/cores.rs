@@ -17,6 +17,8 @@ pub(super) enum State {
     },
     /// Waits for somebody else.
     Parked(Wait),
+    /// Has an order that may not begin yet.
+    Held,
     /// No orders left. It still takes interrupts.
     Done,
 }
@@ -48,7 +50,7 @@ impl Core {
         match self.state {
             State::Running => Some(self.ready),
             State::Idle { .. } => Some(arrival.map_or(self.ready, |a| a.max(self.since()).min(self.ready))),
-            State::Parked(_) | State::Done => arrival.map(|a| a.max(self.ready)),
+            State::Parked(_) | State::Held | State::Done => arrival.map(|a| a.max(self.ready)),
         }
     }
 
@@ -91,7 +93,7 @@ impl Core {
                 let left = before.ready - before.at;
                 self.ready = if work { now + left } else { before.ready.max(now) };
             }
-            State::Done => self.state = State::Done,
+            State::Held | State::Done => self.state = before.state,
         }
     }
 

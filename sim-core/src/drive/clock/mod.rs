@@ -203,6 +203,10 @@ impl<S: Source> Clock<S> {
                 }
             },
         };
+        if !self.source.may_begin(&order) {
+            self.core(cpu).state = State::Held;
+            return;
+        }
         self.core(cpu).state = State::Running;
         let now = self.core(cpu).ready;
         match order.what {
@@ -234,9 +238,22 @@ impl<S: Source> Clock<S> {
 
     fn switched(&mut self, cpu: Cpu) {
         let cycles = self.prices.switch_cycles();
+        self.core(cpu).ready += cycles;
+        self.order_done(cpu);
+    }
+
+    /// The order of a core is done; orders that waited for that may begin.
+    fn order_done(&mut self, cpu: Cpu) {
         let core = self.core(cpu);
-        core.ready += cycles;
-        core.order = None;
+        let (order, now) = (core.order.take().expect("an order was under way"), core.ready);
+        self.source.done(cpu, &order, now);
+        self.stats.done(cpu);
+        for held in (0..self.world.cpus()).map(Cpu) {
+            if self.core(held).state == State::Held {
+                self.core(held).wake(now);
+                self.schedule(held);
+            }
+        }
     }
 
     /// One transition of the model, priced.
@@ -263,10 +280,7 @@ impl<S: Source> Clock<S> {
             core.leave_interrupt();
         }
         if core.stack.is_empty() && in_operation {
-            let order = core.order.take().expect("an operation belongs to an order");
-            let now = core.ready;
-            self.source.done(cpu, &order, now);
-            self.stats.done(cpu);
+            self.order_done(cpu);
         }
     }
 

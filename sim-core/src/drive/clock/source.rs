@@ -36,12 +36,18 @@ pub trait Source {
     /// The next order of a core that is free at `now`, in cycles; none: it is done for good.
     fn next(&mut self, cpu: Cpu, now: u64) -> Option<Order>;
 
+    /// May this order begin, once its time has come? If not, it is asked again whenever some order is done.
+    fn may_begin(&self, order: &Order) -> bool {
+        let _ = order;
+        true
+    }
+
     /// An operation begins; the source may prepare it (choose the pages of a shrink list).
     fn begin(&mut self, cpu: Cpu, order: &Order, world: &mut Big, now: u64) {
         let _ = (cpu, order, world, now);
     }
 
-    /// An operation is done.
+    /// An order is done.
     fn done(&mut self, cpu: Cpu, order: &Order, now: u64) {
         let _ = (cpu, order, now);
     }

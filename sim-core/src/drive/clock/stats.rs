@@ -18,7 +18,7 @@ pub struct FlushLine {
     pub time: u64,
     /// On which CPU.
     pub cpu: Cpu,
-    /// The order of the initiator ([`Order::tag`]); none if an interrupt came while nothing was known to run.
+    /// The order of the initiator ([`Order::tag`]).
     pub tag: Option<u32>,
     /// The tracepoint's reason: 1 remote, 2 local batch, 3 local mm, 4 remote send, 5 wrong CPU.
     pub reason: u8,
@@ -247,12 +247,12 @@ impl Stats {
             Act::FlushBegin { request, remote } => {
                 *self.flushes.entry(request.cause).or_default() += 1;
                 if remote {
-                    self.line(who.cpu, 4, request, now);
+                    self.line(who.cpu, who.cpu, 4, request, now);
                 }
             }
-            Act::FlushLocal(request) => self.line(who.cpu, if request.mm.is_some() { 3 } else { 2 }, request, now),
-            Act::FlushRemote { request, wrong_cpu, .. } => {
-                self.line(who.cpu, if wrong_cpu { 5 } else { 1 }, request, now);
+            Act::FlushLocal(request) => self.line(who.cpu, who.cpu, if request.mm.is_some() { 3 } else { 2 }, request, now),
+            Act::FlushRemote { from, request, wrong_cpu } => {
+                self.line(who.cpu, from, if wrong_cpu { 5 } else { 1 }, request, now);
             }
             Act::FlushEnd(request) if request.mm.is_none() => {
                 for since in self.pending.remove(&who.cpu).unwrap_or_default() {
@@ -290,8 +290,9 @@ impl Stats {
         }
     }
 
-    fn line(&mut self, cpu: Cpu, reason: u8, request: Request, time: u64) {
-        let tag = self.tags.get(&cpu).copied();
+    /// `cpu` prints the line; `from` initiated the flush.
+    fn line(&mut self, cpu: Cpu, from: Cpu, reason: u8, request: Request, time: u64) {
+        let tag = self.tags.get(&from).copied();
         let value = self
             .value_at_hand
             .filter(|_| reason == 4 && request.cause == Cause::PendingCheck);

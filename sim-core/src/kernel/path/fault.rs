@@ -122,6 +122,7 @@ fn map<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, kin
             cx.world.set_folio(
                 frame,
                 Folio {
+                    lru: true,
                     anon: true,
                     dirty: true,
                     cached: false,
@@ -138,7 +139,9 @@ fn map<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, kin
             install(cx, who, f, pte, read_in)
         }
         Pte::None => {
-            let anon = vma.backing == Backing::Anon || (store && vma.backing == Backing::PrivateFile);
+            // A load of untouched anonymous memory maps the zero page, read-only: the first store copies it.
+            let zero = vma.backing == Backing::Anon && !store;
+            let anon = store && vma.backing != Backing::SharedFile;
             let Some(frame) = cx.world.alloc_frame() else {
                 return Flow::Blocked(Wait::Memory);
             };
@@ -146,13 +149,14 @@ fn map<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, kin
                 frame,
                 Folio {
                     allocated: true,
+                    lru: !zero,
                     anon,
                     dirty: anon,
-                    cached: !anon,
+                    cached: !anon && !zero,
                     ..Folio::default()
                 },
             );
-            let writable = vma.rights.write() && (store || vma.backing == Backing::Anon);
+            let writable = vma.rights.write() && store;
             let pte = Present {
                 frame,
                 writable,
@@ -188,6 +192,7 @@ fn copy<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) ->
         frame,
         Folio {
             allocated: true,
+            lru: true,
             anon: true,
             dirty: true,
             ..Folio::default()

@@ -125,8 +125,8 @@ fn change<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: crate::ke
         cx.act(who, Act::PteRead(page));
         return;
     };
-    // A promotion of an exclusive, already written page makes it writable here; otherwise the next store faults.
-    let exclusive = cx.world.folio(old.frame).anon && old.dirty;
+    // can_change_pte_writable(): a promotion makes an exclusive anonymous page writable here; others fault on the next store.
+    let exclusive = cx.world.folio(old.frame).anon;
     let writable = rights.write() && (old.writable || exclusive);
     let new = Present {
         writable,

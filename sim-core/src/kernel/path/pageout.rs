@@ -90,7 +90,7 @@ fn isolate<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page) {
         .present()
         .map(|pte| (pte.frame, cx.world.folio(pte.frame)))
     {
-        Some((frame, folio)) if !folio.isolated => {
+        Some((frame, folio)) if folio.lru && !folio.isolated => {
             cx.world.set_folio(
                 frame,
                 Folio {

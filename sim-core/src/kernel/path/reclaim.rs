@@ -136,7 +136,7 @@ fn isolate<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame)
         };
         if let Some(pte) = cx.world.pte(page).present() {
             let folio = cx.world.folio(pte.frame);
-            if !folio.isolated {
+            if folio.lru && !folio.isolated {
                 cx.world.set_folio(
                     pte.frame,
                     Folio {

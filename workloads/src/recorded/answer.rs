@@ -1,0 +1,195 @@
+//! What the kernel did, beside what the model predicts.
+
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashMap;
+use serde::Serialize;
+use sim_core::drive::clock::stats::FlushLine;
+
+use super::event::{CallName, Recording, What};
+use super::replay::Replayed;
+use super::script::{Context, Script};
+
+/// `tlb_flush` reasons (include/linux/mm_types.h, `enum tlb_flush_reason`).
+const REMOTE: u8 = 1;
+const REMOTE_SEND: u8 = 4;
+const WRONG_CPU: u8 = 5;
+const FULL: i64 = -1;
+
+/// How much a flush covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Extent {
+    /// Everything.
+    Full,
+    /// Some pages.
+    Ranged,
+    /// Nothing: it was up to date already, or the wrong CPU was asked.
+    None,
+}
+
+impl Extent {
+    fn of(pages: i64) -> Extent {
+        match pages {
+            FULL => Extent::Full,
+            0 => Extent::None,
+            _ => Extent::Ranged,
+        }
+    }
+}
+
+/// One line of the table: how often, recorded and predicted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Row {
+    /// Where the flush was initiated.
+    pub context: Context,
+    /// The tracepoint's reason.
+    pub reason: u8,
+    /// How much it covers.
+    pub extent: Extent,
+    /// By the kernel; of the process, reasons 1 and 5 for its initiations only.
+    pub recorded: u64,
+    /// By the model.
+    pub predicted: u64,
+}
+
+/// One system call: full shootdowns of several CPUs initiated inside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct OperationRow {
+    /// Which call.
+    pub name: &'static str,
+    /// By which thread.
+    pub tid: i32,
+    /// When it was entered, in ns as recorded.
+    pub time_ns: u64,
+    /// By the kernel.
+    pub recorded_full_ipi: u64,
+    /// By the model.
+    pub predicted_full_ipi: u64,
+}
+
+type Cell = (Context, u8, Extent);
+
+/// Counts by context, reason and extent.
+#[derive(Clone, Debug, Default)]
+struct Tally {
+    cells: BTreeMap<Cell, u64>,
+    operations: FxHashMap<u32, u64>,
+}
+
+impl Tally {
+    fn add(&mut self, context: Context, operation: Option<u32>, reason: u8, pages: i64) {
+        *self.cells.entry((context, reason, Extent::of(pages))).or_default() += 1;
+        if let (REMOTE_SEND, FULL, Some(operation)) = (reason, pages, operation) {
+            *self.operations.entry(operation).or_default() += 1;
+        }
+    }
+}
+
+/// The rows and operations of a replay.
+pub fn rows(recording: &Recording, script: &Script, replayed: &Replayed) -> (Vec<Row>, Vec<OperationRow>) {
+    let recorded = recorded(recording);
+    let predicted = predicted(script, replayed.stats.flush_lines.as_deref().unwrap_or(&[]));
+    let cells: std::collections::BTreeSet<Cell> =
+        recorded.cells.keys().chain(predicted.cells.keys()).copied().collect();
+    let count = |tally: &Tally, cell: &Cell| tally.cells.get(cell).copied().unwrap_or(0);
+    let rows = cells
+        .iter()
+        .map(|cell| Row {
+            context: cell.0,
+            reason: cell.1,
+            extent: cell.2,
+            recorded: count(&recorded, cell),
+            predicted: count(&predicted, cell),
+        })
+        .collect();
+    let paid = |tally: &Tally, operation: usize| tally.operations.get(&(operation as u32)).copied().unwrap_or(0);
+    let operations = script
+        .operations
+        .iter()
+        .enumerate()
+        .map(|(n, operation)| OperationRow {
+            name: name(operation.name),
+            tid: operation.tid,
+            time_ns: operation.time_ns,
+            recorded_full_ipi: paid(&recorded, n),
+            predicted_full_ipi: paid(&predicted, n),
+        })
+        .collect();
+    (rows, operations)
+}
+
+fn name(name: CallName) -> &'static str {
+    match name {
+        CallName::Mmap => "mmap",
+        CallName::Munmap => "munmap",
+        CallName::Mprotect => "mprotect",
+        CallName::Madvise => "madvise",
+        CallName::Mremap => "mremap",
+    }
+}
+
+/// Reads the answer sheet. Initiations belong to the thread that prints them; what a target prints (reasons 1 and 5) names
+/// the interrupted task, so it is counted with the latest initiation before it, if that was one of the process.
+fn recorded(recording: &Recording) -> Tally {
+    let mut tally = Tally::default();
+    let mut calls: FxHashMap<i32, u32> = FxHashMap::default();
+    let mut names = Vec::new();
+    let mut reclaiming: FxHashMap<i32, u32> = FxHashMap::default();
+    let mut latest: Option<Context> = None;
+    for event in &recording.events {
+        let ours = event.pid == recording.target.pid;
+        match event.what {
+            What::Enter(call) if ours => {
+                calls.insert(event.tid, names.len() as u32);
+                names.push(call.name());
+            }
+            What::Exit { .. } if ours => {
+                calls.remove(&event.tid);
+            }
+            What::ReclaimBegin if ours => *reclaiming.entry(event.tid).or_default() += 1,
+            What::ReclaimEnd { .. } if ours => {
+                if let Some(depth) = reclaiming.get_mut(&event.tid) {
+                    *depth = depth.saturating_sub(1);
+                }
+            }
+            What::TlbFlush { pages, reason } => {
+                let operation = calls.get(&event.tid).copied();
+                let context = if reclaiming.get(&event.tid).is_some_and(|&depth| depth > 0) {
+                    Context::Reclaim
+                } else {
+                    operation.map_or(Context::Other, |o| names[o as usize].into())
+                };
+                match reason {
+                    REMOTE | WRONG_CPU => {
+                        if let Some(context) = latest {
+                            tally.add(context, None, reason, pages);
+                        }
+                    }
+                    2..=4 => {
+                        if reason == REMOTE_SEND {
+                            latest = ours.then_some(context);
+                        }
+                        if ours {
+                            tally.add(context, operation, reason, pages);
+                        }
+                    }
+                    // Flushes at a task switch have no initiator.
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+    }
+    tally
+}
+
+fn predicted(script: &Script, lines: &[FlushLine]) -> Tally {
+    let mut tally = Tally::default();
+    for line in lines {
+        let Some(item) = line.tag.map(|tag| &script.items[tag as usize]) else { continue };
+        let pages = if line.reason == WRONG_CPU { 0 } else { line.pages };
+        tally.add(item.context, item.operation, line.reason, pages);
+    }
+    tally
+}

@@ -1,0 +1,282 @@
+//! Plays a script on the clock: faults and calls where and when the recording has them, reclaim as much as the kernel did.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use rustc_hash::FxHashMap;
+use sim_core::drive::clock::price::Unpriced;
+use sim_core::drive::clock::source::{Order, Source, What};
+use sim_core::drive::clock::stats::Stats;
+use sim_core::drive::clock::{Clock, RunAhead};
+use sim_core::drive::engine::Setting;
+use sim_core::kernel::op::{Op, OpKind};
+use sim_core::kernel::types::{AccessKind, Cpu, FrameNo, Mm, Page, Present, Pte, Rights, Span, Task};
+use sim_core::machine::profile::Profile;
+use sim_core::world::big::Big;
+use sim_core::world::{Backing, Folio, Vma, World};
+
+use super::script::{Action, Inferred, Item, List, Script};
+
+/// Nothing recorded uses more pages: 48-bit addresses.
+const ALL_PAGES: u64 = 1 << 36;
+/// Frames are not what limits a replay: reclaim happens where it was recorded.
+const FRAMES_MAX: u32 = 1 << 24;
+
+/// When things happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timing {
+    /// At recorded times.
+    Recorded,
+    /// In program order with the recorded gaps of user time between them; calls take as long as the model says.
+    Model,
+}
+
+/// What came out of a replay.
+#[derive(Clone, Debug)]
+pub struct Replayed {
+    /// What the clock measured, flush lines included; their tags are indices into [`Script::items`].
+    pub stats: Stats,
+    /// What had to be inferred.
+    pub inferred: Inferred,
+    /// Simulated time in cycles.
+    pub duration_cycles: u64,
+}
+
+/// Replays a script.
+///
+/// Cores do not run ahead: recorded order ties them to each other.
+///
+/// # Errors
+/// If the profile has no prices for interrupts.
+pub fn replay(
+    script: &Script,
+    setting: Setting,
+    profile: &Profile,
+    timing: Timing,
+) -> Result<Replayed, Unpriced> {
+    let cpus = script.cpus.max(1);
+    let mut world = Big::new(profile, cpus, FRAMES_MAX);
+    let mm = world.add_mm();
+    world.map(mm, Span { first: 0, pages: ALL_PAGES }, UNSEEN);
+    let player = Player::new(script, mm, profile, timing, &mut world);
+    let mut setting = setting;
+    setting.era.synchronous_swap = script.synchronous_swap;
+    let mut clock = Clock::new(world, player, setting, profile, RunAhead::Off)?;
+    clock.stats.flush_lines = Some(Vec::new());
+    let duration_cycles = clock.run();
+    Ok(Replayed {
+        stats: clock.stats,
+        inferred: clock.source.inferred,
+        duration_cycles,
+    })
+}
+
+/// What is mapped where the recording shows nothing: text, data, stack, heap. Read pages come from a file, written ones are
+/// private.
+const UNSEEN: Vma = Vma {
+    mapped: true,
+    rights: Rights::READ_WRITE,
+    backing: Backing::PrivateFile,
+};
+
+struct Player<'s> {
+    script: &'s Script,
+    mm: Mm,
+    /// What a fault takes at most, if the recording does not show its end.
+    fault_ns: u64,
+    /// Items not yet over, by recorded end; empty if order is not to be kept.
+    unfinished: BTreeSet<(u64, u32)>,
+    /// By CPU: orders still to give.
+    queues: Vec<VecDeque<Order>>,
+    inferred: Inferred,
+    lru: Lru,
+}
+
+impl<'s> Player<'s> {
+    fn new(script: &'s Script, mm: Mm, profile: &Profile, timing: Timing, world: &mut Big) -> Player<'s> {
+        let mut tasks: FxHashMap<i32, Task> = FxHashMap::default();
+        let mut unfinished = BTreeSet::new();
+        let fault_ns = profile.ns_from_cycles(profile.kernel.minor_fault_anon_cyc);
+        let mut queues = vec![VecDeque::new(); usize::from(world.cpus())];
+        let mut last_start = vec![0; queues.len()];
+        for (index, item) in script.items.iter().enumerate() {
+            let task = *tasks.entry(item.tid).or_insert_with(|| world.add_task(Some(mm)));
+            let start = profile.cycles_from_ns(item.time_ns);
+            let queue: &mut VecDeque<Order> = &mut queues[usize::from(item.cpu)];
+            let last = &mut last_start[usize::from(item.cpu)];
+            let (not_before, work) = match timing {
+                Timing::Recorded => (start, 0),
+                Timing::Model => (0, start.saturating_sub(*last)),
+            };
+            *last = start;
+            queue.push_back(Order { task, what: order_of(&item.action, mm), not_before, work, tag: index as u32 });
+            if timing == Timing::Recorded {
+                unfinished.insert((recorded_end(item, fault_ns), index as u32));
+            }
+        }
+        Player { script, mm, fault_ns, unfinished, queues, inferred: script.inferred, lru: Lru::default() }
+    }
+}
+
+/// When an item was over. A fault ends before the next event of its thread, or sooner.
+fn recorded_end(item: &Item, fault_ns: u64) -> u64 {
+    match item.action {
+        Action::Fault { .. } => item.end_ns.min(item.time_ns + fault_ns),
+        _ => item.end_ns,
+    }
+}
+
+fn order_of(action: &Action, mm: Mm) -> What {
+    match action {
+        Action::Fault { vpn, kind, .. } => What::Op(Op::access(*kind, *vpn)),
+        Action::Call(op, _) => What::Op(*op),
+        Action::Reclaim(_) => What::Op(Op::call(OpKind::Reclaim(mm), Span::default())),
+        Action::Load => What::Load(Some(mm)),
+        Action::Borrow => What::Load(None),
+        Action::Unload => What::Unload,
+    }
+}
+
+impl Source for Player<'_> {
+    fn next(&mut self, cpu: Cpu, _now: u64) -> Option<Order> {
+        self.queues[usize::from(cpu.0)].pop_front()
+    }
+
+    fn begin(&mut self, cpu: Cpu, order: &Order, world: &mut Big, now: u64) {
+        match &self.script.items[order.tag as usize].action {
+            Action::Fault { vpn, kind, present } => self.before_fault(cpu, world, *vpn, *kind, *present, now),
+            Action::Call(op, lists) if op.kind == OpKind::Pageout => self.before_pageout(world, op.span, lists),
+            Action::Reclaim(list) => self.choose_victims(world, order.task, *list),
+            _ => {}
+        }
+    }
+
+    /// Recorded order: whatever was over before this began must be over.
+    fn may_begin(&self, order: &Order) -> bool {
+        let start = self.script.items[order.tag as usize].time_ns;
+        self.unfinished.first().is_none_or(|&(end, item)| end >= start || item == order.tag)
+    }
+
+    fn done(&mut self, _cpu: Cpu, order: &Order, now: u64) {
+        let item = &self.script.items[order.tag as usize];
+        self.unfinished.remove(&(recorded_end(item, self.fault_ns), order.tag));
+        if let Action::Fault { vpn, .. } = self.script.items[order.tag as usize].action {
+            self.lru.touched(vpn, now);
+        }
+    }
+}
+
+impl Player<'_> {
+    /// Makes the model agree with what the fault says about the PTE it met.
+    fn before_fault(&mut self, cpu: Cpu, world: &mut Big, vpn: u64, kind: AccessKind, present: bool, _now: u64) {
+        let vma = world.vma(self.mm, vpn);
+        if !vma.mapped {
+            self.inferred.mapped_unseen += 1;
+            world.set_vma(self.mm, Span::page(vpn), UNSEEN);
+        }
+        let page = world.populate(self.mm, vpn);
+        match (world.pte(page), present) {
+            (Pte::Present(_), false) => {
+                self.inferred.made_absent += 1;
+                world.pte_xchg(page, Pte::None);
+            }
+            (Pte::None | Pte::Swap, true) => {
+                self.inferred.made_present += 1;
+                let anon = vma.backing == Backing::Anon && kind != AccessKind::Store;
+                put(world, page, anon, false, false);
+            }
+            _ => {}
+        }
+        // It faulted, so no translation served it.
+        if world.tlb_peek(cpu, page).is_some() {
+            world.tlb_forget(cpu, page);
+        }
+    }
+
+    /// `MADV_PAGEOUT` found as many pages as its lists say, also those the recording did not show becoming present.
+    fn before_pageout(&mut self, world: &mut Big, span: Span, lists: &[List]) {
+        let scanned: u32 = lists.iter().map(|l| l.stats.scanned).sum();
+        let mut there = 0;
+        let mut rest = span;
+        while let Some(page) = world.next_page(self.mm, rest) {
+            let vpn = world.vpn(page);
+            there += u32::from(world.pte(page).present().is_some_and(|pte| world.folio(pte.frame).lru));
+            rest = Span { first: vpn + 1, pages: span.end() - vpn - 1 };
+        }
+        for vpn in span.first..span.end() {
+            if there >= scanned {
+                break;
+            }
+            let page = world.populate(self.mm, vpn);
+            if world.pte(page).present().is_none() {
+                self.inferred.made_present += 1;
+                put(world, page, true, true, true);
+                there += 1;
+            }
+        }
+    }
+
+    /// The pages of a list: the least recently faulted ones of the kind the list is about.
+    fn choose_victims(&mut self, world: &mut Big, task: Task, list: List) {
+        let wanted = list.stats.reclaimed.max(list.writes);
+        for _ in 0..wanted {
+            let Some(page) = self.lru.take(world, self.mm, list.stats.file) else {
+                self.inferred.victims_unmapped += 1;
+                continue;
+            };
+            let Pte::Present(pte) = world.pte(page) else { continue };
+            let folio = world.folio(pte.frame);
+            world.set_folio(pte.frame, Folio { isolated: true, ..folio });
+            world.isolate(task, page);
+        }
+    }
+}
+
+/// Puts a page in place without an event.
+fn put(world: &mut Big, page: Page, anon: bool, writable: bool, dirty: bool) {
+    let frame: FrameNo = world.alloc_frame().expect("frames are not what limits a replay");
+    world.set_folio(frame, Folio { allocated: true, lru: true, anon, dirty: anon, cached: !anon, ..Folio::default() });
+    world.pte_xchg(page, Pte::Present(Present { frame, writable, dirty, accessed: true, protnone: false }));
+}
+
+/// Pages by the time of their last fault.
+#[derive(Clone, Debug, Default)]
+struct Lru {
+    order: BTreeSet<(u64, u64)>,
+    stamp: FxHashMap<u64, u64>,
+}
+
+impl Lru {
+    fn touched(&mut self, vpn: u64, now: u64) {
+        if let Some(old) = self.stamp.insert(vpn, now) {
+            self.order.remove(&(old, vpn));
+        }
+        self.order.insert((now, vpn));
+    }
+
+    /// The oldest present page that reclaim may take, of files if `file` says so.
+    fn take(&mut self, world: &Big, mm: Mm, file: Option<bool>) -> Option<Page> {
+        let eligible = |vpn: u64| {
+            let page = world.page(mm, vpn)?;
+            let folio = world.folio(world.pte(page).present()?.frame);
+            let kind = file.is_none_or(|file| file != folio.anon);
+            (folio.lru && !folio.isolated && kind).then_some(page)
+        };
+        let mut gone = Vec::new();
+        let mut found = None;
+        for &(stamp, vpn) in &self.order {
+            let present = world.page(mm, vpn).is_some_and(|page| world.pte(page).present().is_some());
+            if !present {
+                gone.push((stamp, vpn));
+            } else if let Some(page) = eligible(vpn) {
+                gone.push((stamp, vpn));
+                found = Some(page);
+                break;
+            }
+        }
+        for (stamp, vpn) in gone {
+            self.order.remove(&(stamp, vpn));
+            self.stamp.remove(&vpn);
+        }
+        found
+    }
+}

@@ -1,0 +1,453 @@
+//! From a recording to what the model is made to do: per CPU, in recorded order.
+//!
+//! `tlb:tlb_flush` lines are the answer sheet and are not looked at here. What a recording leaves open is settled by rules,
+//! each of which counts how often it was needed ([`Inferred`]).
+
+use std::collections::BTreeMap;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use serde::Serialize;
+use sim_core::kernel::op::{Op, OpKind};
+use sim_core::kernel::types::{AccessKind, Rights, Span};
+use sim_core::world::Backing;
+
+use super::event::{Call, CallName, Event, ListStats, Recording, RunState, What};
+
+/// Bytes of a page, log2.
+pub(super) const PAGE_SHIFT: u32 = 12;
+/// `error_code` bits of a page fault (Intel SDM vol. 3, 4.7).
+const FAULT_PRESENT: u16 = 1;
+const FAULT_WRITE: u16 = 2;
+const FAULT_FETCH: u16 = 16;
+/// mmap(2) flags.
+const MAP_SHARED: u32 = 1;
+const MAP_ANONYMOUS: u32 = 0x20;
+/// madvise(2) advice.
+const MADV_DONTNEED: u32 = 4;
+const MADV_PAGEOUT: u32 = 21;
+/// A system call that returned one of these failed (`IS_ERR_VALUE`).
+const ERRORS_FROM: u64 = 0xffff_ffff_ffff_f001;
+/// The idle task.
+const IDLE: i32 = 0;
+
+/// Where a flush is made: the first column of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Context {
+    /// Between the begin and the end of direct reclaim.
+    Reclaim,
+    /// In mprotect(2).
+    Mprotect,
+    /// In munmap(2).
+    Munmap,
+    /// In madvise(2), `MADV_PAGEOUT`'s own reclaim included.
+    Madvise,
+    /// In mremap(2).
+    Mremap,
+    /// In mmap(2).
+    Mmap,
+    /// Anywhere else: faults, mostly.
+    Other,
+}
+
+impl From<CallName> for Context {
+    fn from(name: CallName) -> Context {
+        match name {
+            CallName::Mmap => Context::Mmap,
+            CallName::Munmap => Context::Munmap,
+            CallName::Mprotect => Context::Mprotect,
+            CallName::Madvise => Context::Madvise,
+            CallName::Mremap => Context::Mremap,
+        }
+    }
+}
+
+/// One shrink list of a reclaim cycle.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct List {
+    /// The tracepoint's figures.
+    pub stats: ListStats,
+    /// Folios written while it was shrunk.
+    pub writes: u32,
+}
+
+/// What a CPU of the model does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// A user access faults.
+    Fault {
+        /// Where.
+        vpn: u64,
+        /// Doing what.
+        kind: AccessKind,
+        /// On a PTE that was present.
+        present: bool,
+    },
+    /// A system call; the lists are those that `MADV_PAGEOUT` shrank in it.
+    Call(Op, Vec<List>),
+    /// One list of direct reclaim.
+    Reclaim(List),
+    /// The CPU begins to run the process.
+    Load,
+    /// The idle task borrows the address space.
+    Borrow,
+    /// Something else runs here.
+    Unload,
+}
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    /// When it began, in ns since the first event.
+    pub time_ns: u64,
+    /// When it was over, as far as the recording tells: nothing that began later may begin before it is over here too.
+    pub end_ns: u64,
+    /// On which CPU.
+    pub cpu: u16,
+    /// Which thread.
+    pub tid: i32,
+    /// What.
+    pub action: Action,
+    /// Where its flushes are counted.
+    pub context: Context,
+    /// The system call it belongs to, as an index into [`Script::operations`].
+    pub operation: Option<u32>,
+    /// The line it comes from.
+    pub line: u32,
+}
+
+/// One system call of the process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// Which.
+    pub name: CallName,
+    /// By which thread.
+    pub tid: i32,
+    /// When it was entered, in ns as recorded.
+    pub time_ns: u64,
+}
+
+/// What had to be inferred, and how often.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Inferred {
+    /// A thread arrived on a CPU without a recorded switch: it is taken to have been there since it left its last one.
+    pub silent_arrivals: u64,
+    /// Pages that had to be present when the recording says so, though nothing recorded put them there.
+    pub made_present: u64,
+    /// Pages that had gone when the recording says so, though nothing recorded took them away.
+    pub made_absent: u64,
+    /// Pages used outside every mapping the recording shows (brk, stack, before the first event).
+    pub mapped_unseen: u64,
+    /// Reclaimed pages for which no mapped page of the process was left: page cache nobody maps.
+    pub victims_unmapped: u64,
+    /// Calls without an exit in the recording.
+    pub unfinished_calls: u64,
+}
+
+/// A recording as the model plays it.
+#[derive(Clone, Debug)]
+pub struct Script {
+    /// In order of time.
+    pub items: Vec<Item>,
+    /// The system calls, in order of entry.
+    pub operations: Vec<Operation>,
+    /// What was inferred so far; the replay adds to it.
+    pub inferred: Inferred,
+    /// How many CPUs the recording names.
+    pub cpus: u16,
+    /// Reclaim cycles: direct ones and `MADV_PAGEOUT` calls.
+    pub reclaim_cycles: u64,
+    /// Writes completed at once (zram): pages written were also freed by the same list.
+    pub synchronous_swap: bool,
+}
+
+/// Reads events one after the other.
+struct Builder<'r> {
+    recording: &'r Recording,
+    items: Vec<Item>,
+    operations: Vec<Operation>,
+    inferred: Inferred,
+    /// By thread: the item of the call under way, and its operation.
+    calls: FxHashMap<i32, (usize, u32)>,
+    /// By thread: inside direct reclaim.
+    reclaiming: FxHashMap<i32, u32>,
+    /// By thread: writes since the last list.
+    writes: FxHashMap<i32, u32>,
+    /// By thread: its last event, in ns since the first, and the item it made if that has no end of its own.
+    last: FxHashMap<i32, (u64, Option<usize>)>,
+    /// The threads of the process: every one that does something in the recording.
+    threads: FxHashSet<i32>,
+    /// By thread: where it was last seen, and if it is running there.
+    seen: BTreeMap<i32, Seen>,
+    /// By CPU: does it run the process?
+    running: Vec<Option<i32>>,
+    reclaim_cycles: u64,
+    written: u64,
+    written_and_freed: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Seen {
+    left_ns: Option<u64>,
+    state: RunState,
+}
+
+impl Script {
+    /// Reads a recording.
+    pub fn new(recording: &Recording) -> Script {
+        let cpus = recording.summary.cpus;
+        let pid = recording.target.pid;
+        let mut builder = Builder {
+            recording,
+            threads: recording.events.iter().filter(|e| e.pid == pid).map(|e| e.tid).collect(),
+            items: Vec::new(),
+            operations: Vec::new(),
+            inferred: Inferred::default(),
+            calls: FxHashMap::default(),
+            reclaiming: FxHashMap::default(),
+            writes: FxHashMap::default(),
+            last: FxHashMap::default(),
+            seen: BTreeMap::new(),
+            running: vec![None; usize::from(cpus)],
+            reclaim_cycles: 0,
+            written: 0,
+            written_and_freed: 0,
+        };
+        for event in &recording.events {
+            builder.event(event);
+        }
+        builder.finish(cpus)
+    }
+}
+
+impl Builder<'_> {
+    fn event(&mut self, event: &Event) {
+        match event.what {
+            What::TlbFlush { .. } => return,
+            What::Switch { prev, prev_state, next } => {
+                self.switch(event, prev, prev_state, next);
+                return;
+            }
+            _ if event.pid != self.recording.target.pid => return,
+            _ => {}
+        }
+        self.arrive(event.cpu, event.tid, event);
+        let now = self.since_start(event.time_ns);
+        let (since, open) = self.last.insert(event.tid, (now, None)).unwrap_or((now, None));
+        if let Some(fault) = open {
+            self.items[fault].end_ns = now;
+        }
+        match event.what {
+            What::UserFault { address, error_code } => {
+                let kind = match error_code {
+                    code if code & FAULT_FETCH != 0 => AccessKind::Fetch,
+                    code if code & FAULT_WRITE != 0 => AccessKind::Store,
+                    _ => AccessKind::Load,
+                };
+                let present = error_code & FAULT_PRESENT != 0;
+                let vpn = address >> PAGE_SHIFT;
+                self.push(event, now, Action::Fault { vpn, kind, present }, None);
+                self.last.insert(event.tid, (now, Some(self.items.len() - 1)));
+            }
+            What::Enter(call) => self.enter(event, call),
+            What::Exit { ret, .. } => self.exit(event.tid, ret, now),
+            What::ReclaimBegin => {
+                self.reclaim_cycles += 1;
+                *self.reclaiming.entry(event.tid).or_default() += 1;
+                self.writes.remove(&event.tid);
+            }
+            What::ReclaimEnd { .. } => {
+                if let Some(depth) = self.reclaiming.get_mut(&event.tid) {
+                    *depth = depth.saturating_sub(1);
+                }
+            }
+            What::WriteFolio { .. } => *self.writes.entry(event.tid).or_default() += 1,
+            What::ShrinkInactive(stats) => {
+                let list = self.list(event.tid, stats);
+                // The tracepoint ends the list.
+                self.push(event, since, Action::Reclaim(list), None);
+            }
+            What::ReclaimPages(stats) => {
+                let list = self.list(event.tid, stats);
+                if let Some(&(item, _)) = self.calls.get(&event.tid)
+                    && let Action::Call(_, lists) = &mut self.items[item].action
+                {
+                    lists.push(list);
+                }
+            }
+            What::TlbFlush { .. } | What::Switch { .. } => {}
+        }
+    }
+
+    fn list(&mut self, tid: i32, stats: ListStats) -> List {
+        let writes = self.writes.remove(&tid).unwrap_or(0);
+        self.written += u64::from(writes);
+        self.written_and_freed += u64::from(writes.min(stats.reclaimed));
+        List { stats, writes }
+    }
+
+    fn push(&mut self, event: &Event, start_ns: u64, action: Action, operation: Option<u32>) {
+        let inside = self.calls.get(&event.tid).map(|&(_, operation)| operation);
+        let operation = operation.or(inside);
+        let context = if self.reclaiming.get(&event.tid).is_some_and(|&depth| depth > 0) {
+            Context::Reclaim
+        } else {
+            operation.map_or(Context::Other, |o| self.operations[o as usize].name.into())
+        };
+        self.items.push(Item {
+            time_ns: start_ns,
+            end_ns: self.since_start(event.time_ns),
+            cpu: event.cpu,
+            tid: event.tid,
+            action,
+            context,
+            operation,
+            line: event.line,
+        });
+    }
+
+    fn since_start(&self, time_ns: u64) -> u64 {
+        time_ns - self.recording.summary.first_time_ns
+    }
+
+    fn enter(&mut self, event: &Event, call: Call) {
+        let operation = self.operations.len() as u32;
+        self.operations.push(Operation {
+            name: call.name(),
+            tid: event.tid,
+            time_ns: event.time_ns,
+        });
+        let now = self.since_start(event.time_ns);
+        self.push(event, now, Action::Call(op_of(call), Vec::new()), Some(operation));
+        self.calls.insert(event.tid, (self.items.len() - 1, operation));
+    }
+
+    /// The return value decides where mmap mapped, and whether a call did anything.
+    fn exit(&mut self, tid: i32, ret: u64, now: u64) {
+        let Some((item, _)) = self.calls.remove(&tid) else { return };
+        self.items[item].end_ns = now;
+        if let Action::Call(op, _) = &mut self.items[item].action {
+            if ret >= ERRORS_FROM {
+                op.kind = OpKind::Other;
+            } else if let OpKind::Mmap(_) = op.kind {
+                op.span.first = ret >> PAGE_SHIFT;
+            }
+        }
+    }
+
+    fn switch(&mut self, event: &Event, prev: i32, state: RunState, next: i32) {
+        let cpu = usize::from(event.cpu);
+        if self.threads.contains(&prev) {
+            // Leaving a CPU proves having been there.
+            self.arrive(event.cpu, prev, event);
+            let left_ns = Some(event.time_ns);
+            self.seen.insert(prev, Seen { left_ns, state });
+        }
+        let to_ours = self.threads.contains(&next);
+        if to_ours {
+            self.seen.insert(next, Seen { left_ns: None, state: RunState::Running });
+        }
+        let was = self.running[cpu];
+        self.running[cpu] = to_ours.then_some(next);
+        let action = match (was, to_ours) {
+            (None, true) => Action::Load,
+            (Some(_), false) if next == IDLE => Action::Borrow,
+            (Some(_), false) => Action::Unload,
+            _ => return,
+        };
+        let time_ns = self.since_start(event.time_ns);
+        let item = Item {
+            time_ns,
+            end_ns: time_ns,
+            cpu: event.cpu,
+            tid: next,
+            action,
+            context: Context::Other,
+            operation: None,
+            line: event.line,
+        };
+        self.items.push(item);
+    }
+
+    /// A thread does something on a CPU. If no switch brought it there, it came silently: a sleeper just now, a runnable or
+    /// migrating thread as soon as it had left its last CPU.
+    fn arrive(&mut self, on: u16, tid: i32, event: &Event) {
+        let cpu = usize::from(on);
+        let before = self.seen.insert(tid, Seen { left_ns: None, state: RunState::Running });
+        if self.running[cpu] == Some(tid) {
+            return;
+        }
+        let came_ns = match before {
+            Some(Seen { left_ns: Some(left), state }) if state != RunState::Sleeping => left,
+            _ => event.time_ns,
+        };
+        self.inferred.silent_arrivals += u64::from(before.is_some());
+        if self.running[cpu].is_none() {
+            self.items.push(Item {
+                time_ns: self.since_start(came_ns),
+                end_ns: self.since_start(came_ns),
+                cpu: on,
+                tid,
+                action: Action::Load,
+                context: Context::Other,
+                operation: None,
+                line: event.line,
+            });
+        }
+        // It no longer runs where it was.
+        for (other, running) in self.running.iter_mut().enumerate() {
+            if *running == Some(tid) && other != cpu {
+                *running = None;
+            }
+        }
+        self.running[cpu] = Some(tid);
+    }
+
+    fn finish(mut self, cpus: u16) -> Script {
+        self.inferred.unfinished_calls = self.calls.len() as u64;
+        self.items.sort_by_key(|item| item.time_ns);
+        let pageouts = |item: &&Item| matches!(&item.action, Action::Call(op, _) if op.kind == OpKind::Pageout);
+        let pageout_calls = self.items.iter().filter(pageouts).count() as u64;
+        Script {
+            items: self.items,
+            operations: self.operations,
+            inferred: self.inferred,
+            cpus,
+            reclaim_cycles: self.reclaim_cycles + pageout_calls,
+            synchronous_swap: self.written_and_freed * 2 >= self.written,
+        }
+    }
+}
+
+fn span_of(address: u64, length: u64) -> Span {
+    let first = address >> PAGE_SHIFT;
+    let end = address.saturating_add(length).div_ceil(1 << PAGE_SHIFT);
+    Span { first, pages: end.saturating_sub(first) }
+}
+
+fn op_of(call: Call) -> Op {
+    match call {
+        Call::Mmap { address, length, protection, flags, .. } => {
+            let backing = match (flags & MAP_SHARED != 0, flags & MAP_ANONYMOUS != 0) {
+                (true, _) => Backing::SharedFile,
+                (false, true) => Backing::Anon,
+                (false, false) => Backing::PrivateFile,
+            };
+            let rights = Rights::from_prot(protection);
+            Op { rights, ..Op::call(OpKind::Mmap(backing), span_of(address, length)) }
+        }
+        Call::Munmap { address, length } => Op::call(OpKind::Munmap, span_of(address, length)),
+        Call::Mprotect { start, length, protection } => {
+            Op::mprotect(span_of(start, length), Rights::from_prot(protection))
+        }
+        Call::Madvise { start, length, advice } => {
+            let kind = match advice {
+                MADV_DONTNEED => OpKind::Dontneed,
+                MADV_PAGEOUT => OpKind::Pageout,
+                _ => OpKind::Other,
+            };
+            Op::call(kind, span_of(start, length))
+        }
+        Call::Mremap { address, old_length, .. } => Op::call(OpKind::Other, span_of(address, old_length)),
+    }
+}
