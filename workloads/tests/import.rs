@@ -5,8 +5,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use workloads::recorded::{
-    Call, CallName, EMBEDDED, Event, Input, ListStats, Pick, Recording, RunState, What, decode,
-    embedded, import, import_text,
+    Call, CallName, EMBEDDED, Event, Input, ListStats, Pick, Recording, RunState, What, decode, embedded, import,
+    import_text,
 };
 
 fn read(text: &str) -> Recording {
@@ -47,8 +47,7 @@ fn flushes_faults_and_reclaim() {
         }
     );
     for kind in ["memcg", "direct"] {
-        let begin =
-            format!("vmscan:mm_vmscan_{kind}_reclaim_begin: order=0 gfp_flags=GFP_A|__GFP_B");
+        let begin = format!("vmscan:mm_vmscan_{kind}_reclaim_begin: order=0 gfp_flags=GFP_A|__GFP_B");
         assert_eq!(one(&begin), What::ReclaimBegin);
         let end = format!("vmscan:mm_vmscan_{kind}_reclaim_end: nr_reclaimed=46");
         assert_eq!(one(&end), What::ReclaimEnd { reclaimed: 46 });
@@ -59,10 +58,7 @@ fn flushes_faults_and_reclaim() {
         ("FILE|RECLAIM_WB_SYNC", false, true),
     ] {
         let pfn = 0x0012_a628;
-        assert_eq!(
-            one(&format!("{write}{flags}")),
-            What::WriteFolio { pfn, anon, sync }
-        );
+        assert_eq!(one(&format!("{write}{flags}")), What::WriteFolio { pfn, anon, sync });
     }
 }
 
@@ -136,11 +132,7 @@ fn switches() {
 #[test]
 fn system_calls() {
     let enter = |arguments: &str| one(&format!("syscalls:sys_enter_{arguments}"));
-    for (fd, number) in [
-        ("0xffffffff", -1),
-        ("0x00000003", 3),
-        ("0xffffffffffffff9c", -100),
-    ] {
+    for (fd, number) in [("0xffffffff", -1), ("0x00000003", 3), ("0xffffffffffffff9c", -100)] {
         assert_eq!(
             enter(&format!(
                 "mmap: addr: 0x7f0000000000, len: 0x00008f93, prot: 0x00000003, \
@@ -184,9 +176,7 @@ fn system_calls() {
         );
     }
     assert_eq!(
-        enter(
-            "mremap: addr: 0x1000, old_len: 0x2000, new_len: 0x3000, flags: 0x1, new_addr: 0x4000"
-        ),
+        enter("mremap: addr: 0x1000, old_len: 0x2000, new_len: 0x3000, flags: 0x1, new_addr: 0x4000"),
         What::Enter(Call::Mremap {
             address: 0x1000,
             old_length: 0x2000,
@@ -232,10 +222,7 @@ fn counts_and_times() {
          a 9/9 [009] 2.000000000: syscalls:sys_enter_brk: brk: 0x0\n\
          a 9/9 [009] 3.000000000: cycles:u: \n",
     );
-    assert_eq!(
-        (recording.target.pid, &*recording.target.comm),
-        (7, "V8 Worker")
-    );
+    assert_eq!((recording.target.pid, &*recording.target.comm), (7, "V8 Worker"));
     assert_eq!(recording.events.len(), 4);
     assert_eq!(recording.events[0].line, 4);
     assert_eq!(recording.events[1].pid, 0);
@@ -252,9 +239,7 @@ fn counts_and_times() {
 
 #[test]
 fn picking_a_process() {
-    let line = |task: &str| {
-        format!("{task} [000] 1.000001: tlb:tlb_flush: pages:1 reason:remote IPI send (4)\n")
-    };
+    let line = |task: &str| format!("{task} [000] 1.000001: tlb:tlb_flush: pages:1 reason:remote IPI send (4)\n");
     let text: String = [
         "perf-exec 30/30",
         "b 20/20",
@@ -272,9 +257,7 @@ fn picking_a_process() {
     .map(line)
     .concat();
     let target = |pick| {
-        let target = import_text("t", text.as_bytes(), &pick)
-            .expect("is there")
-            .target;
+        let target = import_text("t", text.as_bytes(), &pick).expect("is there").target;
         (target.pid, target.comm)
     };
     let named = |name: &str| Pick::Comm(name.to_owned());
@@ -291,10 +274,7 @@ fn picking_a_process() {
          40 `other` (3 events)"
     );
     let error = import_text("t", text.as_bytes(), &Pick::Pid(-1)).expect_err("is no process");
-    assert!(
-        error.to_string().contains("has no event of process -1;"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("has no event of process -1;"), "{error}");
 }
 
 #[test]
@@ -357,10 +337,7 @@ fn every_embedded_recording_is_found_by_name() {
     let directory = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/traces"));
     let mut total = 0;
     for recording in EMBEDDED {
-        assert_eq!(
-            embedded(recording.name).expect("is there").bytes,
-            recording.bytes
-        );
+        assert_eq!(embedded(recording.name).expect("is there").bytes, recording.bytes);
         let file = directory.join(format!("{}.perf.zst", recording.name));
         assert_eq!(fs::read(file).expect("is readable"), recording.bytes);
         total += recording.bytes.len();

@@ -7,8 +7,7 @@ use std::path::Path;
 
 use workloads::recorded::{ImportError, Input, Pick, decode, embedded, import, import_text};
 
-const FIRST: &str =
-    "rec 7/8 [001] 5.000000010: tlb:tlb_flush: pages:1 reason:remote IPI send (4)\n";
+const FIRST: &str = "rec 7/8 [001] 5.000000010: tlb:tlb_flush: pages:1 reason:remote IPI send (4)\n";
 
 fn refuse(text: impl AsRef<[u8]>) -> ImportError {
     import_text("dir/x.perf", text.as_ref(), &Pick::Busiest).expect_err("is not well-formed")
@@ -72,10 +71,7 @@ fn binary_files() {
                     -F comm,pid,tid,cpu,time,event,trace -i dir/x.perf` prints";
     assert_eq!(parts(&error), (expected.to_owned(), None, None));
 
-    for (bytes, found) in [
-        (&b"a\0"[..], "a NUL byte"),
-        (b"\xff\xfe", "bytes that are not UTF-8"),
-    ] {
+    for (bytes, found) in [(&b"a\0"[..], "a NUL byte"), (b"\xff\xfe", "bytes that are not UTF-8")] {
         let error = refuse([FIRST.as_bytes(), bytes, b"\n"].concat());
         let expected = format!(
             "dir/x.perf:2: has {found}, so this is a binary file; expected text (perf.data becomes \
@@ -106,10 +102,7 @@ fn truncated_compressed_recording() {
             )
         );
         let decoded = &whole[..usize::try_from(bytes).expect("fits")];
-        assert_eq!(
-            lines,
-            decoded.split(|&byte| byte == b'\n').count() as u64 - 1
-        );
+        assert_eq!(lines, decoded.split(|&byte| byte == b'\n').count() as u64 - 1);
         assert_eq!(length >= 300_000, lines > 50_000, "{length}: {lines}");
         assert!(error.source().is_some());
     }
@@ -134,9 +127,7 @@ fn damaged_compressed_recording() {
 
 #[test]
 fn malformed_line() {
-    let error = refuse(format!(
-        "# header\n{FIRST}  rec 7/8 [001] 5.0000\u{1b}[2J\n{FIRST}"
-    ));
+    let error = refuse(format!("# header\n{FIRST}  rec 7/8 [001] 5.0000\u{1b}[2J\n{FIRST}"));
     let excerpt = "rec 7/8 [001] 5.0000\\u{1b}[2J";
     let expected = format!(
         "dir/x.perf:3: `{excerpt}` is not an event; expected `COMM PID/TID [CPU] \
@@ -185,10 +176,7 @@ fn each_faulty_field_is_named() {
         ("tlb:tlb_flush: pages:x reason:remote IPI send (4)", "pages"),
         ("tlb:tlb_flush: pages:1", "reason"),
         ("tlb:tlb_flush: pages:1 reason:remote IPI send", "reason"),
-        (
-            "tlb:tlb_flush: pages:1 reason:remote IPI send (256)",
-            "reason",
-        ),
+        ("tlb:tlb_flush: pages:1 reason:remote IPI send (256)", "reason"),
         (
             "tlb:tlb_flush: pages:1 reason:remote  rec 7/8 [001] 5.1: x (4)",
             "reason",
@@ -197,10 +185,7 @@ fn each_faulty_field_is_named() {
             "exceptions:page_fault_user: address=0x ip=0x1 error_code=0x4",
             "address",
         ),
-        (
-            "exceptions:page_fault_user: address=0x1 ip=0x1 error_co",
-            "error_code",
-        ),
+        ("exceptions:page_fault_user: address=0x1 ip=0x1 error_co", "error_code"),
         (
             "exceptions:page_fault_user: address=0x1 ip=0x1 error_code=0x10000",
             "error_code",
@@ -255,10 +240,7 @@ fn each_faulty_field_is_named() {
         ),
     ] {
         let error = second(event);
-        let ImportError::Field {
-            field: found, line, ..
-        } = error
-        else {
+        let ImportError::Field { field: found, line, .. } = error else {
             panic!("{event}: {error:?}");
         };
         assert_eq!((found, line), (field, 2), "{event}");
@@ -267,16 +249,11 @@ fn each_faulty_field_is_named() {
 
 #[test]
 fn time_going_backwards() {
-    let earlier = FIRST
-        .replace("5.000000010", "5.000000009")
-        .replace("[001]", "[000]");
+    let earlier = FIRST.replace("5.000000010", "5.000000009").replace("[001]", "[000]");
     let error = refuse(format!("{FIRST}\n{earlier}"));
     let expected = "dir/x.perf:3: time 5.000000009 goes backwards (previous line 1 was at \
                     5.000000010); expected lines in time order, as perf script prints them";
-    assert_eq!(
-        parts(&error),
-        (expected.to_owned(), Some(3), Some(earlier.trim_end()))
-    );
+    assert_eq!(parts(&error), (expected.to_owned(), Some(3), Some(earlier.trim_end())));
     let other = "a 1/1 [0] 6.000000: cycles: \n";
     assert_eq!(refuse(format!("{other}{FIRST}")).line(), Some(2));
 }

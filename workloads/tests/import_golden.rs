@@ -101,11 +101,7 @@ fn check_frame(recording: &Recording, sha256: &str, pid: i32, comm: &str, times:
     assert_eq!((summary.blank_or_comment, summary.cpus), (0, 2));
     assert!(summary.unknown_events.is_empty());
     assert!(recording.events.is_sorted_by_key(|event| event.time_ns));
-    assert!(
-        (1..)
-            .zip(&recording.events)
-            .all(|(line, event)| event.line == line)
-    );
+    assert!((1..).zip(&recording.events).all(|(line, event)| event.line == line));
 }
 
 #[test]
@@ -118,10 +114,7 @@ fn pageout_dirty_mprotect() {
         "pageout",
         [3_791_357_475_668, 3_791_395_555_968],
     );
-    assert_eq!(
-        kinds(&recording),
-        [3911, 1337, 78, 78, 3, 0, 0, 0, 20, 1280]
-    );
+    assert_eq!(kinds(&recording), [3911, 1337, 78, 78, 3, 0, 0, 0, 20, 1280]);
     assert_eq!(calls(&recording), [11, 1, 44, 22, 0]);
     assert_eq!(flushes(&recording), ([0, 1300, 1280, 31, 1300, 0], 3901));
     assert_eq!(states(&recording), [0, 2, 1, 0]);
@@ -139,10 +132,7 @@ fn pageout_dirty_mprotect_1thread() {
         "pageout",
         [3_825_162_252_938, 3_825_197_195_898],
     );
-    assert_eq!(
-        kinds(&recording),
-        [1358, 1329, 75, 75, 2, 0, 0, 0, 20, 1280]
-    );
+    assert_eq!(kinds(&recording), [1358, 1329, 75, 75, 2, 0, 0, 0, 20, 1280]);
     assert_eq!(calls(&recording), [10, 1, 43, 21, 0]);
     assert_eq!(flushes(&recording), ([0, 0, 64, 1229, 65, 0], 131));
     assert_eq!(states(&recording), [0, 1, 1, 0]);
@@ -160,10 +150,7 @@ fn pageout_dirty_munmap() {
         "pageout",
         [3_793_056_452_327, 3_793_093_807_037],
     );
-    assert_eq!(
-        kinds(&recording),
-        [3913, 1335, 158, 158, 5, 0, 0, 0, 20, 1280]
-    );
+    assert_eq!(kinds(&recording), [3913, 1335, 158, 158, 5, 0, 0, 0, 20, 1280]);
     assert_eq!(calls(&recording), [51, 41, 4, 62, 0]);
     assert_eq!(flushes(&recording), ([0, 1300, 1280, 33, 1300, 0], 3901));
     assert_eq!(states(&recording), [1, 2, 2, 0]);
@@ -181,10 +168,7 @@ fn pageout_clean_mprotect() {
         "pageout",
         [3_799_803_742_015, 3_799_844_915_405],
     );
-    assert_eq!(
-        kinds(&recording),
-        [4269, 2615, 98, 98, 6, 0, 0, 0, 80, 2560]
-    );
+    assert_eq!(kinds(&recording), [4269, 2615, 98, 98, 6, 0, 0, 0, 80, 2560]);
     assert_eq!(calls(&recording), [11, 1, 44, 42, 0]);
     assert_eq!(flushes(&recording), ([0, 1416, 1340, 93, 1420, 0], 4256));
     assert_eq!(states(&recording), [2, 2, 2, 0]);
@@ -202,20 +186,11 @@ fn memcg_file_mprotect_cut() {
         "filer",
         [3_652_156_687_046, 3_653_349_022_286],
     );
-    assert_eq!(
-        kinds(&recording),
-        [96860, 42688, 848, 848, 84475, 745, 745, 2291, 0, 0]
-    );
+    assert_eq!(kinds(&recording), [96860, 42688, 848, 848, 84475, 745, 745, 2291, 0, 0]);
     assert_eq!(calls(&recording), [11, 1, 834, 2, 0]);
-    assert_eq!(
-        flushes(&recording),
-        ([83954, 2119, 2062, 5319, 3337, 69], 5919)
-    );
+    assert_eq!(flushes(&recording), ([83954, 2119, 2062, 5319, 3337, 69], 5919));
     assert_eq!(states(&recording), [42242, 474, 41670, 89]);
     assert_eq!(reclaimed_and_written(&recording), (31557, 1046));
     let summary = &recording.summary;
-    assert_eq!(
-        (summary.other_process_events, summary.without_task),
-        (90479, 12)
-    );
+    assert_eq!((summary.other_process_events, summary.without_task), (90479, 12));
 }

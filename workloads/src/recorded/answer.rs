@@ -89,7 +89,8 @@ impl Tally {
 /// The rows and operations of a replay.
 pub fn rows(recording: &Recording, script: &Script, replayed: &Replayed) -> (Vec<Row>, Vec<OperationRow>) {
     let recorded = recorded(recording);
-    let predicted = predicted(script, replayed.stats.flush_lines.as_deref().unwrap_or(&[]));
+    let lines = replayed.stats.flush_lines.as_deref().unwrap_or(&[]);
+    let predicted = predicted(script, lines, recording.summary.other_process_events > 0);
     let cells: std::collections::BTreeSet<Cell> =
         recorded.cells.keys().chain(predicted.cells.keys()).copied().collect();
     let count = |tally: &Tally, cell: &Cell| tally.cells.get(cell).copied().unwrap_or(0);
@@ -184,10 +185,16 @@ fn recorded(recording: &Recording) -> Tally {
     tally
 }
 
-fn predicted(script: &Script, lines: &[FlushLine]) -> Tally {
+/// `system_wide`: the recording holds other processes too, so what a CPU prints while it runs one of them would be in it.
+fn predicted(script: &Script, lines: &[FlushLine], system_wide: bool) -> Tally {
     let mut tally = Tally::default();
     for line in lines {
-        let Some(item) = line.tag.map(|tag| &script.items[tag as usize]) else { continue };
+        if line.elsewhere && matches!(line.reason, REMOTE | WRONG_CPU) && !system_wide {
+            continue;
+        }
+        let Some(item) = line.tag.map(|tag| &script.items[tag as usize]) else {
+            continue;
+        };
         let pages = if line.reason == WRONG_CPU { 0 } else { line.pages };
         tally.add(item.context, item.operation, line.reason, pages);
     }

@@ -12,9 +12,7 @@ const EXCERPT: usize = 80;
 #[derive(Debug, Error)]
 pub enum ImportError {
     /// There is no such file.
-    #[error(
-        "{name}: no such file; expected the text of `perf script`, plain or compressed by zstd"
-    )]
+    #[error("{name}: no such file; expected the text of `perf script`, plain or compressed by zstd")]
     NotFound {
         /// The input.
         name: String,
@@ -39,9 +37,7 @@ pub enum ImportError {
         name: String,
     },
     /// It has more text than an import accepts.
-    #[error(
-        "{name}: has more than {limit} bytes of text; expected a shorter recording, or a part of it"
-    )]
+    #[error("{name}: has more than {limit} bytes of text; expected a shorter recording, or a part of it")]
     TooLarge {
         /// The input.
         name: String,
@@ -112,9 +108,7 @@ pub enum ImportError {
         excerpt: String,
     },
     /// A field of a known event is missing or wrong.
-    #[error(
-        "{name}:{line}: {event} has {found} for `{field}`; expected {expected}, in `{excerpt}`"
-    )]
+    #[error("{name}:{line}: {event} has {found} for `{field}`; expected {expected}, in `{excerpt}`")]
     Field {
         /// The input.
         name: String,
@@ -241,10 +235,7 @@ mod tests {
 
     #[test]
     fn excerpts_are_short_and_printable() {
-        assert_eq!(
-            excerpt("  a\tb\u{1b}[31m \"q\" \\ "),
-            "a\\tb\\u{1b}[31m \"q\" \\"
-        );
+        assert_eq!(excerpt("  a\tb\u{1b}[31m \"q\" \\ "), "a\\tb\\u{1b}[31m \"q\" \\");
         let long = excerpt(&"x".repeat(500));
         assert_eq!(long.chars().count(), EXCERPT);
         assert!(long.ends_with('…'));

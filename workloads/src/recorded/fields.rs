@@ -60,10 +60,7 @@ pub(super) fn task_id(text: &str) -> Option<i32> {
 }
 
 /// A field's text as a number of some size.
-pub(super) fn sized<'a, T: TryFrom<u64>>(
-    field: &'static str,
-    text: &'a str,
-) -> Result<T, Fault<'a>> {
+pub(super) fn sized<'a, T: TryFrom<u64>>(field: &'static str, text: &'a str) -> Result<T, Fault<'a>> {
     number(text)
         .and_then(|value| T::try_from(value).ok())
         .ok_or(Fault::new(field, text, NUMBER))
@@ -109,11 +106,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The value of the next field that has one of two names.
-    pub(super) fn either(
-        &mut self,
-        field: &'static str,
-        other: &'static str,
-    ) -> Result<&'a str, Fault<'a>> {
+    pub(super) fn either(&mut self, field: &'static str, other: &'static str) -> Result<&'a str, Fault<'a>> {
         while let Some((name, value)) = self.next(field)? {
             if name == field || name == other {
                 return Ok(value);
@@ -132,10 +125,7 @@ impl<'a> Fields<'a> {
         if self.rest.is_empty() {
             return Ok(None);
         }
-        let (piece, rest) = self
-            .rest
-            .split_once(self.separator)
-            .unwrap_or((self.rest, ""));
+        let (piece, rest) = self.rest.split_once(self.separator).unwrap_or((self.rest, ""));
         self.rest = rest;
         match piece.split_once(self.mark) {
             Some((name, value)) if !value.contains(' ') => Ok(Some((name, value))),

@@ -106,10 +106,7 @@ mod tests {
     fn widths_and_fractions() {
         let expected = Some(("a", 1, 2, 0, 7_000_123_000, "cycles", ""));
         assert_eq!(split("a 1/2 [0] 7.000123: cycles:"), expected);
-        assert_eq!(
-            split(" a     1/2     [000]     7.000123:      cycles:   "),
-            expected
-        );
+        assert_eq!(split(" a     1/2     [000]     7.000123:      cycles:   "), expected);
         assert_eq!(split("a 1/2 [0] 7.000123000: cycles:"), expected);
         let far = split("a 1/2 [0] 18446744073.709551615: x: y").expect("fits");
         assert_eq!(far.4, u64::MAX);

@@ -20,15 +20,14 @@ mod line;
 mod perf;
 mod pick;
 pub mod replay;
+pub mod report;
 pub mod script;
 mod source;
 mod what;
 
 pub use embedded::{EMBEDDED, Embedded, embedded};
 pub use error::ImportError;
-pub use event::{
-    Call, CallName, Event, ImportSummary, ListStats, Recording, RunState, Target, What,
-};
+pub use event::{Call, CallName, Event, ImportSummary, ListStats, Recording, RunState, Target, What};
 pub use perf::{import, import_text};
 pub use pick::Pick;
 pub use source::{Input, decode};

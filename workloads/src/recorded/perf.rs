@@ -160,9 +160,7 @@ impl<'a> Reader<'a> {
         self.summary.last_time_ns = last.time_ns;
         self.summary.lines = self.number.into();
         let unknown = self.unknown.into_iter();
-        self.summary.unknown_events = unknown
-            .map(|(event, count)| (event.to_owned(), count))
-            .collect();
+        self.summary.unknown_events = unknown.map(|(event, count)| (event.to_owned(), count)).collect();
         let target = self.census.target(self.name, pick)?;
         for event in &self.events {
             if event.pid == -1 || event.tid == -1 {
@@ -184,17 +182,14 @@ impl<'a> Reader<'a> {
 /// The bytes as text, if they are text.
 fn as_text<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, ImportError> {
     if bytes.starts_with(PERF_DATA_MAGIC) {
-        return Err(ImportError::RawPerfData {
-            name: name.to_owned(),
-        });
+        return Err(ImportError::RawPerfData { name: name.to_owned() });
     }
     let binary = |at: usize, found| ImportError::Binary {
         name: name.to_owned(),
         line: 1 + newlines(&bytes[..at]) as u32,
         found,
     };
-    let text = std::str::from_utf8(bytes)
-        .map_err(|error| binary(error.valid_up_to(), "bytes that are not UTF-8"))?;
+    let text = std::str::from_utf8(bytes).map_err(|error| binary(error.valid_up_to(), "bytes that are not UTF-8"))?;
     match text.find('\0') {
         Some(at) => Err(binary(at, "a NUL byte")),
         None => Ok(text),

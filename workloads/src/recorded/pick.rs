@@ -93,19 +93,13 @@ impl<'a> Census<'a> {
 impl<'a> Process<'a> {
     /// The most frequent name, the alphabetically first in a draw.
     fn comm(&self) -> &'a str {
-        let frequent = self
-            .comms
-            .iter()
-            .min_by_key(|(comm, events)| (Reverse(events), *comm));
+        let frequent = self.comms.iter().min_by_key(|(comm, events)| (Reverse(events), *comm));
         frequent.map_or("", |(comm, _)| comm)
     }
 }
 
 /// The process with the highest count above 0, the lowest pid in a draw.
-fn busiest<'a>(
-    processes: &BTreeMap<i32, Process<'a>>,
-    count: impl Fn(&Process<'a>) -> u64,
-) -> Option<i32> {
+fn busiest<'a>(processes: &BTreeMap<i32, Process<'a>>, count: impl Fn(&Process<'a>) -> u64) -> Option<i32> {
     processes
         .iter()
         .map(|(&pid, process)| (Reverse(count(process)), pid))

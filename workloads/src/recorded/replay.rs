@@ -22,7 +22,8 @@ const ALL_PAGES: u64 = 1 << 36;
 const FRAMES_MAX: u32 = 1 << 24;
 
 /// When things happen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Timing {
     /// At recorded times.
     Recorded,
@@ -47,16 +48,18 @@ pub struct Replayed {
 ///
 /// # Errors
 /// If the profile has no prices for interrupts.
-pub fn replay(
-    script: &Script,
-    setting: Setting,
-    profile: &Profile,
-    timing: Timing,
-) -> Result<Replayed, Unpriced> {
+pub fn replay(script: &Script, setting: Setting, profile: &Profile, timing: Timing) -> Result<Replayed, Unpriced> {
     let cpus = script.cpus.max(1);
     let mut world = Big::new(profile, cpus, FRAMES_MAX);
     let mm = world.add_mm();
-    world.map(mm, Span { first: 0, pages: ALL_PAGES }, UNSEEN);
+    world.map(
+        mm,
+        Span {
+            first: 0,
+            pages: ALL_PAGES,
+        },
+        UNSEEN,
+    );
     let player = Player::new(script, mm, profile, timing, &mut world);
     let mut setting = setting;
     setting.era.synchronous_swap = script.synchronous_swap;
@@ -97,23 +100,37 @@ impl<'s> Player<'s> {
         let mut unfinished = BTreeSet::new();
         let fault_ns = profile.ns_from_cycles(profile.kernel.minor_fault_anon_cyc);
         let mut queues = vec![VecDeque::new(); usize::from(world.cpus())];
-        let mut last_start = vec![0; queues.len()];
+        let mut last_end = vec![0; queues.len()];
         for (index, item) in script.items.iter().enumerate() {
             let task = *tasks.entry(item.tid).or_insert_with(|| world.add_task(Some(mm)));
             let start = profile.cycles_from_ns(item.time_ns);
             let queue: &mut VecDeque<Order> = &mut queues[usize::from(item.cpu)];
-            let last = &mut last_start[usize::from(item.cpu)];
+            let last = &mut last_end[usize::from(item.cpu)];
             let (not_before, work) = match timing {
                 Timing::Recorded => (start, 0),
                 Timing::Model => (0, start.saturating_sub(*last)),
             };
-            *last = start;
-            queue.push_back(Order { task, what: order_of(&item.action, mm), not_before, work, tag: index as u32 });
+            *last = profile.cycles_from_ns(recorded_end(item, fault_ns)).max(*last);
+            queue.push_back(Order {
+                task,
+                what: order_of(&item.action, mm),
+                not_before,
+                work,
+                tag: index as u32,
+            });
             if timing == Timing::Recorded {
                 unfinished.insert((recorded_end(item, fault_ns), index as u32));
             }
         }
-        Player { script, mm, fault_ns, unfinished, queues, inferred: script.inferred, lru: Lru::default() }
+        Player {
+            script,
+            mm,
+            fault_ns,
+            unfinished,
+            queues,
+            inferred: script.inferred,
+            lru: Lru::default(),
+        }
     }
 }
 
@@ -153,7 +170,9 @@ impl Source for Player<'_> {
     /// Recorded order: whatever was over before this began must be over.
     fn may_begin(&self, order: &Order) -> bool {
         let start = self.script.items[order.tag as usize].time_ns;
-        self.unfinished.first().is_none_or(|&(end, item)| end >= start || item == order.tag)
+        self.unfinished
+            .first()
+            .is_none_or(|&(end, item)| end >= start || item == order.tag)
     }
 
     fn done(&mut self, _cpu: Cpu, order: &Order, now: u64) {
@@ -200,7 +219,10 @@ impl Player<'_> {
         while let Some(page) = world.next_page(self.mm, rest) {
             let vpn = world.vpn(page);
             there += u32::from(world.pte(page).present().is_some_and(|pte| world.folio(pte.frame).lru));
-            rest = Span { first: vpn + 1, pages: span.end() - vpn - 1 };
+            rest = Span {
+                first: vpn + 1,
+                pages: span.end() - vpn - 1,
+            };
         }
         for vpn in span.first..span.end() {
             if there >= scanned {
@@ -225,7 +247,13 @@ impl Player<'_> {
             };
             let Pte::Present(pte) = world.pte(page) else { continue };
             let folio = world.folio(pte.frame);
-            world.set_folio(pte.frame, Folio { isolated: true, ..folio });
+            world.set_folio(
+                pte.frame,
+                Folio {
+                    isolated: true,
+                    ..folio
+                },
+            );
             world.isolate(task, page);
         }
     }
@@ -234,8 +262,27 @@ impl Player<'_> {
 /// Puts a page in place without an event.
 fn put(world: &mut Big, page: Page, anon: bool, writable: bool, dirty: bool) {
     let frame: FrameNo = world.alloc_frame().expect("frames are not what limits a replay");
-    world.set_folio(frame, Folio { allocated: true, lru: true, anon, dirty: anon, cached: !anon, ..Folio::default() });
-    world.pte_xchg(page, Pte::Present(Present { frame, writable, dirty, accessed: true, protnone: false }));
+    world.set_folio(
+        frame,
+        Folio {
+            allocated: true,
+            lru: true,
+            anon,
+            dirty: anon,
+            cached: !anon,
+            ..Folio::default()
+        },
+    );
+    world.pte_xchg(
+        page,
+        Pte::Present(Present {
+            frame,
+            writable,
+            dirty,
+            accessed: true,
+            protnone: false,
+        }),
+    );
 }
 
 /// Pages by the time of their last fault.
@@ -264,7 +311,9 @@ impl Lru {
         let mut gone = Vec::new();
         let mut found = None;
         for &(stamp, vpn) in &self.order {
-            let present = world.page(mm, vpn).is_some_and(|page| world.pte(page).present().is_some());
+            let present = world
+                .page(mm, vpn)
+                .is_some_and(|page| world.pte(page).present().is_some());
             if !present {
                 gone.push((stamp, vpn));
             } else if let Some(page) = eligible(vpn) {

@@ -199,7 +199,12 @@ impl Script {
         let pid = recording.target.pid;
         let mut builder = Builder {
             recording,
-            threads: recording.events.iter().filter(|e| e.pid == pid).map(|e| e.tid).collect(),
+            threads: recording
+                .events
+                .iter()
+                .filter(|e| e.pid == pid)
+                .map(|e| e.tid)
+                .collect(),
             items: Vec::new(),
             operations: Vec::new(),
             inferred: Inferred::default(),
@@ -324,7 +329,9 @@ impl Builder<'_> {
 
     /// The return value decides where mmap mapped, and whether a call did anything.
     fn exit(&mut self, tid: i32, ret: u64, now: u64) {
-        let Some((item, _)) = self.calls.remove(&tid) else { return };
+        let Some((item, _)) = self.calls.remove(&tid) else {
+            return;
+        };
         self.items[item].end_ns = now;
         if let Action::Call(op, _) = &mut self.items[item].action {
             if ret >= ERRORS_FROM {
@@ -345,7 +352,13 @@ impl Builder<'_> {
         }
         let to_ours = self.threads.contains(&next);
         if to_ours {
-            self.seen.insert(next, Seen { left_ns: None, state: RunState::Running });
+            self.seen.insert(
+                next,
+                Seen {
+                    left_ns: None,
+                    state: RunState::Running,
+                },
+            );
         }
         let was = self.running[cpu];
         self.running[cpu] = to_ours.then_some(next);
@@ -373,12 +386,21 @@ impl Builder<'_> {
     /// migrating thread as soon as it had left its last CPU.
     fn arrive(&mut self, on: u16, tid: i32, event: &Event) {
         let cpu = usize::from(on);
-        let before = self.seen.insert(tid, Seen { left_ns: None, state: RunState::Running });
+        let before = self.seen.insert(
+            tid,
+            Seen {
+                left_ns: None,
+                state: RunState::Running,
+            },
+        );
         if self.running[cpu] == Some(tid) {
             return;
         }
         let came_ns = match before {
-            Some(Seen { left_ns: Some(left), state }) if state != RunState::Sleeping => left,
+            Some(Seen {
+                left_ns: Some(left),
+                state,
+            }) if state != RunState::Sleeping => left,
             _ => event.time_ns,
         };
         self.inferred.silent_arrivals += u64::from(before.is_some());
@@ -422,24 +444,38 @@ impl Builder<'_> {
 fn span_of(address: u64, length: u64) -> Span {
     let first = address >> PAGE_SHIFT;
     let end = address.saturating_add(length).div_ceil(1 << PAGE_SHIFT);
-    Span { first, pages: end.saturating_sub(first) }
+    Span {
+        first,
+        pages: end.saturating_sub(first),
+    }
 }
 
 fn op_of(call: Call) -> Op {
     match call {
-        Call::Mmap { address, length, protection, flags, .. } => {
+        Call::Mmap {
+            address,
+            length,
+            protection,
+            flags,
+            ..
+        } => {
             let backing = match (flags & MAP_SHARED != 0, flags & MAP_ANONYMOUS != 0) {
                 (true, _) => Backing::SharedFile,
                 (false, true) => Backing::Anon,
                 (false, false) => Backing::PrivateFile,
             };
             let rights = Rights::from_prot(protection);
-            Op { rights, ..Op::call(OpKind::Mmap(backing), span_of(address, length)) }
+            Op {
+                rights,
+                ..Op::call(OpKind::Mmap(backing), span_of(address, length))
+            }
         }
         Call::Munmap { address, length } => Op::call(OpKind::Munmap, span_of(address, length)),
-        Call::Mprotect { start, length, protection } => {
-            Op::mprotect(span_of(start, length), Rights::from_prot(protection))
-        }
+        Call::Mprotect {
+            start,
+            length,
+            protection,
+        } => Op::mprotect(span_of(start, length), Rights::from_prot(protection)),
         Call::Madvise { start, length, advice } => {
             let kind = match advice {
                 MADV_DONTNEED => OpKind::Dontneed,
@@ -448,6 +484,8 @@ fn op_of(call: Call) -> Op {
             };
             Op::call(kind, span_of(start, length))
         }
-        Call::Mremap { address, old_length, .. } => Op::call(OpKind::Other, span_of(address, old_length)),
+        Call::Mremap {
+            address, old_length, ..
+        } => Op::call(OpKind::Other, span_of(address, old_length)),
     }
 }

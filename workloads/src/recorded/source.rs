@@ -63,17 +63,13 @@ fn read_file(name: &str, path: &Path) -> Result<Vec<u8>, ImportError> {
             name: name.to_owned(),
             source,
         },
-        io::ErrorKind::IsADirectory => ImportError::Directory {
-            name: name.to_owned(),
-        },
+        io::ErrorKind::IsADirectory => ImportError::Directory { name: name.to_owned() },
         _ => ImportError::unreadable(name, source),
     };
     let file = File::open(path).map_err(unreadable)?;
     let metadata = file.metadata().map_err(unreadable)?;
     if metadata.is_dir() {
-        return Err(ImportError::Directory {
-            name: name.to_owned(),
-        });
+        return Err(ImportError::Directory { name: name.to_owned() });
     }
     read_all(name, file, metadata.len())
 }
@@ -92,8 +88,8 @@ fn read_all(name: &str, reader: impl Read, expected: u64) -> Result<Vec<u8>, Imp
 
 fn decompress(name: &str, bytes: &[u8]) -> Result<Vec<u8>, ImportError> {
     let mut text = Vec::new();
-    let outcome = zstd::Decoder::with_buffer(bytes)
-        .and_then(|decoder| decoder.take(MAX_BYTES + 1).read_to_end(&mut text));
+    let outcome =
+        zstd::Decoder::with_buffer(bytes).and_then(|decoder| decoder.take(MAX_BYTES + 1).read_to_end(&mut text));
     if let Err(source) = outcome {
         return Err(ImportError::BadZstd {
             name: name.to_owned(),

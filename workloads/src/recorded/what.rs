@@ -17,12 +17,8 @@ pub(super) fn what<'a>(event: &str, rest: &'a str) -> Option<Result<What, Fault<
         "tlb:tlb_flush" => Some(tlb_flush(rest)),
         "exceptions:page_fault_user" => Some(user_fault(rest)),
         "sched:sched_switch" => Some(switch(rest)),
-        "vmscan:mm_vmscan_memcg_reclaim_begin" | "vmscan:mm_vmscan_direct_reclaim_begin" => {
-            Some(reclaim_begin(rest))
-        }
-        "vmscan:mm_vmscan_memcg_reclaim_end" | "vmscan:mm_vmscan_direct_reclaim_end" => {
-            Some(reclaim_end(rest))
-        }
+        "vmscan:mm_vmscan_memcg_reclaim_begin" | "vmscan:mm_vmscan_direct_reclaim_begin" => Some(reclaim_begin(rest)),
+        "vmscan:mm_vmscan_memcg_reclaim_end" | "vmscan:mm_vmscan_direct_reclaim_end" => Some(reclaim_end(rest)),
         "vmscan:mm_vmscan_lru_shrink_inactive" => Some(shrink_inactive(rest)),
         "vmscan:mm_vmscan_reclaim_pages" => Some(reclaim_pages(rest)),
         "vmscan:mm_vmscan_write_folio" => Some(write_folio(rest)),
@@ -98,12 +94,8 @@ fn exit(name: CallName, rest: &str) -> Result<What, Fault<'_>> {
 
 fn tlb_flush(rest: &str) -> Result<What, Fault<'_>> {
     const REASON: &str = "a text and its number in parentheses";
-    let pages = rest
-        .strip_prefix("pages:")
-        .ok_or(Fault::missing("pages", NUMBER))?;
-    let (pages, reason) = pages
-        .split_once(" reason:")
-        .ok_or(Fault::missing("reason", REASON))?;
+    let pages = rest.strip_prefix("pages:").ok_or(Fault::missing("pages", NUMBER))?;
+    let (pages, reason) = pages.split_once(" reason:").ok_or(Fault::missing("reason", REASON))?;
     let (_, code) = reason
         .strip_suffix(')')
         .and_then(|reason| reason.rsplit_once('('))
@@ -183,11 +175,7 @@ fn write_folio(rest: &str) -> Result<What, Fault<'_>> {
     Ok(What::WriteFolio {
         pfn,
         anon: anonymous(flags)?,
-        sync: choice.ok_or(Fault::new(
-            "flags",
-            flags,
-            "RECLAIM_WB_SYNC or RECLAIM_WB_ASYNC",
-        ))?,
+        sync: choice.ok_or(Fault::new("flags", flags, "RECLAIM_WB_SYNC or RECLAIM_WB_ASYNC"))?,
     })
 }
 

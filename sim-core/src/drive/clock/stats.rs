@@ -24,6 +24,8 @@ pub struct FlushLine {
     pub reason: u8,
     /// Pages; -1 is a full flush, 0 "already up to date".
     pub pages: i64,
+    /// The CPU that prints it was not running an address space of the model.
+    pub elsewhere: bool,
     /// Why the model made it.
     pub cause: Cause,
     /// For a pending check: what it was worth.
@@ -81,6 +83,11 @@ struct Open {
     by: Cpu,
     holders: FxHashSet<Cpu>,
     used: bool,
+}
+
+/// Does a CPU run an address space, and not just borrow one?
+fn runs(world: &Big, cpu: Cpu) -> bool {
+    world.loaded(cpu).is_some() && !world.lazy(cpu)
 }
 
 /// Everything measured in one run.
@@ -247,12 +254,23 @@ impl Stats {
             Act::FlushBegin { request, remote } => {
                 *self.flushes.entry(request.cause).or_default() += 1;
                 if remote {
-                    self.line(who.cpu, who.cpu, 4, request, now);
+                    self.line(world, who.cpu, who.cpu, 4, request, now);
                 }
             }
-            Act::FlushLocal(request) => self.line(who.cpu, who.cpu, if request.mm.is_some() { 3 } else { 2 }, request, now),
-            Act::FlushRemote { from, request, wrong_cpu } => {
-                self.line(who.cpu, from, if wrong_cpu { 5 } else { 1 }, request, now);
+            Act::FlushLocal(request) => self.line(
+                world,
+                who.cpu,
+                who.cpu,
+                if request.mm.is_some() { 3 } else { 2 },
+                request,
+                now,
+            ),
+            Act::FlushRemote {
+                from,
+                request,
+                wrong_cpu,
+            } => {
+                self.line(world, who.cpu, from, if wrong_cpu { 5 } else { 1 }, request, now);
             }
             Act::FlushEnd(request) if request.mm.is_none() => {
                 for since in self.pending.remove(&who.cpu).unwrap_or_default() {
@@ -263,8 +281,7 @@ impl Stats {
             Act::IrqEnter { requests } => {
                 self.ipis_received += 1;
                 self.requests_served += u64::from(requests);
-                let runs_it = world.loaded(who.cpu).is_some() && !world.lazy(who.cpu);
-                self.ipis_received_elsewhere += u64::from(!runs_it);
+                self.ipis_received_elsewhere += u64::from(!runs(world, who.cpu));
             }
             Act::PteXchg {
                 old: Pte::Present(old),
@@ -291,14 +308,16 @@ impl Stats {
     }
 
     /// `cpu` prints the line; `from` initiated the flush.
-    fn line(&mut self, cpu: Cpu, from: Cpu, reason: u8, request: Request, time: u64) {
+    fn line(&mut self, world: &Big, cpu: Cpu, from: Cpu, reason: u8, request: Request, time: u64) {
         let tag = self.tags.get(&from).copied();
         let value = self
             .value_at_hand
             .filter(|_| reason == 4 && request.cause == Cause::PendingCheck);
         if let Some(lines) = &mut self.flush_lines {
             let pages = request.span.map_or(-1, |s| s.pages as i64);
+            let elsewhere = !runs(world, cpu);
             lines.push(FlushLine {
+                elsewhere,
                 time,
                 cpu,
                 tag,

@@ -1,0 +1,132 @@
+//! A replay as a reader gets it: recorded beside predicted, what was inferred, and where it all comes from.
+
+use serde::Serialize;
+use sim_core::drive::clock::price::Unpriced;
+use sim_core::drive::engine::Setting;
+use sim_core::kernel::era::Era;
+use sim_core::machine::profile::Profile;
+use sim_core::policy::PolicyInfo;
+use sim_core::world::big::FlushValue;
+
+use super::answer::{self, OperationRow, Row};
+use super::event::Recording;
+use super::replay::{Replayed, Timing, replay};
+use super::script::{Inferred, Script};
+
+/// The rules that settle what a recording leaves open; printed with every report.
+pub const RULES: &[&str] = &[
+    "a PTE is dirty if the last fault on its page was a write",
+    "a silent thread is on the CPU of its next event: a sleeper from that event on, any other from when it left its last CPU",
+    "reclaim takes the least recently faulted mapped pages, as many as the list freed or wrote",
+    "a CPU stays in mm_cpumask until a flush that names the address space finds something else loaded there",
+    "what the recording shows no mapping for is a private file mapping, writable",
+];
+
+/// Extra flushes: those made only because a reclaim flush was found pending.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ExtraFlushes {
+    /// They removed a translation in the range of the operation that granted more than its PTE.
+    pub needed: u64,
+    /// They removed such a translation, but outside the range.
+    pub useful_elsewhere: u64,
+    /// They removed none.
+    pub needless: u64,
+}
+
+/// What identifies the result: the same provenance gives the same bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Provenance {
+    /// Version of mmusim.
+    pub version: &'static str,
+    /// Name of the recording.
+    pub recording: String,
+    /// Hash of its text.
+    pub recording_sha256: String,
+    /// The process.
+    pub pid: i32,
+    /// Its name.
+    pub comm: String,
+    /// The strategy.
+    pub policy: &'static str,
+    /// The surrounding kernel; a policy does not change it.
+    pub era: &'static str,
+    /// The machine.
+    pub profile: String,
+    /// Hash of its text.
+    pub profile_sha256: String,
+    /// `recorded` or `model`.
+    pub timing: Timing,
+}
+
+/// A replay, beside what the kernel did.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Where it comes from.
+    pub provenance: Provenance,
+    /// Flushes by context, reason and extent.
+    pub rows: Vec<Row>,
+    /// Every system call of the process, in order.
+    pub operations: Vec<OperationRow>,
+    /// Extra flushes by what they were worth.
+    pub extra_flushes: ExtraFlushes,
+    /// How often each gap of the recording had to be filled.
+    pub inferred: Inferred,
+    /// By which rules.
+    pub rules: &'static [&'static str],
+    /// The measurements behind it.
+    #[serde(skip)]
+    pub replayed: Replayed,
+}
+
+/// How to replay.
+#[derive(Clone, Copy, Debug)]
+pub struct Options<'o> {
+    /// The strategy.
+    pub policy: &'static PolicyInfo,
+    /// The surrounding kernel.
+    pub era: &'static Era,
+    /// The machine: name, text hash and figures.
+    pub profile: (&'o str, &'o str, &'o Profile),
+    /// When things happen.
+    pub timing: Timing,
+}
+
+/// Replays a recording under a policy.
+///
+/// # Errors
+/// If the profile has no prices for interrupts.
+pub fn report(recording: &Recording, options: Options<'_>) -> Result<Report, Unpriced> {
+    let script = Script::new(recording);
+    let setting = Setting {
+        policy: options.policy.strategy,
+        era: *options.era,
+    };
+    let (profile_name, profile_sha256, profile) = options.profile;
+    let replayed = replay(&script, setting, profile, options.timing)?;
+    let (rows, operations) = answer::rows(recording, &script, &replayed);
+    let extra = |value| replayed.stats.extra.get(&value).copied().unwrap_or(0);
+    Ok(Report {
+        provenance: Provenance {
+            version: env!("CARGO_PKG_VERSION"),
+            recording: recording.name.clone(),
+            recording_sha256: recording.sha256.clone(),
+            pid: recording.target.pid,
+            comm: recording.target.comm.clone(),
+            policy: options.policy.name,
+            era: options.era.name,
+            profile: profile_name.to_owned(),
+            profile_sha256: profile_sha256.to_owned(),
+            timing: options.timing,
+        },
+        rows,
+        operations,
+        extra_flushes: ExtraFlushes {
+            needed: extra(FlushValue::Needed),
+            useful_elsewhere: extra(FlushValue::UsefulElsewhere),
+            needless: extra(FlushValue::Needless),
+        },
+        inferred: replayed.inferred,
+        rules: RULES,
+        replayed,
+    })
+}
