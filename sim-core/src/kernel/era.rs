@@ -27,6 +27,9 @@ pub struct Era {
     /// A CPU that switched to another address space stays in `mm_cpumask` until a shootdown that names the address space
     /// finds it there (v6.14, 209954cbc7d0).
     pub lazy_mask: bool,
+    /// A shootdown passes over CPUs that are lazy or run something else, unless page tables are freed (v4.20 for lazy ones,
+    /// 145f573b89a6; since v6.14 for CPUs left in a lazily kept mask): they flush when they come back.
+    pub skips_idle_targets: bool,
     /// A full flush takes over above this many pages (`tlb_single_page_flush_ceiling`).
     pub ceiling_pages: u64,
     /// The backing store completes a write before it returns (zram), so the page is freed in the same pass.
@@ -42,6 +45,7 @@ const V4_13: Era = Era {
     pageout_checks_pending: true,
     free_batch_slots: 0,
     lazy_mask: false,
+    skips_idle_targets: false,
     ceiling_pages: 33,
     synchronous_swap: true,
     dirty_assist: true,
@@ -53,6 +57,7 @@ pub static ERAS: &[Era] = &[
     Era {
         name: "v5.17",
         mechanism: Mechanism::IpiConcurrent,
+        skips_idle_targets: true,
         ..V4_13
     },
     Era {
@@ -61,6 +66,7 @@ pub static ERAS: &[Era] = &[
         mprotect_gathers: true,
         free_batch_slots: 31,
         lazy_mask: true,
+        skips_idle_targets: true,
         ..V4_13
     },
 ];

@@ -162,6 +162,10 @@ pub enum Act {
         /// Its queue was empty.
         sent: bool,
     },
+    /// A CPU of the mask is passed over: it is not running the address space.
+    Skip(Cpu),
+    /// A lazy target gives its borrowed address space up in place of flushing for this initiator.
+    LeaveLazy(Cpu),
     /// The initiator flushes its own TLB.
     FlushLocal(Request),
     /// The initiator has seen every acknowledgement.

@@ -259,6 +259,10 @@ pub struct KernelCosts {
     pub reclaim_page_clean_cyc: u64,
     /// One reverse mapping in `try_to_unmap`.
     pub rmap_unmap_one_cyc: u64,
+    /// Per page of a shrink list that nobody maps, in cycles; tells such lists in a recording.
+    pub reclaim_page_unmapped_cyc: Option<u64>,
+    /// Per shrink list, in cycles; tells lists of unmapped pages in a recording.
+    pub reclaim_list_cyc: Option<u64>,
     /// What the architecture does for the batched flush, if not a flush of the whole mm.
     pub arch_flush_batched_pending: Option<BatchedPending>,
     /// `SWAP_CLUSTER_MAX`: pages of one reclaim batch.

@@ -93,6 +93,9 @@ fn remark<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, page: Page) {
     let mut from = 0;
     while let Some(cpu) = cx.world.next_holder(page, from) {
         from = cpu.0 + 1;
+        if !cx.world.usable(cpu, page) {
+            continue;
+        }
         let entry = cx.world.tlb_peek(cpu, page).expect("a holder holds");
         let marks = judge(entry, promise);
         if marks != entry.marks {

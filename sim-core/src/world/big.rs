@@ -239,14 +239,15 @@ impl Big {
     /// What a flush of an address space would remove now: over all CPUs, unloaded address spaces included.
     pub fn flush_value(&mut self, mm: Mm, range: Span) -> FlushValue {
         let pages = &self.pages;
-        let cpus = &self.cpus;
+        let (cpus, mms) = (&self.cpus, &self.mms);
         let mut value = FlushValue::Needless;
         self.weakened.retain(|&page| {
             let state = &pages[page.0 as usize];
             let key = key_of(state);
             let stale = state.holders.iter().any(|cpu| {
-                let entry = cpus[usize::from(cpu.0)].mmu.peek(key).expect("a holder holds");
-                !grants(state.pte, entry)
+                let cpu = &cpus[usize::from(cpu.0)];
+                let entry = cpu.mmu.peek(key).expect("a holder holds");
+                usable(cpu, mms, state.mm) && !grants(state.pte, entry)
             });
             if stale && state.mm == mm {
                 let kind = if range.contains(state.vpn) {
@@ -273,6 +274,12 @@ impl Big {
     fn forget_holder(&mut self, cpu: Cpu, page: Page) {
         self.pages[page.0 as usize].holders.remove(cpu);
     }
+}
+
+/// A running address space is up to its generation by what was delivered; any other by what was seen when it last ran.
+fn usable(cpu: &CpuState, mms: &[MmState], mm: Mm) -> bool {
+    let running = cpu.loaded == Some(mm) && !cpu.lazy;
+    running || cpu.gens.get(&mm.0) == Some(&mms[usize::from(mm.0)].tlb_gen)
 }
 
 fn key_of(page: &PageState) -> Key {
@@ -310,6 +317,20 @@ impl World for Big {
 
     fn lazy(&self, cpu: Cpu) -> bool {
         self.cpus[usize::from(cpu.0)].lazy
+    }
+
+    fn leave_lazy(&mut self, cpu: Cpu) {
+        let state = &mut self.cpus[usize::from(cpu.0)];
+        assert!(state.lazy, "only a lazy CPU has something to give up");
+        (state.loaded, state.lazy) = (None, false);
+    }
+
+    fn usable(&self, cpu: Cpu, page: Page) -> bool {
+        usable(
+            &self.cpus[usize::from(cpu.0)],
+            &self.mms,
+            self.pages[page.0 as usize].mm,
+        )
     }
 
     fn page(&self, mm: Mm, vpn: u64) -> Option<Page> {

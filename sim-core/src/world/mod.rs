@@ -108,6 +108,14 @@ pub struct Request {
     pub cause: Cause,
 }
 
+impl Request {
+    /// Must every CPU of the mask be told, also one that is lazy or runs something else? `flush_tlb_mm()`, which the pending
+    /// check uses, says so by passing `freed_tables`.
+    pub fn freed_tables(&self) -> bool {
+        self.cause == Cause::PendingCheck
+    }
+}
+
 /// Which level of a core's TLBs answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TlbLevel {
@@ -128,6 +136,12 @@ pub trait World {
     fn loaded(&self, cpu: Cpu) -> Option<Mm>;
     /// Is a CPU in lazy TLB mode: `loaded` kept while a kernel thread or the idle task runs?
     fn lazy(&self, cpu: Cpu) -> bool;
+
+    /// A lazy CPU gives up the address space it borrowed (`switch_mm(init_mm)`).
+    fn leave_lazy(&mut self, cpu: Cpu);
+    /// Could a translation that a CPU holds serve an access? Not if its address space is not running there and a flush has
+    /// been missed: then it goes before user code runs again.
+    fn usable(&self, cpu: Cpu, page: Page) -> bool;
 
     /// The page with this number, if its table exists and it was ever touched.
     fn page(&self, mm: Mm, vpn: u64) -> Option<Page>;

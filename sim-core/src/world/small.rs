@@ -331,6 +331,14 @@ impl World for Small<'_> {
         false
     }
 
+    fn leave_lazy(&mut self, _cpu: Cpu) {
+        unreachable!("nobody is lazy in the small world");
+    }
+
+    fn usable(&self, _cpu: Cpu, _page: Page) -> bool {
+        true
+    }
+
     fn page(&self, _mm: Mm, vpn: u64) -> Option<Page> {
         (0..self.scenario.pages)
             .find(|&n| self.scenario.vpn(n) == vpn)

@@ -8,13 +8,14 @@ use sim_core::drive::clock::source::{Order, Source, What};
 use sim_core::drive::clock::stats::Stats;
 use sim_core::drive::clock::{Clock, RunAhead};
 use sim_core::drive::engine::Setting;
+use sim_core::kernel::frame::Act;
 use sim_core::kernel::op::{Op, OpKind};
 use sim_core::kernel::types::{AccessKind, Cpu, FrameNo, Mm, Page, Present, Pte, Rights, Span, Task};
-use sim_core::machine::profile::Profile;
+use sim_core::machine::profile::{Distance, Profile};
 use sim_core::world::big::Big;
 use sim_core::world::{Backing, Folio, Vma, World};
 
-use super::script::{Action, Inferred, Item, List, Script};
+use super::script::{Action, Inferred, Item, List, NextFault, Script};
 
 /// Nothing recorded uses more pages: 48-bit addresses.
 const ALL_PAGES: u64 = 1 << 36;
@@ -83,11 +84,17 @@ const UNSEEN: Vma = Vma {
 
 struct Player<'s> {
     script: &'s Script,
+    profile: &'s Profile,
+    timing: Timing,
+    /// One full shootdown of one other CPU.
+    shootdown_cycles: u64,
     mm: Mm,
     /// What a fault takes at most, if the recording does not show its end.
     fault_ns: u64,
     /// Items not yet over, by recorded end; empty if order is not to be kept.
-    unfinished: BTreeSet<(u64, u32)>,
+    unfinished: BTreeSet<(u64, u32, u32)>,
+    /// By list or call under way: folios written, and folios frozen.
+    progress: FxHashMap<u32, (u32, u32)>,
     /// By CPU: orders still to give.
     queues: Vec<VecDeque<Order>>,
     inferred: Inferred,
@@ -95,7 +102,7 @@ struct Player<'s> {
 }
 
 impl<'s> Player<'s> {
-    fn new(script: &'s Script, mm: Mm, profile: &Profile, timing: Timing, world: &mut Big) -> Player<'s> {
+    fn new(script: &'s Script, mm: Mm, profile: &'s Profile, timing: Timing, world: &mut Big) -> Player<'s> {
         let mut tasks: FxHashMap<i32, Task> = FxHashMap::default();
         let mut unfinished = BTreeSet::new();
         let fault_ns = profile.ns_from_cycles(profile.kernel.minor_fault_anon_cyc);
@@ -119,12 +126,18 @@ impl<'s> Player<'s> {
                 tag: index as u32,
             });
             if timing == Timing::Recorded {
-                unfinished.insert((recorded_end(item, fault_ns), index as u32));
+                unfinished.insert((recorded_end(item, fault_ns), index as u32, 0));
+                let writes = writes_of(&item.action).zip(1..);
+                unfinished.extend(writes.map(|(time_ns, nth)| (time_ns, index as u32, nth)));
             }
         }
         Player {
             script,
+            profile,
+            timing,
+            shootdown_cycles: shootdown_cycles(profile),
             mm,
+            progress: FxHashMap::default(),
             fault_ns,
             unfinished,
             queues,
@@ -134,12 +147,34 @@ impl<'s> Player<'s> {
     }
 }
 
+/// The price of one full shootdown of one other CPU, from first to last.
+fn shootdown_cycles(profile: &Profile) -> u64 {
+    let near = Distance::Socket;
+    profile.csd_enqueue_cycles(near)
+        + profile.ipi.icr_write_cyc.unwrap_or(0)
+        + profile.delivery_cycles(near)
+        + profile.ipi.irq_entry_cyc
+        + profile.ipi.handler_body_cyc.unwrap_or(0)
+        + profile.inval.cr3_flush_cyc.unwrap_or(0)
+        + profile.ack_read_cycles(near)
+}
+
 /// When an item was over. A fault ends before the next event of its thread, or sooner.
 fn recorded_end(item: &Item, fault_ns: u64) -> u64 {
     match item.action {
         Action::Fault { .. } => item.end_ns.min(item.time_ns + fault_ns),
         _ => item.end_ns,
     }
+}
+
+/// When folios were written in an item.
+fn writes_of(action: &Action) -> impl Iterator<Item = u64> + '_ {
+    let lists: &[List] = match action {
+        Action::Reclaim(list) => std::slice::from_ref(list),
+        Action::Call(_, lists) => lists,
+        _ => &[],
+    };
+    lists.iter().flat_map(|list| list.writes_ns.iter().copied())
 }
 
 fn order_of(action: &Action, mm: Mm) -> What {
@@ -158,11 +193,11 @@ impl Source for Player<'_> {
         self.queues[usize::from(cpu.0)].pop_front()
     }
 
-    fn begin(&mut self, cpu: Cpu, order: &Order, world: &mut Big, now: u64) {
+    fn begin(&mut self, cpu: Cpu, order: &Order, world: &mut Big, _now: u64) {
         match &self.script.items[order.tag as usize].action {
-            Action::Fault { vpn, kind, present } => self.before_fault(cpu, world, *vpn, *kind, *present, now),
+            Action::Fault { vpn, kind, present, .. } => self.before_fault(cpu, world, *vpn, *kind, *present),
             Action::Call(op, lists) if op.kind == OpKind::Pageout => self.before_pageout(world, op.span, lists),
-            Action::Reclaim(list) => self.choose_victims(world, order.task, *list),
+            Action::Reclaim(list) => self.choose_victims(world, order.task, list),
             _ => {}
         }
     }
@@ -172,21 +207,59 @@ impl Source for Player<'_> {
         let start = self.script.items[order.tag as usize].time_ns;
         self.unfinished
             .first()
-            .is_none_or(|&(end, item)| end >= start || item == order.tag)
+            .is_none_or(|&(end, item, _)| end >= start || item == order.tag)
     }
 
-    fn done(&mut self, _cpu: Cpu, order: &Order, now: u64) {
+    /// Folios are written when they were written; clean ones of a list go evenly over its time.
+    fn pace(&mut self, order: &Order, act: Act, now: u64) -> u64 {
         let item = &self.script.items[order.tag as usize];
-        self.unfinished.remove(&(recorded_end(item, self.fault_ns), order.tag));
-        if let Action::Fault { vpn, .. } = self.script.items[order.tag as usize].action {
-            self.lru.touched(vpn, now);
+        let (writes, frozen) = self.progress.entry(order.tag).or_default();
+        let due_ns = match act {
+            Act::Write(_) => {
+                *writes += 1;
+                writes_of(&item.action).nth(*writes as usize - 1).inspect(|&due| {
+                    self.unfinished.remove(&(due, order.tag, *writes));
+                })
+            }
+            _ => {
+                *frozen += 1;
+                match &item.action {
+                    Action::Reclaim(list) if list.writes_ns.is_empty() => {
+                        let share = u64::from(*frozen).min(u64::from(list.stats.reclaimed));
+                        let steps = u64::from(list.stats.reclaimed) + 1;
+                        Some(item.time_ns + (item.end_ns - item.time_ns) * share / steps)
+                    }
+                    _ => None,
+                }
+            }
+        };
+        match due_ns {
+            Some(due_ns) if self.timing == Timing::Recorded => now.max(self.profile.cycles_from_ns(due_ns)),
+            _ => now,
+        }
+    }
+
+    fn done(&mut self, _cpu: Cpu, order: &Order, world: &mut Big, now: u64) {
+        let item = &self.script.items[order.tag as usize];
+        self.unfinished
+            .remove(&(recorded_end(item, self.fault_ns), order.tag, 0));
+        // The model may have found fewer pages to write.
+        let (written, _) = self.progress.remove(&order.tag).unwrap_or_default();
+        for (time_ns, nth) in writes_of(&item.action).zip(1..).skip(written as usize) {
+            self.unfinished.remove(&(time_ns, order.tag, nth));
+        }
+        if let Action::Fault { vpn, next, .. } = item.action
+            && let Some(page) = world.page(self.mm, vpn)
+            && let Some(pte) = world.pte(page).present()
+        {
+            self.lru.touched(page, world.folio(pte.frame), next, now);
         }
     }
 }
 
 impl Player<'_> {
     /// Makes the model agree with what the fault says about the PTE it met.
-    fn before_fault(&mut self, cpu: Cpu, world: &mut Big, vpn: u64, kind: AccessKind, present: bool, _now: u64) {
+    fn before_fault(&mut self, cpu: Cpu, world: &mut Big, vpn: u64, kind: AccessKind, present: bool) {
         let vma = world.vma(self.mm, vpn);
         if !vma.mapped {
             self.inferred.mapped_unseen += 1;
@@ -237,11 +310,26 @@ impl Player<'_> {
         }
     }
 
+    /// A list that was over before even one shootdown could have been made had no mapped page in it.
+    fn was_unmapped(&self, list: &List) -> bool {
+        let k = &self.profile.kernel;
+        let (Some(fixed), Some(page)) = (k.reclaim_list_cyc, k.reclaim_page_unmapped_cyc) else {
+            return false;
+        };
+        let reclaimed = u64::from(list.stats.reclaimed);
+        let limit = fixed + page * reclaimed + self.shootdown_cycles;
+        list.writes_ns.is_empty() && self.profile.cycles_from_ns(list.busy_ns) < limit
+    }
+
     /// The pages of a list: the least recently faulted ones of the kind the list is about.
-    fn choose_victims(&mut self, world: &mut Big, task: Task, list: List) {
-        let wanted = list.stats.reclaimed.max(list.writes);
+    fn choose_victims(&mut self, world: &mut Big, task: Task, list: &List) {
+        let wanted = list.stats.reclaimed.max(list.writes_ns.len() as u32);
+        if self.was_unmapped(list) {
+            self.inferred.victims_unmapped += u64::from(wanted);
+            return;
+        }
         for _ in 0..wanted {
-            let Some(page) = self.lru.take(world, self.mm, list.stats.file) else {
+            let Some(page) = self.lru.take(world, list.stats.file) else {
                 self.inferred.victims_unmapped += 1;
                 continue;
             };
@@ -285,47 +373,44 @@ fn put(world: &mut Big, page: Page, anon: bool, writable: bool, dirty: bool) {
     );
 }
 
-/// Pages by the time of their last fault.
+/// The mapped pages reclaim may take, by the time of their last fault.
 #[derive(Clone, Debug, Default)]
 struct Lru {
-    order: BTreeSet<(u64, u64)>,
-    stamp: FxHashMap<u64, u64>,
+    /// By kind (file, anonymous), and whether a later fault proves that the page was taken.
+    lists: [[BTreeSet<(u64, Page)>; 2]; 2],
+    place: FxHashMap<Page, (usize, usize, u64)>,
 }
 
 impl Lru {
-    fn touched(&mut self, vpn: u64, now: u64) {
-        if let Some(old) = self.stamp.insert(vpn, now) {
-            self.order.remove(&(old, vpn));
+    /// A page was faulted in.
+    fn touched(&mut self, page: Page, folio: Folio, next: NextFault, now: u64) {
+        if let Some((kind, known, stamp)) = self.place.remove(&page) {
+            self.lists[kind][known].remove(&(stamp, page));
         }
-        self.order.insert((now, vpn));
+        if !folio.lru || next == NextFault::Present {
+            return;
+        }
+        let (kind, known) = (usize::from(folio.anon), usize::from(next == NextFault::Absent));
+        self.lists[kind][known].insert((now, page));
+        self.place.insert(page, (kind, known, now));
     }
 
-    /// The oldest present page that reclaim may take, of files if `file` says so.
-    fn take(&mut self, world: &Big, mm: Mm, file: Option<bool>) -> Option<Page> {
-        let eligible = |vpn: u64| {
-            let page = world.page(mm, vpn)?;
-            let folio = world.folio(world.pte(page).present()?.frame);
-            let kind = file.is_none_or(|file| file != folio.anon);
-            (folio.lru && !folio.isolated && kind).then_some(page)
-        };
-        let mut gone = Vec::new();
-        let mut found = None;
-        for &(stamp, vpn) in &self.order {
-            let present = world
-                .page(mm, vpn)
-                .is_some_and(|page| world.pte(page).present().is_some());
-            if !present {
-                gone.push((stamp, vpn));
-            } else if let Some(page) = eligible(vpn) {
-                gone.push((stamp, vpn));
-                found = Some(page);
-                break;
+    /// The oldest page that is still there, of files or anonymous if `file` says so; first those known to have been taken.
+    fn take(&mut self, world: &Big, file: Option<bool>) -> Option<Page> {
+        for known in [1, 0] {
+            for kind in [0, 1] {
+                if file.is_some_and(|file| file != (kind == 0)) {
+                    continue;
+                }
+                while let Some((_, page)) = self.lists[kind][known].pop_first() {
+                    self.place.remove(&page);
+                    let there = world.pte(page).present().map(|pte| world.folio(pte.frame));
+                    if there.is_some_and(|folio| folio.lru && !folio.isolated) {
+                        return Some(page);
+                    }
+                }
             }
         }
-        for (stamp, vpn) in gone {
-            self.order.remove(&(stamp, vpn));
-            self.stamp.remove(&vpn);
-        }
-        found
+        None
     }
 }

@@ -63,12 +63,25 @@ impl From<CallName> for Context {
 }
 
 /// One shrink list of a reclaim cycle.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct List {
     /// The tracepoint's figures.
     pub stats: ListStats,
-    /// Folios written while it was shrunk.
-    pub writes: u32,
+    /// When each of its folios was written, in ns since the first event.
+    pub writes_ns: Vec<u64>,
+    /// How long it took on the CPU.
+    pub busy_ns: u64,
+}
+
+/// The next fault on a page: what it says about the time until then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NextFault {
+    /// There is none.
+    Never,
+    /// Its PTE was not present: something took the page meanwhile.
+    Absent,
+    /// Its PTE was present: the page stayed.
+    Present,
 }
 
 /// What a CPU of the model does.
@@ -82,6 +95,8 @@ pub enum Action {
         kind: AccessKind,
         /// On a PTE that was present.
         present: bool,
+        /// What the recording knows of the page's future.
+        next: NextFault,
     },
     /// A system call; the lists are those that `MADV_PAGEOUT` shrank in it.
     Call(Op, Vec<List>),
@@ -172,9 +187,13 @@ struct Builder<'r> {
     /// By thread: inside direct reclaim.
     reclaiming: FxHashMap<i32, u32>,
     /// By thread: writes since the last list.
-    writes: FxHashMap<i32, u32>,
-    /// By thread: its last event, in ns since the first, and the item it made if that has no end of its own.
-    last: FxHashMap<i32, (u64, Option<usize>)>,
+    writes: FxHashMap<i32, Vec<u64>>,
+    /// By thread: its last fault, whose end is its next event.
+    fault: FxHashMap<i32, usize>,
+    /// By thread: when its next list began, if it has one.
+    list_since: FxHashMap<i32, u64>,
+    /// By thread: time spent off the CPU since then.
+    off_ns: FxHashMap<i32, u64>,
     /// The threads of the process: every one that does something in the recording.
     threads: FxHashSet<i32>,
     /// By thread: where it was last seen, and if it is running there.
@@ -211,7 +230,9 @@ impl Script {
             calls: FxHashMap::default(),
             reclaiming: FxHashMap::default(),
             writes: FxHashMap::default(),
-            last: FxHashMap::default(),
+            fault: FxHashMap::default(),
+            list_since: FxHashMap::default(),
+            off_ns: FxHashMap::default(),
             seen: BTreeMap::new(),
             running: vec![None; usize::from(cpus)],
             reclaim_cycles: 0,
@@ -238,8 +259,7 @@ impl Builder<'_> {
         }
         self.arrive(event.cpu, event.tid, event);
         let now = self.since_start(event.time_ns);
-        let (since, open) = self.last.insert(event.tid, (now, None)).unwrap_or((now, None));
-        if let Some(fault) = open {
+        if let Some(fault) = self.fault.remove(&event.tid) {
             self.items[fault].end_ns = now;
         }
         match event.what {
@@ -251,8 +271,18 @@ impl Builder<'_> {
                 };
                 let present = error_code & FAULT_PRESENT != 0;
                 let vpn = address >> PAGE_SHIFT;
-                self.push(event, now, Action::Fault { vpn, kind, present }, None);
-                self.last.insert(event.tid, (now, Some(self.items.len() - 1)));
+                self.push(
+                    event,
+                    now,
+                    Action::Fault {
+                        vpn,
+                        kind,
+                        present,
+                        next: NextFault::Never,
+                    },
+                    None,
+                );
+                self.fault.insert(event.tid, self.items.len() - 1);
             }
             What::Enter(call) => self.enter(event, call),
             What::Exit { ret, .. } => self.exit(event.tid, ret, now),
@@ -260,16 +290,21 @@ impl Builder<'_> {
                 self.reclaim_cycles += 1;
                 *self.reclaiming.entry(event.tid).or_default() += 1;
                 self.writes.remove(&event.tid);
+                self.list_since.insert(event.tid, now);
+                self.off_ns.remove(&event.tid);
             }
             What::ReclaimEnd { .. } => {
                 if let Some(depth) = self.reclaiming.get_mut(&event.tid) {
                     *depth = depth.saturating_sub(1);
                 }
             }
-            What::WriteFolio { .. } => *self.writes.entry(event.tid).or_default() += 1,
+            What::WriteFolio { .. } => self.writes.entry(event.tid).or_default().push(now),
             What::ShrinkInactive(stats) => {
-                let list = self.list(event.tid, stats);
+                let mut list = self.list(event.tid, stats);
                 // The tracepoint ends the list.
+                let since = self.list_since.insert(event.tid, now).unwrap_or(now);
+                let off_ns = self.off_ns.remove(&event.tid).unwrap_or(0);
+                list.busy_ns = (now - since).saturating_sub(off_ns);
                 self.push(event, since, Action::Reclaim(list), None);
             }
             What::ReclaimPages(stats) => {
@@ -285,10 +320,15 @@ impl Builder<'_> {
     }
 
     fn list(&mut self, tid: i32, stats: ListStats) -> List {
-        let writes = self.writes.remove(&tid).unwrap_or(0);
-        self.written += u64::from(writes);
-        self.written_and_freed += u64::from(writes.min(stats.reclaimed));
-        List { stats, writes }
+        let writes_ns = self.writes.remove(&tid).unwrap_or_default();
+        let written = writes_ns.len() as u64;
+        self.written += written;
+        self.written_and_freed += written.min(u64::from(stats.reclaimed));
+        List {
+            stats,
+            writes_ns,
+            busy_ns: 0,
+        }
     }
 
     fn push(&mut self, event: &Event, start_ns: u64, action: Action, operation: Option<u32>) {
@@ -386,6 +426,7 @@ impl Builder<'_> {
     /// migrating thread as soon as it had left its last CPU.
     fn arrive(&mut self, on: u16, tid: i32, event: &Event) {
         let cpu = usize::from(on);
+        self.came_back(tid, event.time_ns);
         let before = self.seen.insert(
             tid,
             Seen {
@@ -425,9 +466,20 @@ impl Builder<'_> {
         self.running[cpu] = Some(tid);
     }
 
+    /// A thread is on a CPU again: it was away since it last left one.
+    fn came_back(&mut self, tid: i32, now_ns: u64) {
+        if let Some(Seen {
+            left_ns: Some(left), ..
+        }) = self.seen.get(&tid)
+        {
+            *self.off_ns.entry(tid).or_default() += now_ns - left;
+        }
+    }
+
     fn finish(mut self, cpus: u16) -> Script {
         self.inferred.unfinished_calls = self.calls.len() as u64;
         self.items.sort_by_key(|item| item.time_ns);
+        look_ahead(&mut self.items);
         let pageouts = |item: &&Item| matches!(&item.action, Action::Call(op, _) if op.kind == OpKind::Pageout);
         let pageout_calls = self.items.iter().filter(pageouts).count() as u64;
         Script {
@@ -437,6 +489,21 @@ impl Builder<'_> {
             cpus,
             reclaim_cycles: self.reclaim_cycles + pageout_calls,
             synchronous_swap: self.written_and_freed * 2 >= self.written,
+        }
+    }
+}
+
+/// Tells every fault what the next one on its page is.
+fn look_ahead(items: &mut [Item]) {
+    let mut seen = FxHashMap::default();
+    for item in items.iter_mut().rev() {
+        if let Action::Fault { vpn, present, next, .. } = &mut item.action {
+            let this = if *present {
+                NextFault::Present
+            } else {
+                NextFault::Absent
+            };
+            *next = seen.insert(*vpn, this).unwrap_or(NextFault::Never);
         }
     }
 }

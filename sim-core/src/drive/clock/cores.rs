@@ -14,6 +14,8 @@ pub(super) enum State {
     Idle {
         /// Cycles of work left; an interrupt delays them. None: waiting for a time, which does not move.
         work: bool,
+        /// When it became idle: an interrupt that came before that is taken then.
+        since: u64,
     },
     /// Waits for somebody else.
     Parked(Wait),
@@ -49,14 +51,9 @@ impl Core {
         let arrival = self.arrival.filter(|_| !self.stack.in_interrupt());
         match self.state {
             State::Running => Some(self.ready),
-            State::Idle { .. } => Some(arrival.map_or(self.ready, |a| a.max(self.since()).min(self.ready))),
+            State::Idle { since, .. } => Some(arrival.map_or(self.ready, |a| a.max(since).min(self.ready))),
             State::Parked(_) | State::Held | State::Done => arrival.map(|a| a.max(self.ready)),
         }
-    }
-
-    /// An idle core became idle at some time before; an interrupt sent earlier has been taken by then.
-    fn since(&self) -> u64 {
-        self.interrupted.map_or(0, |i| i.at)
     }
 
     /// Has an interrupt arrived that can be taken at this time?
@@ -88,8 +85,8 @@ impl Core {
         match before.state {
             // A waiter looks again at once: what it waited for may have come meanwhile.
             State::Running | State::Parked(_) => {}
-            State::Idle { work } => {
-                self.state = before.state;
+            State::Idle { work, .. } => {
+                self.state = State::Idle { work, since: now };
                 let left = before.ready - before.at;
                 self.ready = if work { now + left } else { before.ready.max(now) };
             }
@@ -104,7 +101,19 @@ impl Core {
         if self.ready > now {
             self.state = State::Idle {
                 work: worked >= order.not_before,
+                since: now,
             };
+        }
+    }
+
+    /// Pauses in the middle of an operation; interrupts are taken meanwhile.
+    pub(super) fn pause_until(&mut self, not_before: u64) {
+        if not_before > self.ready {
+            self.state = State::Idle {
+                work: false,
+                since: self.ready,
+            };
+            self.ready = not_before;
         }
     }
 

@@ -177,6 +177,7 @@ impl<S: Source> Clock<S> {
         } else if self.core(cpu).stack.is_empty() {
             self.next_order(cpu);
         } else {
+            self.core(cpu).state = State::Running;
             self.step(cpu);
         }
         self.schedule(cpu);
@@ -246,8 +247,13 @@ impl<S: Source> Clock<S> {
     fn order_done(&mut self, cpu: Cpu) {
         let core = self.core(cpu);
         let (order, now) = (core.order.take().expect("an order was under way"), core.ready);
-        self.source.done(cpu, &order, now);
+        self.source.done(cpu, &order, &mut self.world, now);
         self.stats.done(cpu);
+        self.ask_held(now);
+    }
+
+    /// Orders that may not begin yet are asked again.
+    fn ask_held(&mut self, now: u64) {
         for held in (0..self.world.cpus()).map(Cpu) {
             if self.core(held).state == State::Held {
                 self.core(held).wake(now);
@@ -294,7 +300,7 @@ impl<S: Source> Clock<S> {
         for (who, page, _, class) in heard.marked.drain(..) {
             self.stats.marked_use(who.cpu, page, class, start);
         }
-        let mut now = start;
+        let (mut now, mut paced) = (start, None);
         for (who, act, at) in heard.acts.drain(..) {
             let cycles = self.prices.price(who, act, at, &self.world);
             if let Act::FlushBegin { request, .. } = act {
@@ -302,11 +308,21 @@ impl<S: Source> Clock<S> {
                 self.stats.flush_value(request, op, &mut self.world);
             }
             now += cycles;
+            if matches!(act, Act::Write(_) | Act::Freeze(_)) {
+                paced = Some(act);
+            }
             self.stats.act(who, act, at, now, cycles, &self.world);
             self.notify(who, act, now);
         }
         self.heard = heard;
         self.core(cpu).ready = now;
+        if let Some(act) = paced
+            && let Some(order) = self.core(cpu).order
+        {
+            let not_before = self.source.pace(&order, act, now);
+            self.core(cpu).pause_until(not_before);
+            self.ask_held(now);
+        }
     }
 
     /// Wakes those who waited for an act.

@@ -141,6 +141,9 @@ impl Prices {
                 let dequeue = p.ipi.csd_dequeue_contended_cyc.unwrap_or(line);
                 dequeue + if wrong_cpu { 0 } else { self.flush(request) }
             }
+            // Reading is_lazy and loaded_mm of the target.
+            Act::Skip(to) => p.c2c_cycles(p.distance(cpu.0, to.0)),
+            Act::LeaveLazy(_) => p.inval.cr3_noflush_cyc.unwrap_or(p.cache.l1_cyc),
             Act::IrqExit => p.ipi.irq_exit_cyc,
             Act::Use { level, .. } => self.access(level),
             Act::Walk(page) => self.walk(cpu, page, world),

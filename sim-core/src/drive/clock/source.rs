@@ -1,5 +1,6 @@
 //! Where the clock's work comes from: one stream of orders a core.
 
+use crate::kernel::frame::Act;
 use crate::kernel::op::Op;
 use crate::kernel::types::{Cpu, Mm, Task};
 use crate::world::big::Big;
@@ -47,8 +48,15 @@ pub trait Source {
         let _ = (cpu, order, world, now);
     }
 
+    /// Reclaim has written or frozen a folio; the operation goes on no earlier than the time returned. Orders that may not
+    /// begin yet are asked again.
+    fn pace(&mut self, order: &Order, act: Act, now: u64) -> u64 {
+        let _ = (order, act);
+        now
+    }
+
     /// An order is done.
-    fn done(&mut self, cpu: Cpu, order: &Order, now: u64) {
-        let _ = (cpu, order, now);
+    fn done(&mut self, cpu: Cpu, order: &Order, world: &mut Big, now: u64) {
+        let _ = (cpu, order, world, now);
     }
 }

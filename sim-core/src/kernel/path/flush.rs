@@ -2,7 +2,7 @@
 
 use crate::kernel::era::Mechanism;
 use crate::kernel::frame::{Act, Cx, Flow, Frame, Probe, Wait, request_of, steps};
-use crate::kernel::types::{Actor, Mm, Span};
+use crate::kernel::types::{Actor, Cpu, Mm, Span};
 use crate::oracle;
 use crate::world::{Request, World};
 
@@ -52,9 +52,13 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
                 };
                 return Flow::Next;
             };
-            let sent = cx.world.post(who.cpu, to);
-            cx.act(who, Act::Post { to, sent });
             f.cursor = u64::from(to.0) + 1;
+            if passes_over(cx, who, to) {
+                cx.act(who, Act::Skip(to));
+            } else {
+                let sent = cx.world.post(who.cpu, to);
+                cx.act(who, Act::Post { to, sent });
+            }
             Flow::Next
         }
         Step::ConcurrentLocal => {
@@ -83,6 +87,13 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             Flow::Return(0)
         }
     }
+}
+
+/// X6, `should_flush_tlb()`: a CPU that is not running the address space catches up when it comes back to it.
+fn passes_over<W: World, P: Probe>(cx: &Cx<'_, W, P>, who: Actor, to: Cpu) -> bool {
+    let request = cx.world.request(who.cpu);
+    let elsewhere = request.mm.is_some() && cx.world.loaded(to) != request.mm;
+    cx.era.skips_idle_targets && !request.freed_tables() && (cx.world.lazy(to) || elsewhere)
 }
 
 /// X4, with interrupts off: only if this CPU is concerned.

@@ -49,6 +49,12 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
 /// masks lazily take the CPU out of the mask on that occasion.
 fn flush<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, from: Cpu) {
     let request = cx.world.request(from);
+    if cx.era.skips_idle_targets && cx.world.lazy(who.cpu) {
+        // G4: giving the borrowed address space up is cheaper than flushing it.
+        cx.world.leave_lazy(who.cpu);
+        cx.act(who, Act::LeaveLazy(from));
+        return;
+    }
     let loaded = cx.world.loaded(who.cpu);
     let wrong_cpu = request.mm.is_some() && loaded != request.mm;
     if wrong_cpu {
