@@ -36,7 +36,8 @@ pub trait Source {
     /// The next order of a core that is free at `now`, in cycles; none: it is done for good.
     fn next(&mut self, cpu: Cpu, now: u64) -> Option<Order>;
 
-    /// An operation begins; the source may prepare it (choose the pages of a shrink list).
+    /// An operation begins; the source may prepare it (choose the pages of a shrink list). For an access it must leave the
+    /// world alone and not look at it: accesses run ahead.
     fn begin(&mut self, cpu: Cpu, order: &Order, world: &mut Big, now: u64) {
         let _ = (cpu, order, world, now);
     }
