@@ -41,6 +41,8 @@ struct TableState {
     /// By the low bits of the page number; `NO_PAGE` where nothing was ever touched.
     pages: Box<[u32]>,
     owner: Option<Task>,
+    /// Who has been handed the PTL and has not taken it yet.
+    heir: Option<Task>,
 }
 
 const NO_PAGE: u32 = u32::MAX;
@@ -221,6 +223,13 @@ impl Big {
         }
     }
 
+    /// Hands a released PTL to a waiter: queued spinlocks are fair, nobody takes one in between.
+    pub fn hand_over(&mut self, table: Table, heir: Task) {
+        let state = &mut self.tables[table.0 as usize];
+        debug_assert_eq!((state.owner, state.heir), (None, None));
+        state.heir = Some(heir);
+    }
+
     /// Who is in `mm_cpumask`.
     pub fn mask(&self, mm: Mm) -> Vec<Cpu> {
         self.mms[usize::from(mm.0)].mask.iter().collect()
@@ -348,6 +357,7 @@ impl World for Big {
             self.tables.push(TableState {
                 pages: vec![NO_PAGE; 1 << TABLE_SHIFT].into(),
                 owner: None,
+                heir: None,
             });
         }
         let page = Page(self.pages.len() as u32);
@@ -454,11 +464,11 @@ impl World for Big {
                 state.mmap_writer = Some(who.task);
             }
             Lock::Ptl(table) => {
-                let owner = &mut self.tables[table.0 as usize].owner;
-                if owner.is_some() {
+                let state = &mut self.tables[table.0 as usize];
+                if state.owner.is_some() || state.heir.is_some_and(|heir| heir != who.task) {
                     return false;
                 }
-                *owner = Some(who.task);
+                (state.owner, state.heir) = (Some(who.task), None);
             }
         }
         true

@@ -373,16 +373,20 @@ impl<S: Source> Clock<S> {
         }
     }
 
-    /// Wakes waiters: the first for a lock (whoever takes it wakes the next), all for anything else.
+    /// Wakes waiters: the first for a PTL, which it is handed; all for anything else.
     fn wake(&mut self, key: WaitKey, lock: Option<Lock>, from: Cpu, now: u64) {
         let Some(queue) = self.waiters.get_mut(&key) else {
             return;
         };
-        let exclusive = matches!(lock, Some(Lock::Ptl(_)));
-        let woken: Vec<Cpu> = if exclusive && !queue.is_empty() {
-            vec![queue.remove(0)]
-        } else {
-            queue.drain(..).collect()
+        let woken: Vec<Cpu> = match lock {
+            Some(Lock::Ptl(table)) if !queue.is_empty() => {
+                let first = queue.remove(0);
+                let order = self.cores[usize::from(first.0)].order;
+                let heir = order.expect("a waiter executes an order").task;
+                self.world.hand_over(table, heir);
+                vec![first]
+            }
+            _ => queue.drain(..).collect(),
         };
         for cpu in woken {
             let handoff = lock.map_or(0, |lock| self.prices.handoff_cycles(lock, from, cpu));
