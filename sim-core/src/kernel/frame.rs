@@ -200,7 +200,12 @@ pub enum Act {
         level: Option<TlbLevel>,
     },
     /// The walker read the page tables and filled the TLB.
-    Walk(Page),
+    Walk {
+        /// The page.
+        page: Page,
+        /// It set A or D.
+        updated: bool,
+    },
     /// A store through a clean entry translated again and set D.
     Assist(Page),
     /// An access faults.
@@ -247,6 +252,11 @@ pub trait Probe {
     /// A marked translation was used. Whether the promise it breaks already binds this CPU is for the driver to say: under
     /// the clock nothing can happen after a promise sooner than one coherence latency.
     fn marked_use(&mut self, who: Actor, page: Page, kind: AccessKind, marks: Marks);
+
+    /// Another promise changes the marks of a translation, which were `old`.
+    fn remarked(&mut self, cpu: Cpu, page: Page, old: Marks) {
+        let _ = (cpu, page, old);
+    }
 
     /// A usable translation broke a promise (`Some`), or the last mark of one was removed with it (`None`).
     fn window(&mut self, cpu: Cpu, page: Page, class: Option<Class>);

@@ -110,6 +110,16 @@ impl Mmu {
         }
     }
 
+    /// What [`Mmu::lookup`] would find. Nothing moves. Without a second level the two sides know nothing of each other.
+    pub fn peek_for(&self, key: Key, access: Access) -> Option<Entry> {
+        let at = key.size as usize;
+        match (&self.stlb, access) {
+            (Some(stlb), _) if self.stlb_holds(key.size) => stlb.peek(key),
+            (_, Access::Load | Access::Store) => self.data[at].peek(key),
+            (_, Access::Fetch) => self.fetch[at].peek(key),
+        }
+    }
+
     /// Enters the result of a walk. Returns the translation that is now no longer held at all, if one had to go.
     pub fn fill(&mut self, key: Key, access: Access, entry: Entry) -> Option<(Key, Entry)> {
         let (tag, size) = (key.live_tag(), key.size);

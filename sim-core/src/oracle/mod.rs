@@ -100,6 +100,7 @@ fn remark<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, page: Page) {
         let marks = judge(entry, promise);
         if marks != entry.marks {
             cx.world.tlb_update(cpu, page, Entry { marks, ..entry });
+            cx.probe.remarked(cpu, page, Marks::of(entry));
             let class = Marks(marks).class();
             if class != Marks::of(entry).class() {
                 cx.probe.window(cpu, page, class);

@@ -41,6 +41,8 @@ struct TableState {
     /// By the low bits of the page number; `NO_PAGE` where nothing was ever touched.
     pages: Box<[u32]>,
     owner: Option<Task>,
+    /// Who has been handed the PTL and has not taken it yet.
+    heir: Option<Task>,
 }
 
 const NO_PAGE: u32 = u32::MAX;
@@ -65,12 +67,15 @@ struct CpuState {
     /// The generation of each address space this CPU's translations are known to be up to.
     gens: FxHashMap<u16, u64>,
     request: Option<Request>,
+    /// The generation its request asks for; none for a batch.
+    request_gen: Option<u64>,
     targets: Cpus,
     waiting: Cpus,
     queued: VecDeque<Cpu>,
     serving: VecDeque<Cpu>,
     last_walk: Option<Levels>,
     last_miss_flushed: bool,
+    last_drop_current: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -121,12 +126,14 @@ impl Big {
             lazy: false,
             gens: FxHashMap::default(),
             request: None,
+            request_gen: None,
             targets: Cpus::EMPTY,
             waiting: Cpus::EMPTY,
             queued: VecDeque::new(),
             serving: VecDeque::new(),
             last_walk: None,
             last_miss_flushed: false,
+            last_drop_current: false,
         };
         Big {
             mms: Vec::new(),
@@ -216,6 +223,13 @@ impl Big {
         }
     }
 
+    /// Hands a released PTL to a waiter: queued spinlocks are fair, nobody takes one in between.
+    pub fn hand_over(&mut self, table: Table, heir: Task) {
+        let state = &mut self.tables[table.0 as usize];
+        debug_assert_eq!((state.owner, state.heir), (None, None));
+        state.heir = Some(heir);
+    }
+
     /// Who is in `mm_cpumask`.
     pub fn mask(&self, mm: Mm) -> Vec<Cpu> {
         self.mms[usize::from(mm.0)].mask.iter().collect()
@@ -229,6 +243,17 @@ impl Big {
     /// Was the last miss of a CPU on a translation that a flush had removed and nothing had overwritten?
     pub fn last_miss_flushed(&self, cpu: Cpu) -> bool {
         self.cpus[usize::from(cpu.0)].last_miss_flushed
+    }
+
+    /// Was a CPU's generation already that of its address space when it last dropped translations? Then the kernel's check
+    /// finds nothing to flush.
+    pub fn last_drop_current(&self, cpu: Cpu) -> bool {
+        self.cpus[usize::from(cpu.0)].last_drop_current
+    }
+
+    /// The translation that would serve an access of a CPU; nothing moves.
+    pub fn tlb_peek_for(&self, cpu: Cpu, page: Page, kind: AccessKind) -> Option<Entry> {
+        self.cpus[usize::from(cpu.0)].mmu.peek_for(self.key(page), access(kind))
     }
 
     /// How many pages wait on the reclaim list of a task.
@@ -353,6 +378,7 @@ impl World for Big {
             self.tables.push(TableState {
                 pages: vec![NO_PAGE; 1 << TABLE_SHIFT].into(),
                 owner: None,
+                heir: None,
             });
         }
         let page = Page(self.pages.len() as u32);
@@ -459,11 +485,11 @@ impl World for Big {
                 state.mmap_writer = Some(who.task);
             }
             Lock::Ptl(table) => {
-                let owner = &mut self.tables[table.0 as usize].owner;
-                if owner.is_some() {
+                let state = &mut self.tables[table.0 as usize];
+                if state.owner.is_some() || state.heir.is_some_and(|heir| heir != who.task) {
                     return false;
                 }
-                *owner = Some(who.task);
+                (state.owner, state.heir) = (Some(who.task), None);
             }
         }
         true
@@ -525,16 +551,17 @@ impl World for Big {
     }
 
     fn request_begin(&mut self, who: Actor, request: Request) -> bool {
-        let mut targets = match request.mm {
+        let (mut targets, request_gen) = match request.mm {
             Some(mm) => {
                 let state = &mut self.mms[usize::from(mm.0)];
                 state.tlb_gen += 1;
-                state.mask
+                (state.mask, Some(state.tlb_gen))
             }
-            None => self.tasks[usize::from(who.task.0)].batch_mask,
+            None => (self.tasks[usize::from(who.task.0)].batch_mask, None),
         };
         targets.remove(who.cpu);
         let cpu = &mut self.cpus[usize::from(who.cpu.0)];
+        cpu.request_gen = request_gen;
         assert!(cpu.waiting.is_empty(), "a CPU has one shootdown under way at a time");
         cpu.targets = targets;
         cpu.request = Some(request);
@@ -645,7 +672,18 @@ impl World for Big {
             }
         }
         if state.loaded == Some(mm) {
-            state.gens.insert(mm.0, self.mms[usize::from(mm.0)].tlb_gen);
+            let current = self.mms[usize::from(mm.0)].tlb_gen;
+            let initiator = state.serving.front().copied().unwrap_or(cpu);
+            let of_request = self.cpus[usize::from(initiator.0)].request_gen;
+            let state = &mut self.cpus[usize::from(cpu.0)];
+            let seen = state.gens.entry(mm.0).or_insert(0);
+            state.last_drop_current = *seen == current || of_request.is_some_and(|asked| asked <= *seen);
+            // A range makes up for its own change only; deferred clears may be among those still missing.
+            if span.pages == u64::MAX {
+                *seen = current;
+            } else if of_request == Some(*seen + 1) {
+                *seen += 1;
+            }
         }
         for (key, entry) in dropped {
             let page = self.page_of_key(key);

@@ -10,12 +10,14 @@ pub(super) enum State {
     /// Its next step or order is due at `ready`.
     #[default]
     Running,
-    /// Nothing to do before `ready`: user code without effect here (`work`), or a recorded time that has not come.
+    /// Nothing to do before `ready`: user code without effect here, or a recorded time that has not come.
     Idle {
-        /// Cycles of work left; an interrupt delays them. None: waiting for a time, which does not move.
-        work: bool,
-        /// When it became idle: an interrupt that came before that is taken then.
+        /// When it began, in cycles: no interrupt is taken sooner.
         since: u64,
+        /// When the user code ends; an interrupt delays it.
+        worked: u64,
+        /// The recorded time, which does not move.
+        not_before: u64,
     },
     /// Waits for somebody else.
     Parked(Wait),
@@ -29,7 +31,6 @@ pub(super) enum State {
 #[derive(Clone, Copy, Debug)]
 struct Interrupted {
     state: State,
-    ready: u64,
     at: u64,
 }
 
@@ -56,6 +57,14 @@ impl Core {
         }
     }
 
+    /// When what it is doing now began.
+    fn began(&self) -> u64 {
+        match self.state {
+            State::Idle { since, .. } => since,
+            _ => self.ready,
+        }
+    }
+
     /// Has an interrupt arrived that can be taken at this time?
     pub(super) fn interrupt_due(&self, time: u64) -> bool {
         !self.stack.in_interrupt() && self.arrival.is_some_and(|a| a <= time)
@@ -63,10 +72,10 @@ impl Core {
 
     /// Takes the interrupt at this time. Returns what the core was waiting for, and for how many cycles.
     pub(super) fn enter_interrupt(&mut self, time: u64) -> Option<(Wait, u64)> {
+        debug_assert!(self.began() <= time, "time goes forward on a core: {self:?} at {time}");
         self.arrival = None;
         self.interrupted = Some(Interrupted {
             state: self.state,
-            ready: self.ready,
             at: time,
         });
         let parked = match self.state {
@@ -85,10 +94,8 @@ impl Core {
         match before.state {
             // A waiter looks again at once: what it waited for may have come meanwhile.
             State::Running | State::Parked(_) => {}
-            State::Idle { work, .. } => {
-                self.state = State::Idle { work, since: now };
-                let left = before.ready - before.at;
-                self.ready = if work { now + left } else { before.ready.max(now) };
+            State::Idle { worked, not_before, .. } => {
+                self.idle(now, now + worked.saturating_sub(before.at), not_before)
             }
             State::Held | State::Done => self.state = before.state,
         }
@@ -96,25 +103,23 @@ impl Core {
 
     /// Waits for the time of an order.
     pub(super) fn wait_for(&mut self, order: Order, now: u64) {
-        let worked = now + order.work;
-        self.ready = worked.max(order.not_before);
-        if self.ready > now {
+        self.idle(now, now + order.work, order.not_before);
+    }
+
+    fn idle(&mut self, since: u64, worked: u64, not_before: u64) {
+        self.ready = worked.max(not_before).max(since);
+        if self.ready > since {
             self.state = State::Idle {
-                work: worked >= order.not_before,
-                since: now,
+                since,
+                worked,
+                not_before,
             };
         }
     }
 
     /// Pauses in the middle of an operation; interrupts are taken meanwhile.
     pub(super) fn pause_until(&mut self, not_before: u64) {
-        if not_before > self.ready {
-            self.state = State::Idle {
-                work: false,
-                since: self.ready,
-            };
-            self.ready = not_before;
-        }
+        self.idle(self.ready, 0, not_before);
     }
 
     /// Waits for somebody else.
@@ -124,6 +129,10 @@ impl Core {
 
     /// What it waited for has come.
     pub(super) fn wake(&mut self, now: u64) {
+        debug_assert!(
+            matches!(self.state, State::Parked(_)),
+            "only a waiter is woken: {self:?}"
+        );
         self.state = State::Running;
         self.ready = self.ready.max(now);
     }

@@ -6,6 +6,7 @@
 
 mod cores;
 pub mod price;
+mod recent;
 pub mod source;
 pub mod stats;
 
@@ -13,6 +14,7 @@ use rustc_hash::FxHashMap;
 
 use crate::drive::clock::cores::{Core, State};
 use crate::drive::clock::price::{Prices, Unpriced};
+use crate::drive::clock::recent::Recent;
 use crate::drive::clock::source::{Order, Source, What};
 use crate::drive::clock::stats::Stats;
 use crate::drive::engine::{Progress, Setting};
@@ -40,7 +42,9 @@ pub enum RunAhead {
 struct Heard {
     acts: Vec<(Actor, Act, StepId)>,
     windows: Vec<(Cpu, Page, Option<Class>)>,
-    marked: Vec<(Actor, Page, AccessKind, Class)>,
+    remarks: Vec<(Cpu, Page, Marks)>,
+    /// The class of violation the access of this step is, by the marks of its translation.
+    breaks: Option<Class>,
 }
 
 impl Probe for Heard {
@@ -48,10 +52,12 @@ impl Probe for Heard {
         self.acts.push((who, act, at));
     }
 
-    fn marked_use(&mut self, who: Actor, page: Page, kind: AccessKind, marks: Marks) {
-        if let Some(class) = marks.breaks(kind) {
-            self.marked.push((who, page, kind, class));
-        }
+    fn marked_use(&mut self, _who: Actor, _page: Page, kind: AccessKind, marks: Marks) {
+        self.breaks = marks.breaks(kind);
+    }
+
+    fn remarked(&mut self, cpu: Cpu, page: Page, old: Marks) {
+        self.remarks.push((cpu, page, old));
     }
 
     fn window(&mut self, cpu: Cpu, page: Page, class: Option<Class>) {
@@ -74,6 +80,8 @@ pub struct Clock<S: Source> {
     waiters: FxHashMap<WaitKey, Vec<Cpu>>,
     lookahead_cycles: Option<u64>,
     heard: Heard,
+    recent: Recent,
+    turns: u64,
 }
 
 /// What waiters queue for: a read and a write hold of `mmap_lock` end each other's wait.
@@ -119,7 +127,7 @@ impl<S: Source> Clock<S> {
         Ok(Clock {
             world,
             source,
-            stats: Stats::new(bound),
+            stats: Stats::new(cpus),
             setting,
             prices: Prices::new(profile, cpus)?,
             tree,
@@ -130,25 +138,53 @@ impl<S: Source> Clock<S> {
                 RunAhead::Upto(cycles) => Some(cycles.min(bound)),
             },
             heard: Heard::default(),
+            recent: Recent::new(bound),
+            turns: 0,
         })
     }
 
     /// Runs until no core has anything left to do. Returns the time of the last step in cycles.
+    ///
+    /// # Panics
+    /// If a waiter is never woken or an interrupt never taken.
     pub fn run(&mut self) -> u64 {
         let mut now = 0;
         while let Some((time, cpu)) = self.tree.min() {
-            debug_assert!(time >= now || self.lookahead_cycles.is_some());
-            now = now.max(time);
+            debug_assert!(time >= now, "time goes forward: {time} after {now}");
+            now = time;
+            if !self.recent.is_empty() {
+                self.recent.forget_before(now);
+            }
             self.turn(Cpu(cpu), time);
-            if self.lookahead_cycles.is_some() {
-                self.run_ahead(Cpu(cpu));
+            if let Some(lookahead) = self.lookahead_cycles {
+                self.run_ahead(Cpu(cpu), lookahead);
             }
         }
+        self.assert_finished();
         let end = self.cores.iter().map(|c| c.ready).max().unwrap_or(0).max(now);
-        let stuck = self.cores.iter().find(|c| matches!(c.state, State::Parked(_)));
-        assert!(stuck.is_none(), "every waiter is woken in the end: {stuck:?}");
         self.stats.finish(end);
         end
+    }
+
+    /// Events taken from the tree so far; run-ahead saves them.
+    pub fn turns(&self) -> u64 {
+        self.turns
+    }
+
+    /// When each core did its last step, in cycles.
+    pub fn ends_cycles(&self) -> Vec<u64> {
+        self.cores.iter().map(|c| c.ready).collect()
+    }
+
+    fn assert_finished(&self) {
+        for (n, core) in self.cores.iter().enumerate() {
+            assert_eq!(core.state, State::Done, "CPU {n} is left waiting: {core:?}");
+            assert_eq!(core.arrival, None, "CPU {n} misses an interrupt");
+            let cpu = Cpu(n as u16);
+            assert!(!self.world.interrupt_pending(cpu), "CPU {n} leaves a request queued");
+            assert!(!self.world.acks_outstanding(cpu), "CPU {n} misses an acknowledgement");
+        }
+        assert!(self.waiters.values().all(Vec::is_empty), "{:?}", self.waiters);
     }
 
     fn core(&mut self, cpu: Cpu) -> &mut Core {
@@ -165,6 +201,7 @@ impl<S: Source> Clock<S> {
 
     /// One event of a core: an interrupt if one has arrived, else its next step, else its next order.
     fn turn(&mut self, cpu: Cpu, time: u64) {
+        self.turns += 1;
         if self.core(cpu).interrupt_due(time) {
             let core = self.core(cpu);
             let parked = core.enter_interrupt(time);
@@ -225,7 +262,7 @@ impl<S: Source> Clock<S> {
                     .switch_mm(cpu, mm, lazy, &mut |page, entry| dropped.push((page, entry)));
                 for (page, entry) in dropped {
                     if !Marks::of(entry).is_clean() {
-                        self.stats.window(cpu, page, None, now, cpu);
+                        self.stats.window(cpu, page, None, now);
                     }
                 }
                 self.switched(cpu);
@@ -276,6 +313,10 @@ impl<S: Source> Clock<S> {
             Progress::Blocked(wait) => {
                 core.park(wait);
                 if let Some(key) = wait_key(wait) {
+                    debug_assert!(
+                        !self.waiters.values().flatten().any(|&c| c == cpu),
+                        "{cpu:?} waits twice"
+                    );
                     self.waiters.entry(key).or_default().push(cpu);
                 }
             }
@@ -295,17 +336,28 @@ impl<S: Source> Clock<S> {
         let mut heard = std::mem::take(&mut self.heard);
         let start = self.cores[usize::from(cpu.0)].ready;
         for (holder, page, class) in heard.windows.drain(..) {
-            self.stats.window(holder, page, class, start, cpu);
+            self.stats.window(holder, page, class, start);
         }
-        for (who, page, _, class) in heard.marked.drain(..) {
-            self.stats.marked_use(who.cpu, page, class, start);
+        for change in heard.remarks.drain(..) {
+            self.recent.changed(start, cpu, change);
         }
+        let breaks = heard.breaks.take();
         let (mut now, mut paced) = (start, None);
         for (who, act, at) in heard.acts.drain(..) {
             let cycles = self.prices.price(who, act, at, &self.world);
             if let Act::FlushBegin { request, .. } = act {
                 let op = self.core(cpu).order.map(|o| o.what);
                 self.stats.flush_value(request, op, &mut self.world);
+            }
+            match act {
+                Act::Walk { page, .. } | Act::Assist(page) => self.recent.filled(cpu, page),
+                Act::Use { page, kind, .. } => {
+                    let bound = self.recent.binding(cpu, page, start);
+                    if let Some(class) = bound.map_or(breaks, |marks| marks.breaks(kind)) {
+                        self.stats.violated(page, class);
+                    }
+                }
+                _ => {}
             }
             now += cycles;
             if matches!(act, Act::Write(_) | Act::Freeze(_)) {
@@ -328,10 +380,13 @@ impl<S: Source> Clock<S> {
     /// Wakes those who waited for an act.
     fn notify(&mut self, who: Actor, act: Act, now: u64) {
         match act {
-            Act::Post { to, sent: true } => {
-                let arrival = now + self.prices.delivery_cycles(who.cpu, to);
-                self.core(to).arrival = Some(arrival);
-                self.schedule(to);
+            Act::Post { to, .. } if self.world.next_target(who.cpu, to.0 + 1).is_none() => {
+                for (to, arrival) in self.prices.arrivals(who.cpu, now) {
+                    let core = self.core(to);
+                    debug_assert_eq!(core.arrival, None, "one interrupt is under way at a time");
+                    core.arrival = Some(arrival);
+                    self.schedule(to);
+                }
             }
             Act::Unlock(lock) => self.wake(WaitKey::Lock(plain(lock)), Some(lock), who.cpu, now),
             Act::Freeze(frame) | Act::Write(frame) if !self.world.folio(frame).locked => {
@@ -348,16 +403,20 @@ impl<S: Source> Clock<S> {
         }
     }
 
-    /// Wakes waiters: the first for a lock (whoever takes it wakes the next), all for anything else.
+    /// Wakes waiters: the first for a PTL, which it is handed; all for anything else.
     fn wake(&mut self, key: WaitKey, lock: Option<Lock>, from: Cpu, now: u64) {
         let Some(queue) = self.waiters.get_mut(&key) else {
             return;
         };
-        let exclusive = matches!(lock, Some(Lock::Ptl(_)));
-        let woken: Vec<Cpu> = if exclusive && !queue.is_empty() {
-            vec![queue.remove(0)]
-        } else {
-            queue.drain(..).collect()
+        let woken: Vec<Cpu> = match lock {
+            Some(Lock::Ptl(table)) if !queue.is_empty() => {
+                let first = queue.remove(0);
+                let order = self.cores[usize::from(first.0)].order;
+                let heir = order.expect("a waiter executes an order").task;
+                self.world.hand_over(table, heir);
+                vec![first]
+            }
+            _ => queue.drain(..).collect(),
         };
         for cpu in woken {
             let handoff = lock.map_or(0, |lock| self.prices.handoff_cycles(lock, from, cpu));
@@ -383,20 +442,29 @@ impl<S: Source> Clock<S> {
     }
 
     /// Retires further accesses of a core that hit its own TLB, as long as nobody could have reached it meanwhile.
-    fn run_ahead(&mut self, cpu: Cpu) {
-        let Some(lookahead) = self.lookahead_cycles else { return };
+    fn run_ahead(&mut self, cpu: Cpu, lookahead: u64) {
         let others = self.tree.second_min_time_excluding(cpu.0).unwrap_or(u64::MAX);
         let horizon = others.saturating_add(lookahead);
-        loop {
-            let core = &self.cores[usize::from(cpu.0)];
-            if core.state != State::Running || !core.stack.is_empty() || core.arrival.is_some() {
-                return;
-            }
-            let now = core.ready;
-            if now >= horizon {
-                return;
-            }
-            if core.order.is_none() {
+        let mut moved = false;
+        while self.retires(cpu, horizon) {
+            moved = true;
+        }
+        if moved {
+            self.schedule(cpu);
+        }
+    }
+
+    /// One private move of a core that begins before the horizon: the next order, the end of a wait, or a hit.
+    fn retires(&mut self, cpu: Cpu, horizon: u64) -> bool {
+        let core = &mut self.cores[usize::from(cpu.0)];
+        if !core.stack.is_empty() || core.arrival.is_some() || core.ready >= horizon {
+            return false;
+        }
+        match (core.state, core.order) {
+            // No interrupt can arrive before the horizon.
+            (State::Idle { .. }, _) => core.state = State::Running,
+            (State::Running, None) => {
+                let now = core.ready;
                 match self.source.next(cpu, now) {
                     Some(order) => {
                         let core = self.core(cpu);
@@ -405,16 +473,11 @@ impl<S: Source> Clock<S> {
                     }
                     None => self.core(cpu).state = State::Done,
                 }
-                self.schedule(cpu);
-                continue;
             }
-            let order = core.order.expect("just looked");
-            if !self.is_local(cpu, &order) {
-                return;
-            }
-            self.next_order(cpu);
-            self.schedule(cpu);
+            (State::Running, Some(order)) if self.is_local(cpu, &order) => self.next_order(cpu),
+            _ => return false,
         }
+        true
     }
 
     /// Is this an access that touches nothing shared?
@@ -428,6 +491,7 @@ impl<S: Source> Clock<S> {
             return false;
         };
         let assist = self.setting.era.dirty_assist;
-        would_hit(&self.world, cpu, page, kind, assist)
+        let held = self.world.tlb_peek_for(cpu, page, kind);
+        held.is_some_and(|entry| would_hit(entry, kind, assist))
     }
 }

@@ -1,7 +1,9 @@
 //! What an act costs on a machine: the composite formula of shootdown cost, taken apart.
 //!
 //! A cache line written by another core costs a transfer at its distance, one's own costs an L1 hit. Everything else comes
-//! from the profile; no number here is a cost.
+//! from the profile; no number here is a cost. A shootdown costs what the composite formula says and no more: queueing at
+//! every target, the ICR writes, the slowest target (delivery, entry, each request found, flush), and a read per
+//! acknowledgement.
 
 use rustc_hash::FxHashMap;
 use thiserror::Error;
@@ -18,6 +20,8 @@ use crate::world::{Request, TlbLevel, World};
 const CLUSTER_CPUS: u16 = 16;
 /// log2 of the PTEs in one cache line.
 const PTES_PER_LINE_SHIFT: u32 = 3;
+/// Acts of a minor fault that touch a line of their own core: `mmap_lock`, the PTE, the PTL, the PTE again, both unlocks.
+const FAULT_TOUCHES: u64 = 6;
 
 /// A profile cannot price the mechanism asked for.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -53,8 +57,8 @@ pub struct Prices {
     profile: Profile,
     walk: WalkCost,
     lines: FxHashMap<LineId, Owner>,
-    /// Targets posted in the shootdown each CPU has under way.
-    posted: Vec<Vec<Cpu>>,
+    /// Targets of the shootdown each CPU has under way, and whether queueing at them takes an interrupt.
+    posted: Vec<Vec<(Cpu, bool)>>,
 }
 
 impl Prices {
@@ -79,9 +83,35 @@ impl Prices {
         &self.profile
     }
 
-    /// From the write of the ICR to the interrupt.
-    pub fn delivery_cycles(&self, from: Cpu, to: Cpu) -> u64 {
-        self.profile.delivery_cycles(self.profile.distance(from.0, to.0))
+    /// The interrupts that leave when all of a shootdown's requests are queued and its last ICR write ends at `now`: where
+    /// they go and when they arrive. Each leaves with its own write.
+    pub fn arrivals(&self, from: Cpu, now: u64) -> Vec<(Cpu, u64)> {
+        let icr = self.profile.ipi.icr_write_cyc.unwrap_or(0);
+        let (targets, writes) = self.icr_writes(from);
+        let arrival = |(to, write): (Cpu, u64)| {
+            let distance = self.profile.distance(from.0, to.0);
+            (
+                to,
+                now - (writes - write) * icr + self.profile.delivery_cycles(distance),
+            )
+        };
+        targets.into_iter().map(arrival).collect()
+    }
+
+    /// Each target that needs an interrupt with the number of the ICR write that sends it, and how many writes that takes.
+    fn icr_writes(&self, from: Cpu) -> (Vec<(Cpu, u64)>, u64) {
+        let clusters = self.profile.ipi.mode == IpiMode::X2apicCluster;
+        let mut targets: Vec<(Cpu, u64)> = Vec::new();
+        for &(to, _) in self.posted[usize::from(from.0)].iter().filter(|(_, sent)| *sent) {
+            let write = match targets.last() {
+                Some(&(last, write)) if clusters && last.0 / CLUSTER_CPUS == to.0 / CLUSTER_CPUS => write,
+                Some(&(_, write)) => write + 1,
+                None => 1,
+            };
+            targets.push((to, write));
+        }
+        let writes = targets.last().map_or(0, |&(_, write)| write);
+        (targets, writes)
     }
 
     /// From an unlock to the waiter's next step.
@@ -117,16 +147,14 @@ impl Prices {
             Act::Words(mm, _) => self.write(cpu, LineId::Words(mm)),
             Act::FlushBegin { request, .. } => {
                 self.posted[usize::from(cpu.0)].clear();
-                request
-                    .mm
-                    .map_or(self.profile.cache.l1_cyc, |mm| self.read(cpu, LineId::Mask(mm)))
+                request.mm.map_or(0, |mm| self.fetch(cpu, LineId::Mask(mm)))
             }
-            Act::Post { to, sent } => self.post(cpu, to, sent),
-            Act::FlushLocal(request) => self.flush(request),
+            Act::Post { to, sent } => self.post(cpu, to, sent, world),
+            Act::FlushLocal(request) => self.flush(cpu, request, world),
             Act::FlushEnd(_) => {
-                let posted = std::mem::take(&mut self.posted[usize::from(cpu.0)]);
                 let p = &self.profile;
-                posted.iter().map(|to| p.ack_read_cycles(p.distance(cpu.0, to.0))).sum()
+                let reads = self.posted[usize::from(cpu.0)].iter();
+                reads.map(|(to, _)| p.ack_read_cycles(p.distance(cpu.0, to.0))).sum()
             }
             Act::IrqEnter { .. } => {
                 p.ipi.irq_entry_cyc + p.ipi.pti_extra_cyc.unwrap_or(0) + p.ipi.handler_body_cyc.unwrap_or(0)
@@ -139,26 +167,22 @@ impl Prices {
                 // The entry of the queue is a line the initiator wrote.
                 let line = p.c2c_cycles(p.distance(from.0, cpu.0));
                 let dequeue = p.ipi.csd_dequeue_contended_cyc.unwrap_or(line);
-                dequeue + if wrong_cpu { 0 } else { self.flush(request) }
+                dequeue + if wrong_cpu { 0 } else { self.flush(cpu, request, world) }
             }
             // Reading is_lazy and loaded_mm of the target.
             Act::Skip(to) => p.c2c_cycles(p.distance(cpu.0, to.0)),
             Act::LeaveLazy(_) => p.inval.cr3_noflush_cyc.unwrap_or(p.cache.l1_cyc),
             Act::IrqExit => p.ipi.irq_exit_cyc,
             Act::Use { level, .. } => self.access(level),
-            Act::Walk(page) => self.walk(cpu, page, world),
-            Act::Assist(page) => {
-                let line = self.line(cpu, ptes(world, page));
-                self.write(cpu, ptes(world, page));
-                self.walk.leaf_cycles(line)
-            }
+            Act::Walk { page, updated } => self.walk(cpu, page, updated, world),
+            Act::Assist(page) => self.walk(cpu, page, true, world),
             Act::FaultEnter(_) => p.kernel.fault_entry_cyc,
             Act::FaultExit(..) => p.kernel.fault_exit_cyc,
             Act::FaultMap { read_in, .. } => {
                 let k = &p.kernel;
-                let body = k
-                    .minor_fault_anon_cyc
-                    .saturating_sub(k.fault_entry_cyc + k.fault_exit_cyc);
+                // A whole fault less what its other acts are charged.
+                let charged = k.fault_entry_cyc + k.fault_exit_cyc + FAULT_TOUCHES * p.cache.l1_cyc;
+                let body = k.minor_fault_anon_cyc.saturating_sub(charged);
                 body + if read_in {
                     p.swap.as_ref().map_or(0, |s| s.zram_read_cyc)
                 } else {
@@ -170,12 +194,13 @@ impl Prices {
                 .kernel
                 .reclaim_page_clean_cyc
                 .saturating_sub(p.kernel.rmap_unmap_one_cyc),
+            // The store that releases the entry is part of the handler's body.
+            Act::Ack(_) => 0,
             Act::Write(_) => p.swap.as_ref().map_or(0, |s| s.zram_write_cyc),
             Act::Return(_)
             | Act::Unlock(_)
             | Act::Vma(_)
             | Act::Deferred { .. }
-            | Act::Ack(_)
             | Act::Isolate(_)
             | Act::Freeze(FrameNo(_))
             | Act::Free(_)
@@ -196,30 +221,29 @@ impl Prices {
         }
     }
 
-    fn post(&mut self, cpu: Cpu, to: Cpu, sent: bool) -> u64 {
-        let posted = &mut self.posted[usize::from(cpu.0)];
+    /// Requests are queued at all targets first; the last one carries the ICR writes.
+    fn post(&mut self, cpu: Cpu, to: Cpu, sent: bool, world: &Big) -> u64 {
+        self.posted[usize::from(cpu.0)].push((to, sent));
         let p = &self.profile;
-        let reached =
-            p.ipi.mode == IpiMode::X2apicCluster && posted.iter().any(|t| t.0 / CLUSTER_CPUS == to.0 / CLUSTER_CPUS);
-        posted.push(to);
-        let icr = if sent && !reached {
-            p.ipi.icr_write_cyc.unwrap_or(0)
-        } else {
-            0
+        let writes = match world.next_target(cpu, to.0 + 1) {
+            Some(_) => 0,
+            None => self.icr_writes(cpu).1,
         };
-        p.csd_enqueue_cycles(p.distance(cpu.0, to.0)) + icr
+        p.csd_enqueue_cycles(p.distance(cpu.0, to.0)) + writes * p.ipi.icr_write_cyc.unwrap_or(0)
     }
 
-    /// The invalidation itself.
-    fn flush(&self, request: Request) -> u64 {
+    /// The invalidation itself; nothing if the CPU's generation was already that of the address space.
+    fn flush(&self, cpu: Cpu, request: Request, world: &Big) -> u64 {
         let inval = &self.profile.inval;
         match request.span {
+            _ if world.last_drop_current(cpu) => 0,
             Some(span) => span.pages * inval.invlpg_cyc.unwrap_or(0),
             None => inval.cr3_flush_cyc.unwrap_or(0),
         }
     }
 
-    fn walk(&mut self, cpu: Cpu, page: Page, world: &Big) -> u64 {
+    /// A walk; `updated` if it set A or D, which makes the line the walker's own.
+    fn walk(&mut self, cpu: Cpu, page: Page, updated: bool, world: &Big) -> u64 {
         let levels = world.last_walk(cpu).expect("a walk has just been made");
         let table = world.table_of(page);
         let mut found = [Line::Warm; 4];
@@ -230,6 +254,9 @@ impl Prices {
             };
             found[level as usize] = self.line(cpu, id);
             self.read(cpu, id);
+        }
+        if updated {
+            self.write(cpu, ptes(world, page));
         }
         self.walk.walk_cycles(levels, |level| found[level as usize])
     }
@@ -251,6 +278,16 @@ impl Prices {
         match self.line(cpu, id) {
             Line::Owned(distance) => self.profile.c2c_cycles(distance),
             Line::Warm | Line::Cold => self.profile.cache.l1_cyc,
+        }
+    }
+
+    /// The transfer of a line that another CPU wrote, if one is needed; what a hit costs is in somebody's body.
+    fn fetch(&mut self, cpu: Cpu, id: LineId) -> u64 {
+        let line = self.line(cpu, id);
+        self.read(cpu, id);
+        match line {
+            Line::Owned(distance) => self.profile.c2c_cycles(distance),
+            Line::Warm | Line::Cold => 0,
         }
     }
 

@@ -43,7 +43,8 @@ pub trait Source {
         true
     }
 
-    /// An operation begins; the source may prepare it (choose the pages of a shrink list).
+    /// An operation begins; the source may prepare it (choose the pages of a shrink list). Where accesses run ahead it must
+    /// leave the world alone for them, and not look at it.
     fn begin(&mut self, cpu: Cpu, order: &Order, world: &mut Big, now: u64) {
         let _ = (cpu, order, world, now);
     }

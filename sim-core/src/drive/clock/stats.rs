@@ -76,11 +76,10 @@ impl Windows {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Open {
     class: Class,
     at: u64,
-    by: Cpu,
     holders: FxHashSet<Cpu>,
     used: bool,
 }
@@ -91,9 +90,8 @@ fn runs(world: &Big, cpu: Cpu) -> bool {
 }
 
 /// Everything measured in one run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stats {
-    lookahead_cycles: u64,
     /// Flushes made, by cause; local ones included.
     pub flushes: BTreeMap<Cause, u64>,
     /// Pending checks that flushed, by what the flush was worth.
@@ -138,15 +136,17 @@ pub struct Stats {
     pub flush_lines: Option<Vec<FlushLine>>,
     value_at_hand: Option<FlushValue>,
     open: FxHashMap<Page, Open>,
+    /// The last window of a page that closed: its class, and whether it was used.
+    closed: FxHashMap<Page, (Class, bool)>,
     pending: FxHashMap<Cpu, Vec<u64>>,
-    tags: FxHashMap<Cpu, u32>,
+    /// The order each CPU is executing.
+    tags: Vec<Option<u32>>,
 }
 
 impl Stats {
-    /// Nothing measured yet. `lookahead_cycles` after a promise it binds other CPUs.
-    pub fn new(lookahead_cycles: u64) -> Stats {
+    /// Nothing measured yet.
+    pub fn new(cpus: u16) -> Stats {
         Stats {
-            lookahead_cycles,
             flushes: BTreeMap::new(),
             extra: BTreeMap::new(),
             ipis_sent: 0,
@@ -170,19 +170,20 @@ impl Stats {
             flush_lines: None,
             value_at_hand: None,
             open: FxHashMap::default(),
+            closed: FxHashMap::default(),
             pending: FxHashMap::default(),
-            tags: FxHashMap::default(),
+            tags: vec![None; usize::from(cpus)],
         }
     }
 
     /// An order begins.
     pub(super) fn begin(&mut self, cpu: Cpu, order: &Order) {
-        self.tags.insert(cpu, order.tag);
+        self.tags[usize::from(cpu.0)] = Some(order.tag);
     }
 
     /// It ends.
     pub(super) fn done(&mut self, cpu: Cpu) {
-        self.tags.remove(&cpu);
+        self.tags[usize::from(cpu.0)] = None;
     }
 
     /// A core stopped waiting.
@@ -193,23 +194,19 @@ impl Stats {
         }
     }
 
-    /// A translation of a page broke a promise that `by` made (`Some`), or such a translation is gone.
-    pub(super) fn window(&mut self, cpu: Cpu, page: Page, class: Option<Class>, now: u64, by: Cpu) {
+    /// A translation of a page broke a promise (`Some`), or such a translation is gone.
+    pub(super) fn window(&mut self, cpu: Cpu, page: Page, class: Option<Class>, now: u64) {
         let Some(class) = class else {
             let Some(open) = self.open.get_mut(&page) else { return };
             open.holders.remove(&cpu);
             if open.holders.is_empty() {
-                let open = self.open.remove(&page).expect("just looked");
-                let windows = self.windows.entry(open.class).or_default();
-                windows.lengths_cycles.push(now - open.at);
-                windows.used += u64::from(open.used);
+                self.close(page, now);
             }
             return;
         };
         let fresh = Open {
             class,
             at: now,
-            by,
             holders: FxHashSet::default(),
             used: false,
         };
@@ -218,12 +215,15 @@ impl Stats {
         open.holders.insert(cpu);
     }
 
-    /// A marked translation was used: a violation if the promise binds this CPU by now.
-    pub(super) fn marked_use(&mut self, cpu: Cpu, page: Page, class: Class, now: u64) {
-        let Some(open) = self.open.get_mut(&page) else { return };
-        if cpu == open.by || now >= open.at + self.lookahead_cycles {
+    /// A promise that binds this CPU was broken. Its window may have closed less than the lookahead ago.
+    pub(super) fn violated(&mut self, page: Page, class: Class) {
+        *self.violations.entry(class).or_default() += 1;
+        if let Some(open) = self.open.get_mut(&page) {
             open.used = true;
-            *self.violations.entry(class).or_default() += 1;
+        } else if let Some((of_window, used)) = self.closed.get_mut(&page)
+            && !std::mem::replace(used, true)
+        {
+            self.windows.entry(*of_window).or_default().used += 1;
         }
     }
 
@@ -298,7 +298,7 @@ impl Stats {
             Act::Write(_) => self.writes += 1,
             Act::ListEnd => self.lists += 1,
             Act::Use { .. } => self.accesses += 1,
-            Act::Walk(_) if world.last_miss_flushed(who.cpu) => self.cycles.refill += cycles,
+            Act::Walk { .. } if world.last_miss_flushed(who.cpu) => self.cycles.refill += cycles,
             Act::FaultExit(_, segv) => {
                 self.faults += 1;
                 self.segvs += u64::from(segv);
@@ -309,7 +309,7 @@ impl Stats {
 
     /// `cpu` prints the line; `from` initiated the flush.
     fn line(&mut self, world: &Big, cpu: Cpu, from: Cpu, reason: u8, request: Request, time: u64) {
-        let tag = self.tags.get(&from).copied();
+        let tag = self.tags[usize::from(from.0)];
         let value = self
             .value_at_hand
             .filter(|_| reason == 4 && request.cause == Cause::PendingCheck);
@@ -334,10 +334,15 @@ impl Stats {
         let mut pages: Vec<Page> = self.open.keys().copied().collect();
         pages.sort_unstable();
         for page in pages {
-            let open = self.open.remove(&page).expect("just listed");
-            let windows = self.windows.entry(open.class).or_default();
-            windows.lengths_cycles.push(now - open.at);
-            windows.used += u64::from(open.used);
+            self.close(page, now);
         }
+    }
+
+    fn close(&mut self, page: Page, now: u64) {
+        let open = self.open.remove(&page).expect("only an open window closes");
+        let windows = self.windows.entry(open.class).or_default();
+        windows.lengths_cycles.push(now - open.at);
+        windows.used += u64::from(open.used);
+        self.closed.insert(page, (open.class, open.used));
     }
 }

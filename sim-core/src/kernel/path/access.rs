@@ -2,7 +2,7 @@
 
 use crate::kernel::frame::{Act, Cx, Flow, Frame, Path, Probe, steps};
 use crate::kernel::op::OpKind;
-use crate::kernel::types::{AccessKind, Actor, Cpu, Page, Present, Pte};
+use crate::kernel::types::{AccessKind, Actor, Page, Present, Pte};
 use crate::machine::tlb::Entry;
 use crate::oracle;
 use crate::world::{TlbLevel, World};
@@ -31,10 +31,10 @@ fn translate<W: World>(world: &mut W, who: Actor, page: Page, kind: AccessKind, 
     classify(found, kind, assist)
 }
 
-/// What [`translate`] would say, with nothing moved.
-pub fn would_hit<W: World>(world: &W, cpu: Cpu, page: Page, kind: AccessKind, assist: bool) -> bool {
-    let held = world.tlb_peek(cpu, page).map(|entry| (entry, TlbLevel::L1));
-    matches!(classify(held, kind, assist), Translation::Hit(..))
+/// Would a translation that the TLB holds serve an access?
+pub fn would_hit(held: Entry, kind: AccessKind, assist: bool) -> bool {
+    let found = Some((held, TlbLevel::L1));
+    matches!(classify(found, kind, assist), Translation::Hit(..))
 }
 
 fn classify(found: Option<(Entry, TlbLevel)>, kind: AccessKind, assist: bool) -> Translation {
@@ -98,7 +98,8 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
                 if walked != pte {
                     cx.world.pte_xchg(f.page, Pte::Present(walked));
                 }
-                cx.act(who, Act::Walk(f.page));
+                let updated = walked != pte;
+                cx.act(who, Act::Walk { page: f.page, updated });
                 oracle::fill(cx, who.cpu, f.page, kind, entry_of(walked));
                 let entry = cx.world.tlb_peek(who.cpu, f.page).expect("just filled");
                 finish(cx, who, f.page, kind, entry, None);
