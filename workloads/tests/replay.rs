@@ -189,10 +189,14 @@ fn without_the_second_thread_nobody_is_interrupted() {
 
 #[test]
 fn what_if_timing_keeps_program_order() {
-    // One thread does everything here, so it pays the same at its own pace.
     let text = text("pageout-dirty-mprotect");
     let report = replay_with(&text, "pending-generation", Timing::Model);
-    assert_eq!(paid(&report, first_pageout(&report), 3, 20), vec![vec![64, 1, 0]; 20]);
+    let rounds = paid(&report, first_pageout(&report), 3, 20);
+    assert!(rounds.iter().all(|r| r[0] == 64 && r[2] == 0), "{rounds:?}");
+    // One flush a round is owed to the pageout. With nothing to order it, the last call of the second thread may come
+    // early and pay one of them.
+    let paid: u64 = report.operations.iter().map(|o| o.predicted_full_ipi).sum();
+    assert_eq!(paid, 20 * 65);
     let recorded = replay(&text, "pending-generation");
     assert_ne!(report.replayed.duration_cycles, recorded.replayed.duration_cycles);
 }
