@@ -1,1 +1,16 @@
-//! Benchmarks.
+//! What the benchmarks share: `cargo bench -p benches`.
+
+use sim_core::drive::engine::Setting;
+use sim_core::kernel::era;
+use sim_core::policy::PolicyInfo;
+
+/// A policy in the kernel its row names as the default of recordings.
+///
+/// # Panics
+/// If the era is not registered.
+pub fn setting(policy: &PolicyInfo, era: &str) -> Setting {
+    Setting {
+        policy: policy.strategy,
+        era: *era::find(era).expect("a registered era"),
+    }
+}
