@@ -152,6 +152,11 @@ impl Machine {
 
     /// Runs the script.
     pub fn run(self) -> Clock<Script> {
+        self.run_ahead(RunAhead::Off)
+    }
+
+    /// Runs the script with this run-ahead.
+    pub fn run_ahead(self, run_ahead: RunAhead) -> Clock<Script> {
         let setting = Setting {
             policy: policy::find(self.policy).expect("a registered policy").strategy,
             era: *era::find(self.era).expect("an era"),
@@ -160,7 +165,7 @@ impl Machine {
             ran: vec![Vec::new(); self.orders.len()],
             orders: self.orders,
         };
-        let mut clock = Clock::new(self.world, script, setting, &self.profile, RunAhead::Off).expect("priced");
+        let mut clock = Clock::new(self.world, script, setting, &self.profile, run_ahead).expect("priced");
         clock.run();
         clock
     }
