@@ -140,7 +140,7 @@ fn program(rng: &mut ChaCha8Rng, scenario: &Scenario, cpu: usize) -> Vec<Op> {
             if cpu == 0 {
                 return Op::call(OpKind::Reclaim(Mm(0)), span);
             }
-            match below(9) {
+            match below(10) {
                 0..3 => Op::access(AccessKind::Store, vpn),
                 3..5 => Op::access(AccessKind::Load, vpn),
                 5 => Op::mprotect(
@@ -151,7 +151,8 @@ fn program(rng: &mut ChaCha8Rng, scenario: &Scenario, cpu: usize) -> Vec<Op> {
                     rights: Rights::READ_WRITE,
                     ..Op::call(OpKind::Mmap(Backing::Anon), span)
                 },
-                7 => Op::call([OpKind::Munmap, OpKind::Dontneed][below(2) as usize], span),
+                7 if scenario.pages_per_table == 1 => Op::mremap(span, scenario.vpn(1 - u8::from(vpn != 0))),
+                8 => Op::call([OpKind::Munmap, OpKind::Dontneed][below(2) as usize], span),
                 _ => Op::call(OpKind::Pageout, span),
             }
         })

@@ -207,3 +207,17 @@ fn a_race_nobody_runs_is_reported_as_vacuous() {
     );
     assert_eq!(outcome.verdict, Verdict::Never { vacuous: true });
 }
+
+#[test]
+fn mremap_leaves_the_old_address_reachable() {
+    // Page 1 is unmapped first, so that page 0 can move there; both share a table.
+    let make_room = Op::call(OpKind::Munmap, Span::page(1));
+    let moves = Op::mremap(Span::page(0), 1);
+    let programs: &[&[Op]] = &[&[reclaim(0)], &[load(0), load(0)], &[make_room, moves]];
+    let scenario = Scenario::new("mremap", 2, 1, programs);
+    let violation = witness(&scenario, "batched", "v6.18").violation.expect("violation");
+    assert_eq!((violation.class, violation.page.0), (Class::Unmapped, 0));
+    for policy in ["immediate", "pending-flag", "pending-generation"] {
+        assert_never(&scenario, policy, "v6.18");
+    }
+}

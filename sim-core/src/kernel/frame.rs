@@ -21,6 +21,8 @@ pub enum Path {
     Munmap,
     /// `madvise(MADV_DONTNEED)`, steps Z.
     Dontneed,
+    /// `mremap`, steps V.
+    Mremap,
     /// `mmap`.
     Mmap,
     /// `madvise(MADV_PAGEOUT)`, steps P.
@@ -56,6 +58,8 @@ pub struct Frame {
     pub page: Page,
     /// The frame at hand.
     pub frame: FrameNo,
+    /// How far a walk has come from its cursor.
+    pub count: u32,
     /// How far a walk has come: a page number, or a CPU number in a shootdown.
     pub cursor: u64,
 }
@@ -72,6 +76,7 @@ impl Frame {
             local: 0,
             page: Page(0),
             frame: FrameNo(0),
+            count: 0,
             cursor: 0,
         }
     }

@@ -12,6 +12,8 @@ pub struct Op {
     pub span: Span,
     /// The new rights, for `mprotect` and `mmap`.
     pub rights: Rights,
+    /// The first page number of the new place, for `mremap`.
+    pub to: u64,
 }
 
 /// The kinds of operation.
@@ -23,6 +25,8 @@ pub enum OpKind {
     Mprotect,
     /// `munmap(2)`.
     Munmap,
+    /// `mremap(2)` to another address.
+    Mremap,
     /// `mmap(2)` of fresh memory at a fixed place.
     Mmap(crate::world::Backing),
     /// `madvise(MADV_DONTNEED)`.
@@ -45,6 +49,7 @@ impl OpKind {
             OpKind::Access(AccessKind::Fetch) => "fetch",
             OpKind::Mprotect => "mprotect",
             OpKind::Munmap => "munmap",
+            OpKind::Mremap => "mremap",
             OpKind::Mmap(_) => "mmap",
             OpKind::Dontneed | OpKind::Pageout => "madvise",
             OpKind::Other => "other",
@@ -60,6 +65,7 @@ impl Op {
             kind: OpKind::Access(kind),
             span: Span::page(vpn),
             rights: Rights::NONE,
+            to: 0,
         }
     }
 
@@ -69,6 +75,7 @@ impl Op {
             kind,
             span,
             rights: Rights::NONE,
+            to: 0,
         }
     }
 
@@ -78,6 +85,15 @@ impl Op {
             kind: OpKind::Mprotect,
             span,
             rights,
+            to: 0,
+        }
+    }
+
+    /// `mremap(2)` of a span to another address.
+    pub fn mremap(span: Span, to: u64) -> Op {
+        Op {
+            to,
+            ..Op::call(OpKind::Mremap, span)
         }
     }
 
@@ -87,6 +103,7 @@ impl Op {
             OpKind::Access(_) => Path::Access,
             OpKind::Mprotect => Path::Mprotect,
             OpKind::Munmap => Path::Munmap,
+            OpKind::Mremap => Path::Mremap,
             OpKind::Mmap(_) => Path::Mmap,
             OpKind::Dontneed => Path::Dontneed,
             OpKind::Pageout => Path::Pageout,

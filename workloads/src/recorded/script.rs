@@ -378,6 +378,12 @@ impl Builder<'_> {
                 op.kind = OpKind::Other;
             } else if let OpKind::Mmap(_) = op.kind {
                 op.span.first = ret >> PAGE_SHIFT;
+            } else if op.kind == OpKind::Mremap {
+                op.to = ret >> PAGE_SHIFT;
+                if op.to == op.span.first {
+                    // Grown where it was: no page moves. (A shrunk one ends in munmap's own flush; that is not modelled.)
+                    op.kind = OpKind::Other;
+                }
             }
         }
     }
@@ -552,7 +558,19 @@ fn op_of(call: Call) -> Op {
             Op::call(kind, span_of(start, length))
         }
         Call::Mremap {
-            address, old_length, ..
-        } => Op::call(OpKind::Other, span_of(address, old_length)),
+            address,
+            old_length,
+            new_length,
+            ..
+        } => {
+            let (old, new) = (span_of(address, old_length), span_of(address, new_length));
+            Op::mremap(
+                Span {
+                    pages: old.pages.min(new.pages),
+                    ..old
+                },
+                old.first,
+            )
+        }
     }
 }

@@ -196,6 +196,7 @@ fn pack_frame(f: &Frame, out: &mut Packer) {
     out.put(u64::from(f.flags), 3);
     out.put(u64::from(f.page.0), VPN_BITS);
     out.put(u64::from(f.frame.0), 3);
+    out.put(u64::from(f.count), VPN_BITS);
     out.put(f.cursor, VPN_BITS + 1);
     out.put(u64::from(f.local != 0), 1);
     if f.local != 0 {

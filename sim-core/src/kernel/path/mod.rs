@@ -6,6 +6,7 @@ mod fault;
 mod flush;
 mod irq;
 mod mprotect;
+mod mremap;
 mod pageout;
 mod reclaim;
 mod unmap;
@@ -26,6 +27,7 @@ pub(crate) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Path::Fault => fault::step(cx, who, f),
         Path::Mprotect => mprotect::step(cx, who, f),
         Path::Munmap | Path::Dontneed => zap::step(cx, who, f),
+        Path::Mremap => mremap::step(cx, who, f),
         Path::Mmap | Path::Other => calls::step(cx, who, f),
         Path::Pageout => pageout::step(cx, who, f),
         Path::Reclaim => reclaim::step(cx, who, f),
@@ -42,6 +44,7 @@ pub fn label(id: StepId) -> Label {
         Path::Fault => fault::LABELS,
         Path::Mprotect => mprotect::LABELS,
         Path::Munmap | Path::Dontneed => zap::LABELS,
+        Path::Mremap => mremap::LABELS,
         Path::Mmap | Path::Other => calls::LABELS,
         Path::Pageout => pageout::LABELS,
         Path::Reclaim => reclaim::LABELS,

@@ -1,0 +1,181 @@
+//! `mremap` to another address: `move_page_tables()` and `move_ptes()`, steps V1..V6.
+
+use crate::kernel::frame::{Act, Cx, Flow, Frame, Probe, steps};
+use crate::kernel::op::OpKind;
+use crate::kernel::path::hook;
+use crate::kernel::path::mprotect::next_table;
+use crate::kernel::types::{Actor, Lock, Mm, Page, Pte, Rights, Span, Table};
+use crate::oracle::{self, ghost};
+use crate::policy::Hook;
+use crate::world::{Cause, Gather, Request, Vma, World};
+
+steps! {
+    Enter = "V0" "mremap()",
+    LockMmap = "V1" "mmap_write_lock()",
+    NewVma = "V1" "copy_vma()",
+    NextTable = "V2" "move_page_tables()",
+    LockOld = "V2" "lock old PTL",
+    LockNew = "V2" "lock new PTL",
+    Pending = "V3" "flush_tlb_batched_pending()",
+    Move = "V4" "move_ptes()",
+    Flush = "V5" "flush_tlb_range(old), if a present PTE moved",
+    UnlockNew = "V6" "unlock new PTL",
+    UnlockOld = "V6" "unlock old PTL",
+    Return = "V6" "mmap unlock, mremap() returns",
+}
+
+pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
+    let op = cx.world.op(who.task);
+    let mm = cx.world.mm(who.task).expect("mremap has an address space");
+    let new_span = Span {
+        first: op.to,
+        pages: op.span.pages,
+    };
+    match Step::of(f) {
+        Step::Enter => {
+            cx.act(who, Act::Enter(OpKind::Mremap));
+            f.pc = Step::LockMmap as u8;
+            Flow::Next
+        }
+        Step::LockMmap => cx.lock(who, f, Lock::MmapWrite(mm), Step::NewVma as u8),
+        Step::NewVma => {
+            let vma = cx.world.vma(mm, op.span.first);
+            if !vma.mapped || cx.world.vma(mm, op.to).mapped {
+                // MREMAP_FIXED unmaps the new place first, as munmap does; without it this is an error.
+                (f.flags, f.pc) = (FAILED, Step::Return as u8);
+                return Flow::Next;
+            }
+            cx.world.set_vma(mm, new_span, vma);
+            oracle::grant(cx, who, new_span, vma.rights, true);
+            *cx.world.gather(who.task) = Gather::default();
+            cx.act(who, Act::Vma(mm));
+            (f.cursor, f.pc) = (op.span.first, Step::NextTable as u8);
+            Flow::Next
+        }
+        Step::NextTable => {
+            f.pc = next_table(cx.world, mm, f, op.span, Step::LockOld as u8, Step::Return as u8);
+            Flow::Next
+        }
+        Step::LockOld => {
+            let (old, _) = tables(cx.world, mm, f, op.span.first, op.to);
+            cx.lock(who, f, Lock::Ptl(old), Step::LockNew as u8)
+        }
+        Step::LockNew => match tables(cx.world, mm, f, op.span.first, op.to) {
+            (old, new) if old == new => {
+                f.pc = Step::Pending as u8;
+                Flow::Next
+            }
+            (_, new) => cx.lock(who, f, Lock::Ptl(new), Step::Pending as u8),
+        },
+        Step::Pending => hook(cx, who, f, mm, Hook::BeforeTrust, Step::Move as u8),
+        Step::Move => {
+            let extent = extent(cx.world, f.cursor, op.span, op.to);
+            // `count` is how far into the extent the walk has come; the cursor keeps naming its tables.
+            let rest = Span {
+                first: f.cursor + u64::from(f.count),
+                pages: extent.pages - u64::from(f.count),
+            };
+            let Some(page) = cx.world.next_page(mm, rest) else {
+                f.pc = Step::Flush as u8;
+                return Flow::Next;
+            };
+            let vpn = cx.world.vpn(page);
+            f.count = (vpn + 1 - f.cursor) as u32;
+            move_pte(cx, who, page, vpn - op.span.first + op.to);
+            Flow::Next
+        }
+        Step::Flush => {
+            f.pc = Step::UnlockNew as u8;
+            let moved = std::mem::take(&mut cx.world.gather(who.task).span);
+            if moved.pages == 0 {
+                return Flow::Next;
+            }
+            // The old PTL matters against mkclean; the new one keeps the frame alive until the old translation is gone.
+            let extent = extent(cx.world, f.cursor, op.span, op.to);
+            let span = (extent.pages <= cx.era.ceiling_pages).then_some(extent);
+            Flow::Call(Cx::<W, P>::flush(Request {
+                mm: Some(mm),
+                span,
+                cause: Cause::Operation,
+            }))
+        }
+        Step::UnlockNew => match tables(cx.world, mm, f, op.span.first, op.to) {
+            (old, new) if old == new => {
+                f.pc = Step::UnlockOld as u8;
+                Flow::Next
+            }
+            (_, new) => cx.unlock(who, f, Lock::Ptl(new), Step::UnlockOld as u8),
+        },
+        Step::UnlockOld => {
+            let (old, _) = tables(cx.world, mm, f, op.span.first, op.to);
+            f.cursor = extent(cx.world, f.cursor, op.span, op.to).end();
+            f.count = 0;
+            cx.unlock(who, f, Lock::Ptl(old), Step::NextTable as u8)
+        }
+        Step::Return if f.flags == FAILED => {
+            cx.unlock(who, f, Lock::MmapWrite(mm), Step::Return as u8);
+            cx.act(who, Act::Return(OpKind::Mremap));
+            Flow::Return(0)
+        }
+        Step::Return => {
+            cx.world.set_vma(mm, op.span, Vma::default());
+            cx.unlock(who, f, Lock::MmapWrite(mm), Step::Return as u8);
+            let rights = cx.world.vma(mm, new_span.first).rights;
+            oracle::promise(cx, who, new_span, rights, true);
+            oracle::promise(cx, who, op.span, Rights::NONE, false);
+            cx.act(who, Act::Return(OpKind::Mremap));
+            Flow::Return(0)
+        }
+    }
+}
+
+/// The old place is not mapped, or the new one is.
+const FAILED: u8 = 1;
+
+/// How far one pair of page tables reaches from page number `from`.
+fn extent<W: World>(world: &W, from: u64, span: Span, to: u64) -> Span {
+    let target = from - span.first + to;
+    let old_left = world.table_span(from).end() - from;
+    let new_left = world.table_span(target).end() - target;
+    Span {
+        first: from,
+        pages: old_left.min(new_left).min(span.end() - from),
+    }
+}
+
+/// The page tables of the old and of the new place; the new one is allocated if need be.
+fn tables<W: World>(world: &mut W, mm: Mm, f: &Frame, first: u64, to: u64) -> (Table, Table) {
+    let old = world.table_at(mm, f.cursor).expect("the walk found a table");
+    let target = f.cursor - first + to;
+    let new = match world.table_at(mm, target) {
+        Some(table) => table,
+        None => {
+            let page = world.populate(mm, target);
+            world.table_of(page)
+        }
+    };
+    (old, new)
+}
+
+/// V4. Both PTLs are held, so the two exchanges are one step: a walker in between would fault and wait.
+fn move_pte<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, to: u64) {
+    ghost::inspected(cx.world, page);
+    let mm = cx.world.mm_of(page);
+    match cx.world.pte(page) {
+        Pte::None => cx.act(who, Act::PteRead(page)),
+        pte => {
+            let target = cx.world.populate(mm, to);
+            if pte.present().is_some() {
+                ghost::weakened(cx.world, who.cpu, page);
+                let span = Span::page(cx.world.vpn(page));
+                let gather = cx.world.gather(who.task);
+                gather.span = gather.span.cover(span);
+            }
+            let cached = cx.world.swap_cache(page);
+            cx.world.set_swap_cache(target, cached);
+            cx.world.set_swap_cache(page, None);
+            cx.xchg(who, page, Pte::None);
+            cx.xchg(who, target, pte);
+        }
+    }
+}
