@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 use sim_core::drive::clock::stats::FlushLine;
 
-use super::event::{CallName, Recording, What};
+use super::event::{Recording, What};
 use super::replay::Replayed;
 use super::script::{Context, Script};
 
@@ -29,6 +29,15 @@ pub enum Extent {
 }
 
 impl Extent {
+    /// The name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Extent::Full => "full",
+            Extent::Ranged => "ranged",
+            Extent::None => "none",
+        }
+    }
+
     fn of(pages: i64) -> Extent {
         match pages {
             FULL => Extent::Full,
@@ -110,7 +119,7 @@ pub fn rows(recording: &Recording, script: &Script, replayed: &Replayed) -> (Vec
         .iter()
         .enumerate()
         .map(|(n, operation)| OperationRow {
-            name: name(operation.name),
+            name: Context::from(operation.name).name(),
             tid: operation.tid,
             time_ns: operation.time_ns,
             recorded_full_ipi: paid(&recorded, n),
@@ -118,16 +127,6 @@ pub fn rows(recording: &Recording, script: &Script, replayed: &Replayed) -> (Vec
         })
         .collect();
     (rows, operations)
-}
-
-fn name(name: CallName) -> &'static str {
-    match name {
-        CallName::Mmap => "mmap",
-        CallName::Munmap => "munmap",
-        CallName::Mprotect => "mprotect",
-        CallName::Madvise => "madvise",
-        CallName::Mremap => "mremap",
-    }
 }
 
 /// Reads the answer sheet. Initiations belong to the thread that prints them; what a target prints (reasons 1 and 5) names

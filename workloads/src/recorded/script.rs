@@ -50,6 +50,21 @@ pub enum Context {
     Other,
 }
 
+impl Context {
+    /// The name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Context::Reclaim => "reclaim",
+            Context::Mprotect => "mprotect",
+            Context::Munmap => "munmap",
+            Context::Madvise => "madvise",
+            Context::Mremap => "mremap",
+            Context::Mmap => "mmap",
+            Context::Other => "other",
+        }
+    }
+}
+
 impl From<CallName> for Context {
     fn from(name: CallName) -> Context {
         match name {

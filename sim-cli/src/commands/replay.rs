@@ -1,0 +1,207 @@
+//! `mmusim replay`: a recording under a policy, what the kernel did beside what the model predicts.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use comfy_table::{Cell, CellAlignment, Table};
+use sim_core::kernel::era;
+use workloads::recorded::replay::Timing;
+use workloads::recorded::report::{Options, Report, report};
+use workloads::recorded::{EMBEDDED, Input, Pick, Recording, embedded, import};
+
+use crate::Verdict;
+use crate::cli::{RecordingArgs, ReplayArgs};
+use crate::failure::Failure;
+use crate::input::{self, Machine};
+use crate::output::Format;
+use crate::report::plain_table;
+
+/// The kernel of the shipped recordings; a recording does not name its own.
+const RECORDED_ERA: &str = "v6.18";
+/// The machine nearest to the one they were made on.
+const RECORDED_PROFILE: &str = "zen5_vm";
+
+pub(crate) fn run(args: &ReplayArgs) -> Result<Verdict, Failure> {
+    args.output.check()?;
+    let recording = recording(&args.trace, &args.recording)?;
+    let machine = machine(args.profile.as_deref())?;
+    let timing = if args.timing == crate::cli::TimingArg::Model { Timing::Model } else { Timing::Recorded };
+    let options = Options {
+        policy: args.policy,
+        era: args.era.unwrap_or_else(recorded_era),
+        profile: (&machine.input.name, &machine.input.sha256, &machine.profile),
+        timing,
+    };
+    let report = report(&recording, options).map_err(|e| unfit(&machine, &e))?;
+    args.output.write(&match args.output.format() {
+        Format::Table => table(&report),
+        Format::Csv => csv(&report),
+        Format::Json => json(&report),
+    })?;
+    Ok(Verdict::Fine)
+}
+
+/// The era of a recording if nothing else is said.
+pub(crate) fn recorded_era() -> &'static era::Era {
+    era::find(RECORDED_ERA).expect("a registered era")
+}
+
+/// The machine of a recording, or the one asked for.
+pub(crate) fn machine(name: Option<&str>) -> Result<Machine, Failure> {
+    input::machine(name.unwrap_or(RECORDED_PROFILE))
+}
+
+/// A profile that cannot price interrupts.
+pub(crate) fn unfit(machine: &Machine, error: &impl std::fmt::Display) -> Failure {
+    let message = format!("{}: {error}", machine.input.name);
+    Failure::new(message, "choose another machine with --profile (mmusim list profiles)")
+}
+
+/// Is this the name of a recording, or a file that looks like one?
+pub(crate) fn is_recording(name: &str) -> bool {
+    let path = std::path::Path::new(name);
+    let toml = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("toml"));
+    embedded(name).is_some() || name == "-" || (path.exists() && !toml)
+}
+
+/// A recording by name, by path, or from standard input.
+pub(crate) fn recording(name: &str, args: &RecordingArgs) -> Result<Recording, Failure> {
+    let input = match embedded(name) {
+        Some(builtin) => builtin.input(),
+        None => Input::Path(PathBuf::from(name)),
+    };
+    let pick = match (args.pid, &args.comm) {
+        (Some(pid), _) => Pick::Pid(pid),
+        (None, Some(comm)) => Pick::Comm(comm.clone()),
+        (None, None) => Pick::Busiest,
+    };
+    import(input, &pick).map_err(|e| {
+        let known: Vec<_> = EMBEDDED.iter().map(|r| r.name).collect();
+        let help = format!("a recording is the text of perf script, plain or .zst, - for standard input, or one of {}", known.join(", "));
+        Failure::new(e.to_string(), help)
+    })
+}
+
+fn json(report: &Report) -> String {
+    let mut text = serde_json::to_string_pretty(report).expect("a report is plain data");
+    text.push('\n');
+    text
+}
+
+fn csv(report: &Report) -> String {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let p = &report.provenance;
+    let write = |writer: &mut csv::Writer<Vec<u8>>, record: &[&str]| {
+        writer.write_record(record).expect("memory takes every record");
+    };
+    let header = [
+        "version", "recording", "recording_sha256", "policy", "era", "profile", "profile_sha256", "context", "reason",
+        "extent", "recorded", "predicted",
+    ];
+    write(&mut writer, &header);
+    for row in &report.rows {
+        let (reason, recorded, predicted) = (row.reason.to_string(), row.recorded.to_string(), row.predicted.to_string());
+        let (context, extent) = (row.context.name(), row.extent.name());
+        write(
+            &mut writer,
+            &[
+                p.version, &p.recording, &p.recording_sha256, p.policy, p.era, &p.profile, &p.profile_sha256, context,
+                &reason, extent, &recorded, &predicted,
+            ],
+        );
+    }
+    let bytes = writer.into_inner().expect("memory can be flushed");
+    String::from_utf8(bytes).expect("the fields are text")
+}
+
+fn right(text: impl ToString) -> Cell {
+    Cell::new(text.to_string()).set_alignment(CellAlignment::Right)
+}
+
+fn table(report: &Report) -> String {
+    let p = &report.provenance;
+    let mut text = format!(
+        "{} ({} {}) under {}, era {}, on {}\n",
+        p.recording, p.comm, p.pid, p.policy, p.era, p.profile
+    );
+    let _ = writeln!(text, "{}\n", rows(report));
+    let _ = writeln!(text, "{}\n", operations(report));
+    let extra = report.extra_flushes;
+    let total = extra.needed + extra.useful_elsewhere + extra.needless;
+    let _ = writeln!(
+        text,
+        "extra flushes: {total} = {} needed + {} useful elsewhere + {} needless",
+        extra.needed, extra.useful_elsewhere, extra.needless
+    );
+    let i = report.inferred;
+    let _ = writeln!(
+        text,
+        "inferred: {} silent arrivals, {} pages made present, {} made absent, {} mapped unseen, {} victims unmapped, \
+         {} unfinished calls",
+        i.silent_arrivals, i.made_present, i.made_absent, i.mapped_unseen, i.victims_unmapped, i.unfinished_calls
+    );
+    text.push_str("rules:\n");
+    for rule in report.rules {
+        let _ = writeln!(text, "  {rule}");
+    }
+    text
+}
+
+fn rows(report: &Report) -> Table {
+    let mut table = plain_table();
+    table.set_header([Cell::new("context"), Cell::new("reason"), Cell::new("extent"), right("recorded"), right("predicted")]);
+    for row in &report.rows {
+        table.add_row([
+            Cell::new(row.context.name()),
+            Cell::new(format!("{} {}", row.reason, reason(row.reason))),
+            Cell::new(row.extent.name()),
+            right(row.recorded),
+            right(row.predicted),
+        ]);
+    }
+    table
+}
+
+/// The names of the tracepoint (include/trace/events/tlb.h).
+fn reason(reason: u8) -> &'static str {
+    match reason {
+        1 => "remote shootdown",
+        2 => "local shootdown",
+        3 => "local mm shootdown",
+        4 => "remote IPI send",
+        5 => "remote wrong CPU",
+        _ => "task switch",
+    }
+}
+
+/// Calls by name: full shootdowns of other CPUs that they paid for.
+fn operations(report: &Report) -> Table {
+    #[derive(Default)]
+    struct Sum {
+        calls: u64,
+        recorded: u64,
+        predicted: u64,
+        agree: u64,
+    }
+    let mut sums: BTreeMap<&str, Sum> = BTreeMap::new();
+    for operation in &report.operations {
+        let sum = sums.entry(operation.name).or_default();
+        sum.calls += 1;
+        sum.recorded += operation.recorded_full_ipi;
+        sum.predicted += operation.predicted_full_ipi;
+        sum.agree += u64::from(operation.recorded_full_ipi == operation.predicted_full_ipi);
+    }
+    let mut table = plain_table();
+    table.set_header([
+        Cell::new("call"),
+        right("calls"),
+        right("full IPI flushes recorded"),
+        right("predicted"),
+        right("calls that agree"),
+    ]);
+    for (name, sum) in sums {
+        table.add_row([Cell::new(name), right(sum.calls), right(sum.recorded), right(sum.predicted), right(sum.agree)]);
+    }
+    table
+}
