@@ -269,11 +269,11 @@ impl Big {
         self.weakened.retain(|&page| {
             let state = &pages[page.0 as usize];
             let key = key_of(state);
-            let stale = state.holders.iter().any(|cpu| {
+            let outdated = state.holders.iter().any(|cpu| {
                 let entry = cpus[usize::from(cpu.0)].mmu.peek(key).expect("a holder holds");
                 !grants(state.pte, entry)
             });
-            if stale && state.mm == mm {
+            if outdated && state.mm == mm {
                 let kind = if range.contains(state.vpn) {
                     FlushValue::Needed
                 } else {
@@ -281,7 +281,7 @@ impl Big {
                 };
                 value = value.max(kind);
             }
-            stale
+            outdated
         });
         value
     }
