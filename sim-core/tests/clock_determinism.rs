@@ -282,8 +282,8 @@ fn hot(policy: &'static str, calls: &[Op], first: u64, phase: u64, run_ahead: Ru
     for cpu in [1, 3, 12] {
         // The store sets D, so that later ones hit.
         machine.plays(cpu, [order(cpu, store(100 + u64::from(cpu))), order(cpu, load(0))]);
-        let uses = (0..150).map(|n| at(reclaim + first + phase * u64::from(cpu) + 130 * n, order(cpu, load(0))));
-        machine.plays(cpu, uses);
+        let loads = (0..150).map(|n| at(reclaim + first + phase * u64::from(cpu) + 130 * n, order(cpu, load(0))));
+        machine.plays(cpu, loads);
     }
     machine.plays(2, calls.iter().map(|&call| at(reclaim + first, order(2, call))));
     machine.run_ahead(run_ahead)

@@ -3,8 +3,8 @@
 mod common;
 
 use common::{MM, Machine, at, load, order, span, store};
-use sim_core::drive::clock::Clock;
 use sim_core::drive::clock::source::Order;
+use sim_core::drive::clock::{Clock, RunAhead};
 use sim_core::kernel::op::{Op, OpKind};
 use sim_core::kernel::types::{Rights, Span};
 use sim_core::machine::testing::prime_profile;
@@ -131,6 +131,43 @@ fn promised(clock: &Clock<common::Script>) -> u64 {
     clock.source.ran[2][0].end - 2 * prime_profile().cache.l1_cyc
 }
 
+#[test]
+fn a_right_given_back_binds_others_as_late_as_one_taken_away() {
+    let p = prime_profile();
+    let run = |again: Option<u64>, run_ahead| {
+        let mut machine = Machine::new(&p, &[1, 2, 3]);
+        machine.policy = "batched";
+        machine.fill(span(0, LIST_PAGES), Backing::SharedFile, false);
+        let list = Op::call(OpKind::Reclaim(MM), span(0, LIST_PAGES));
+        machine.plays(0, [at(RECLAIM, order(0, list))]);
+        machine.plays(1, [order(1, load(0))]);
+        machine.plays(1, again.map(|again| at(again, order(1, load(0)))));
+        let protect = |rights| order(2, Op::mprotect(Span::page(0), rights));
+        machine.plays(
+            2,
+            [at(RECLAIM + 5_000, protect(Rights::NONE)), protect(Rights::READ_WRITE)],
+        );
+        machine.run_ahead(run_ahead)
+    };
+    // mprotect gives when it has the lock: the window closes, and CPU 1 does not know yet.
+    let given = run(None, RunAhead::Off).source.ran[2][1].begin + p.kernel.syscall_cyc + p.cache.l1_cyc;
+    for run_ahead in [RunAhead::Off, RunAhead::Upto(u64::MAX)] {
+        for (again, broken) in [(given - 1, 1), (given, 1), (given + p.lookahead_cycles() - 1, 1)]
+            .into_iter()
+            .chain([(given + p.lookahead_cycles(), 0)])
+        {
+            let stats = run(Some(again), run_ahead).stats;
+            let windows = &stats.windows[&Class::Permission];
+            assert_eq!(windows.lengths_cycles.len(), 1);
+            assert_eq!(
+                (stats.violations[&Class::Permission], windows.used),
+                (broken, broken),
+                "{again}"
+            );
+        }
+    }
+}
+
 /// B2: CPU 2 flushes for page `a` of one table while CPU 0 puts off the flush of page `b` of another, and forgets it. The
 /// last CPU keeps loading `b`, and so has it again after that flush; the flush of the batch reaches it last. `between` pages
 /// come after `a` in the list, so that the clear of `b` falls between that flush at the last CPU and its end at CPU 2.
@@ -144,9 +181,9 @@ fn two_tables(policy: &'static str, call: u64, between: u64) -> Clock<common::Sc
     machine.fill(pages, Backing::SharedFile, false);
     let list = Op::call(OpKind::Reclaim(MM), pages);
     machine.plays(0, [at(RECLAIM, order(0, list))]);
-    let last = p.cpus() as u16 - 1;
-    let loads: Vec<Order> = (0..150).map(|n| at(RECLAIM + n * 400, order(last, load(b)))).collect();
-    machine.plays(last, loads);
+    let user = p.cpus() as u16 - 1;
+    let loads: Vec<Order> = (0..150).map(|n| at(RECLAIM + n * 400, order(user, load(b)))).collect();
+    machine.plays(user, loads);
     let protect = |page| order(2, Op::mprotect(Span::page(page), Rights::NONE));
     machine.plays(2, [at(call, protect(a)), protect(b)]);
     machine.run()

@@ -18,6 +18,7 @@ pub struct Stack(ArrayVec<Frame, DEPTH>);
 
 impl Stack {
     /// Starts an operation, or an interrupt on top of whatever runs.
+    #[inline]
     pub fn push(&mut self, frame: Frame) {
         self.0.push(frame);
     }

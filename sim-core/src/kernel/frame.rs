@@ -66,6 +66,7 @@ pub struct Frame {
 
 impl Frame {
     /// A path at its first step.
+    #[inline]
     pub fn new(path: Path) -> Frame {
         Frame {
             path,

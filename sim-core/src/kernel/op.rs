@@ -98,6 +98,7 @@ impl Op {
     }
 
     /// The frame a task starts it with.
+    #[inline]
     pub fn entry(&self) -> Frame {
         Frame::new(match self.kind {
             OpKind::Access(_) => Path::Access,

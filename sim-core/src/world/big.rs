@@ -269,12 +269,12 @@ impl Big {
         self.weakened.retain(|&page| {
             let state = &pages[page.0 as usize];
             let key = key_of(state);
-            let stale = state.holders.iter().any(|cpu| {
+            let outdated = state.holders.iter().any(|cpu| {
                 let cpu = &cpus[usize::from(cpu.0)];
                 let entry = cpu.mmu.peek(key).expect("a holder holds");
                 usable(cpu, mms, state.mm) && !grants(state.pte, entry)
             });
-            if stale && state.mm == mm {
+            if outdated && state.mm == mm {
                 let kind = if range.contains(state.vpn) {
                     FlushValue::Needed
                 } else {
@@ -282,7 +282,7 @@ impl Big {
                 };
                 value = value.max(kind);
             }
-            stale
+            outdated
         });
         value
     }

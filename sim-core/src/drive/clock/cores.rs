@@ -95,14 +95,14 @@ impl Core {
             // A waiter looks again at once: what it waited for may have come meanwhile.
             State::Running | State::Parked(_) => {}
             State::Idle { worked, not_before, .. } => {
-                self.idle(now, now + worked.saturating_sub(before.at), not_before)
+                self.idle(now, now + worked.saturating_sub(before.at), not_before);
             }
             State::Held | State::Done => self.state = before.state,
         }
     }
 
     /// Waits for the time of an order.
-    pub(super) fn wait_for(&mut self, order: Order, now: u64) {
+    pub(super) fn wait_for(&mut self, order: &Order, now: u64) {
         self.idle(now, now + order.work, order.not_before);
     }
 

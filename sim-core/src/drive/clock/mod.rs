@@ -79,7 +79,8 @@ pub struct Clock<S: Source> {
     cores: Vec<Core>,
     waiters: FxHashMap<WaitKey, Vec<Cpu>>,
     lookahead_cycles: Option<u64>,
-    heard: Heard,
+    /// Boxed: moving it out and back for each act costs more than the act.
+    heard: Option<Box<Heard>>,
     recent: Recent,
     turns: u64,
 }
@@ -137,7 +138,7 @@ impl<S: Source> Clock<S> {
                 RunAhead::Off => None,
                 RunAhead::Upto(cycles) => Some(cycles.min(bound)),
             },
-            heard: Heard::default(),
+            heard: Some(Box::default()),
             recent: Recent::new(bound),
             turns: 0,
         })
@@ -223,25 +224,24 @@ impl<S: Source> Clock<S> {
     /// Takes the next order, or starts the one already taken if its time has come.
     fn next_order(&mut self, cpu: Cpu) {
         let now = self.core(cpu).ready;
-        let order = match self.core(cpu).order {
-            Some(order) => order,
-            None => match self.source.next(cpu, now) {
-                Some(order) => {
-                    let core = self.core(cpu);
-                    core.order = Some(order);
-                    core.wait_for(order, now);
-                    if core.ready > now {
-                        return;
-                    }
-                    order
-                }
-                None => {
-                    self.core(cpu).state = State::Done;
-                    return;
-                }
-            },
+        if let Some(order) = self.core(cpu).order {
+            return self.start(cpu, &order);
+        }
+        let Some(order) = self.source.next(cpu, now) else {
+            self.core(cpu).state = State::Done;
+            return;
         };
-        if !self.source.may_begin(&order) {
+        let core = self.core(cpu);
+        core.order = Some(order);
+        core.wait_for(&order, now);
+        if core.ready == now {
+            self.start(cpu, &order);
+        }
+    }
+
+    /// Starts the order a core has taken.
+    fn start(&mut self, cpu: Cpu, order: &Order) {
+        if !self.source.may_begin(order) {
             self.core(cpu).state = State::Held;
             return;
         }
@@ -250,8 +250,8 @@ impl<S: Source> Clock<S> {
         match order.what {
             What::Op(op) => {
                 self.world.begin(order.task, op);
-                self.source.begin(cpu, &order, &mut self.world, now);
-                self.stats.begin(cpu, &order);
+                self.source.begin(cpu, order, &mut self.world, now);
+                self.stats.begin(cpu, order);
                 self.core(cpu).stack.push(op.entry());
                 self.step(cpu);
             }
@@ -306,10 +306,8 @@ impl<S: Source> Clock<S> {
         let who = Actor { cpu, task };
         let in_operation = core.stack.frames().first().is_some_and(|f| f.path != Path::Irq);
         let in_interrupt = core.stack.in_interrupt();
-        match self
-            .setting
-            .advance(&mut self.world, &mut self.heard, who, &mut core.stack)
-        {
+        let heard = self.heard.as_deref_mut().expect("nobody is settling");
+        match self.setting.advance(&mut self.world, heard, who, &mut core.stack) {
             Progress::Blocked(wait) => {
                 core.park(wait);
                 if let Some(key) = wait_key(wait) {
@@ -333,7 +331,7 @@ impl<S: Source> Clock<S> {
 
     /// Prices what a step did, in order, and tells everybody it concerns.
     fn settle(&mut self, cpu: Cpu) {
-        let mut heard = std::mem::take(&mut self.heard);
+        let mut heard = self.heard.take().expect("nobody is settling");
         let start = self.cores[usize::from(cpu.0)].ready;
         for (holder, page, class) in heard.windows.drain(..) {
             self.stats.window(holder, page, class, start);
@@ -366,7 +364,7 @@ impl<S: Source> Clock<S> {
             self.stats.act(who, act, at, now, cycles, &self.world);
             self.notify(who, act, now);
         }
-        self.heard = heard;
+        self.heard = Some(heard);
         self.core(cpu).ready = now;
         if let Some(act) = paced
             && let Some(order) = self.core(cpu).order
@@ -416,7 +414,7 @@ impl<S: Source> Clock<S> {
                 self.world.hand_over(table, heir);
                 vec![first]
             }
-            _ => queue.drain(..).collect(),
+            _ => std::mem::take(queue),
         };
         for cpu in woken {
             let handoff = lock.map_or(0, |lock| self.prices.handoff_cycles(lock, from, cpu));
@@ -456,25 +454,28 @@ impl<S: Source> Clock<S> {
 
     /// One private move of a core that begins before the horizon: the next order, the end of a wait, or a hit.
     fn retires(&mut self, cpu: Cpu, horizon: u64) -> bool {
-        let core = &mut self.cores[usize::from(cpu.0)];
+        let core = &self.cores[usize::from(cpu.0)];
         if !core.stack.is_empty() || core.arrival.is_some() || core.ready >= horizon {
             return false;
         }
-        match (core.state, core.order) {
+        match (core.state, &core.order) {
             // No interrupt can arrive before the horizon.
-            (State::Idle { .. }, _) => core.state = State::Running,
+            (State::Idle { .. }, _) => self.core(cpu).state = State::Running,
             (State::Running, None) => {
                 let now = core.ready;
                 match self.source.next(cpu, now) {
                     Some(order) => {
                         let core = self.core(cpu);
+                        core.wait_for(&order, now);
                         core.order = Some(order);
-                        core.wait_for(order, now);
+                        if core.state == State::Running && self.is_local(cpu, &order) {
+                            self.start(cpu, &order);
+                        }
                     }
                     None => self.core(cpu).state = State::Done,
                 }
             }
-            (State::Running, Some(order)) if self.is_local(cpu, &order) => self.next_order(cpu),
+            (State::Running, Some(order)) if self.is_local(cpu, order) => self.next_order(cpu),
             _ => return false,
         }
         true

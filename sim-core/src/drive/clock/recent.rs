@@ -63,10 +63,37 @@ impl Recent {
     }
 
     /// The marks that bind a holder at `now`, if they differ from those that its translation bears.
+    #[inline]
     pub(super) fn binding(&self, holder: Cpu, page: Page, now: u64) -> Option<Marks> {
+        if self.changes.is_empty() {
+            return None;
+        }
         let of_entry = |c: &&Change| (c.holder, c.page) == (holder, page);
         let not_yet = |c: &&Change| c.by != holder && now < c.at + self.lookahead_cycles;
         let newest_first = self.changes.iter().rev().filter(of_entry);
         newest_first.take_while(not_yet).last().map(|c| c.old)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_seen_at_once_by_its_maker_and_one_lookahead_later_by_others() {
+        let (page, old) = (Page(7), Marks::default());
+        let mut recent = Recent::new(100);
+        recent.changed(1_000, Cpu(0), (Cpu(0), page, old));
+        recent.changed(1_000, Cpu(0), (Cpu(1), page, old));
+        assert_eq!(recent.binding(Cpu(0), page, 1_000), None);
+        assert_eq!(recent.binding(Cpu(1), page, 1_099), Some(old));
+        assert_eq!(recent.binding(Cpu(1), page, 1_100), None);
+        assert_eq!(recent.binding(Cpu(1), Page(8), 1_000), None);
+        recent.filled(Cpu(1), page);
+        assert_eq!(recent.binding(Cpu(1), page, 1_001), None);
+        recent.forget_before(1_099);
+        assert!(!recent.is_empty());
+        recent.forget_before(1_100);
+        assert!(recent.is_empty());
     }
 }

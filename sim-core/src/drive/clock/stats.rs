@@ -314,7 +314,7 @@ impl Stats {
             .value_at_hand
             .filter(|_| reason == 4 && request.cause == Cause::PendingCheck);
         if let Some(lines) = &mut self.flush_lines {
-            let pages = request.span.map_or(-1, |s| s.pages as i64);
+            let pages = request.span.map_or(-1, |s| s.pages.cast_signed());
             let elsewhere = !runs(world, cpu);
             lines.push(FlushLine {
                 elsewhere,
