@@ -55,7 +55,7 @@ struct PageState {
     pte: Pte,
     promise: Promise,
     holders: Cpus,
-    swap_cache: Option<FrameNo>,
+    cached_frame: Option<FrameNo>,
     ghost: u8,
 }
 
@@ -395,7 +395,7 @@ impl World for Big {
                 rights: vma.rights,
             },
             holders: Cpus::EMPTY,
-            swap_cache: None,
+            cached_frame: None,
             ghost: 0,
         });
         page
@@ -720,6 +720,10 @@ impl World for Big {
         self.tasks[usize::from(task.0)].victims.pop_front()
     }
 
+    fn memory_left(&self) -> bool {
+        !self.free.is_empty() || self.folios.len() < self.frames_limit as usize
+    }
+
     fn alloc_frame(&mut self) -> Option<FrameNo> {
         let frame = match self.free.pop_first() {
             Some(frame) => frame,
@@ -744,12 +748,12 @@ impl World for Big {
         self.folios[frame.0 as usize] = folio;
     }
 
-    fn swap_cache(&self, page: Page) -> Option<FrameNo> {
-        self.pages[page.0 as usize].swap_cache
+    fn cached_frame(&self, page: Page) -> Option<FrameNo> {
+        self.pages[page.0 as usize].cached_frame
     }
 
-    fn set_swap_cache(&mut self, page: Page, frame: Option<FrameNo>) {
-        self.pages[page.0 as usize].swap_cache = frame;
+    fn set_cached_frame(&mut self, page: Page, frame: Option<FrameNo>) {
+        self.pages[page.0 as usize].cached_frame = frame;
     }
 
     fn free_later(&mut self, task: Task, frame: FrameNo) -> u16 {

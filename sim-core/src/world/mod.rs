@@ -247,16 +247,18 @@ pub trait World {
     fn isolate(&mut self, task: Task, page: Page);
     /// Takes the first page off it.
     fn next_victim(&mut self, task: Task) -> Option<Page>;
+    /// Is there a free frame?
+    fn memory_left(&self) -> bool;
     /// A free frame; none if memory is full.
     fn alloc_frame(&mut self) -> Option<FrameNo>;
     /// The folio of a frame.
     fn folio(&self, frame: FrameNo) -> Folio;
     /// Changes it.
     fn set_folio(&mut self, frame: FrameNo, folio: Folio);
-    /// The frame a swapped-out page still has in the swap cache.
-    fn swap_cache(&self, page: Page) -> Option<FrameNo>;
-    /// Adds to or deletes from the swap cache.
-    fn set_swap_cache(&mut self, page: Page, frame: Option<FrameNo>);
+    /// The frame in which a page that is not mapped can still be found: in the swap cache, or in the page cache.
+    fn cached_frame(&self, page: Page) -> Option<FrameNo>;
+    /// Adds to or deletes from that cache.
+    fn set_cached_frame(&mut self, page: Page, frame: Option<FrameNo>);
     /// Puts a frame on the list that reclaim frees after the next flush; returns the new length.
     fn free_later(&mut self, task: Task, frame: FrameNo) -> u16;
     /// Takes one frame off that list and gives it to the allocator.

@@ -72,7 +72,7 @@ struct PageState {
     pte: Pte,
     vma: Vma,
     promise: Promise,
-    swap_cache: Option<FrameNo>,
+    cached_frame: Option<FrameNo>,
     ghost: u8,
 }
 
@@ -199,7 +199,7 @@ impl<'s> Small<'s> {
             out.put(u64::from(page.vma.rights.bits()), 3);
             out.put(u64::from(page.promise.mapped), 1);
             out.put(u64::from(page.promise.rights.bits()), 3);
-            out.put(page.swap_cache.map_or(0, |f| u64::from(f.0) + 1), 4);
+            out.put(page.cached_frame.map_or(0, |f| u64::from(f.0) + 1), 4);
             out.put(u64::from(page.ghost), 4);
         }
         for folio in &self.folios[..pages * 2] {
@@ -606,6 +606,11 @@ impl World for Small<'_> {
         })
     }
 
+    fn memory_left(&self) -> bool {
+        let frames = usize::from(self.scenario.pages) * 2;
+        self.folios[..frames].iter().any(|f| !f.allocated)
+    }
+
     fn alloc_frame(&mut self) -> Option<FrameNo> {
         let frames = usize::from(self.scenario.pages) * 2;
         let n = self.folios[..frames].iter().position(|f| !f.allocated)?;
@@ -624,12 +629,12 @@ impl World for Small<'_> {
         self.folios[frame.0 as usize] = folio;
     }
 
-    fn swap_cache(&self, page: Page) -> Option<FrameNo> {
-        self.pages[page.0 as usize].swap_cache
+    fn cached_frame(&self, page: Page) -> Option<FrameNo> {
+        self.pages[page.0 as usize].cached_frame
     }
 
-    fn set_swap_cache(&mut self, page: Page, frame: Option<FrameNo>) {
-        self.pages[page.0 as usize].swap_cache = frame;
+    fn set_cached_frame(&mut self, page: Page, frame: Option<FrameNo>) {
+        self.pages[page.0 as usize].cached_frame = frame;
     }
 
     fn free_later(&mut self, task: Task, frame: FrameNo) -> u16 {

@@ -8,7 +8,7 @@ use crate::world::{Backing, Cause, Folio, Request, Vma, World};
 
 steps! {
     LockMmap = "FT1" "mmap_read_lock()",
-    Look = "FT2" "find_vma(), lookup_swap_cache()",
+    Look = "FT2" "find_vma(), filemap_get_folio(), swap_cache_get_folio()",
     LockPtl = "FT3" "pte_offset_map_lock()",
     Map = "FT4" "set_pte_at()",
     CowFlushed = "FT5" "wp_page_copy(): ptep_clear_flush() done",
@@ -28,6 +28,8 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
     };
     let vma = cx.world.vma(mm, cx.world.vpn(f.page));
     match Step::of(f) {
+        // Waiting for memory with locks held would wait for ever: reclaim needs the PTL.
+        Step::LockMmap if !cx.world.memory_left() => Flow::Blocked(Wait::Memory),
         Step::LockMmap => cx.lock(who, f, Lock::MmapRead(mm), Step::Look as u8),
         Step::Look => {
             let allowed = vma.mapped && vma.rights.read() && (kind != AccessKind::Store || vma.rights.write());
@@ -36,7 +38,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
                 f.pc = Step::UnlockMmap as u8;
                 return Flow::Next;
             }
-            if let Some(frame) = cx.world.swap_cache(f.page)
+            if let Some(frame) = cx.world.cached_frame(f.page)
                 && cx.world.folio(frame).locked
             {
                 return Flow::Blocked(Wait::Folio(frame));
@@ -109,15 +111,15 @@ fn map<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, kin
             install(cx, who, f, pte, false)
         }
         Pte::Swap => {
-            let (frame, read_in) = match cx.world.swap_cache(f.page) {
+            let (frame, read_in) = match cx.world.cached_frame(f.page) {
                 Some(frame) => (frame, false),
                 None => match cx.world.alloc_frame() {
                     Some(frame) => (frame, true),
-                    None => return Flow::Blocked(Wait::Memory),
+                    None => return no_memory(f),
                 },
             };
             // The slot is given up on swap-in, so the folio is the only copy: dirty, whatever the PTE says.
-            cx.world.set_swap_cache(f.page, None);
+            cx.world.set_cached_frame(f.page, None);
             let folio = cx.world.folio(frame);
             cx.world.set_folio(
                 frame,
@@ -142,8 +144,22 @@ fn map<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, kin
             // A load of untouched anonymous memory maps the zero page, read-only: the first store copies it.
             let zero = vma.backing == Backing::Anon && !store;
             let anon = store && vma.backing != Backing::SharedFile;
+            if let Some(frame) = cx.world.cached_frame(f.page)
+                && !anon
+            {
+                cx.world.set_cached_frame(f.page, None);
+                let writable = vma.rights.write() && store;
+                let pte = Present {
+                    frame,
+                    writable,
+                    dirty: store,
+                    accessed: true,
+                    protnone: false,
+                };
+                return install(cx, who, f, pte, false);
+            }
             let Some(frame) = cx.world.alloc_frame() else {
-                return Flow::Blocked(Wait::Memory);
+                return no_memory(f);
             };
             cx.world.set_folio(
                 frame,
@@ -169,6 +185,12 @@ fn map<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, kin
     }
 }
 
+/// Somebody else took the last frame: let go of the locks, and the retried access waits for one.
+fn no_memory(f: &mut Frame) -> Flow {
+    f.pc = Step::UnlockPtl as u8;
+    Flow::Next
+}
+
 fn install<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, pte: Present, read_in: bool) -> Flow {
     cx.xchg(who, f.page, Pte::Present(pte));
     cx.act(
@@ -186,7 +208,7 @@ fn install<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame,
 /// `wp_page_copy`: the old translation must be gone everywhere before the new frame becomes writable.
 fn copy<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
     let Some(frame) = cx.world.alloc_frame() else {
-        return Flow::Blocked(Wait::Memory);
+        return no_memory(f);
     };
     cx.world.set_folio(
         frame,

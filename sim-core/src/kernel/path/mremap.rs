@@ -171,9 +171,9 @@ fn move_pte<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, t
                 let gather = cx.world.gather(who.task);
                 gather.span = gather.span.cover(span);
             }
-            let cached = cx.world.swap_cache(page);
-            cx.world.set_swap_cache(target, cached);
-            cx.world.set_swap_cache(page, None);
+            let cached = cx.world.cached_frame(page);
+            cx.world.set_cached_frame(target, cached);
+            cx.world.set_cached_frame(page, None);
             cx.xchg(who, page, Pte::None);
             cx.xchg(who, target, pte);
         }

@@ -88,7 +88,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
                     ..folio
                 },
             );
-            cx.world.set_swap_cache(f.page, None);
+            cx.world.set_cached_frame(f.page, None);
             let waiting = cx.world.free_later(who.task, f.frame);
             cx.act(who, Act::Freeze(f.frame));
             let full = cx.era.free_batch_slots != 0 && waiting >= cx.era.free_batch_slots;
@@ -176,9 +176,7 @@ fn next<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) ->
             ..folio
         },
     );
-    if folio.anon {
-        cx.world.set_swap_cache(page, Some(pte.frame));
-    }
+    cx.world.set_cached_frame(page, Some(pte.frame));
     cx.act(who, Act::PteRead(page));
     f.pc = Step::Unmap as u8;
     Flow::Next

@@ -4,7 +4,7 @@ use crate::kernel::frame::{Act, Cx, Flow, Frame, Path, Probe, steps};
 use crate::kernel::op::OpKind;
 use crate::kernel::path::hook;
 use crate::kernel::path::mprotect::{leave, next_table};
-use crate::kernel::types::{Actor, Lock, Mm, Page, Pte, Rights, Span};
+use crate::kernel::types::{Actor, FrameNo, Lock, Mm, Page, Pte, Rights, Span};
 use crate::oracle::{self, ghost};
 use crate::policy::Hook;
 use crate::world::{Cause, Folio, Gather, Request, Vma, World};
@@ -63,7 +63,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
                 f.pc = Step::UnlockPtl as u8;
                 return Flow::Next;
             };
-            zap(cx, who, page);
+            zap(cx, who, page, unmap);
             leave(cx.world.vpn(page), in_table, f, Step::UnlockPtl as u8);
             Flow::Next
         }
@@ -97,8 +97,8 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
     }
 }
 
-/// Z5.
-fn zap<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page) {
+/// Z5. `unmap`: the mapping goes too, so what only its pages could find in a cache is freed with them.
+fn zap<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, unmap: bool) {
     ghost::inspected(cx.world, page);
     match cx.world.pte(page) {
         Pte::None => cx.act(who, Act::PteRead(page)),
@@ -113,12 +113,29 @@ fn zap<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page) {
             let gather = cx.world.gather(who.task);
             gather.span = gather.span.cover(span);
             let folio = cx.world.folio(old.frame);
-            // Page cache stays; a folio that reclaim has isolated is freed by reclaim, which holds the last reference.
-            if folio.anon && !folio.isolated {
-                cx.world.set_folio(old.frame, Folio { cached: false, ..folio });
-                cx.world.free_later(who.task, old.frame);
+            let page_cache = folio.lru && !folio.anon;
+            if page_cache && !unmap {
+                cx.world.set_cached_frame(page, Some(old.frame));
+            } else {
+                release(cx, who, old.frame);
             }
         }
+    }
+    if let Some(frame) = cx.world.cached_frame(page)
+        && unmap
+        && !cx.world.folio(frame).isolated
+    {
+        cx.world.set_cached_frame(page, None);
+        release(cx, who, frame);
+    }
+}
+
+/// A folio that reclaim has isolated is freed by reclaim, which holds the last reference.
+fn release<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, frame: FrameNo) {
+    let folio = cx.world.folio(frame);
+    if !folio.isolated {
+        cx.world.set_folio(frame, Folio { cached: false, ..folio });
+        cx.world.free_later(who.task, frame);
     }
 }
 
