@@ -1,0 +1,4 @@
+//! One file a subcommand.
+
+pub(crate) mod compare;
+pub(crate) mod list;
