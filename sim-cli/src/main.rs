@@ -1,2 +1,49 @@
-//! The program.
-fn main() {}
+//! `mmusim`: is a TLB flush policy safe, and what does it cost?
+
+mod cli;
+mod commands;
+mod failure;
+mod input;
+mod output;
+mod progress;
+mod report;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+
+/// How a command ended that did not fail; the values are the exit codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// Everything asked for is there.
+    Fine = 0,
+}
+
+/// Usage or input errors; what clap exits with, too.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    // Messages are not wrapped: places in files stay greppable, and every terminal wraps on its own.
+    let hook = miette::set_hook(Box::new(|_| {
+        let options = miette::MietteHandlerOpts::new()
+            .terminal_links(false)
+            .width(400)
+            .wrap_lines(false);
+        Box::new(options.context_lines(1).build())
+    }));
+    debug_assert!(hook.is_ok(), "it is set once");
+    let result = match Cli::parse().command {
+        Command::Compare(args) => commands::compare::run(&args),
+        Command::Replay(args) => commands::replay::run(&args),
+        Command::List(args) => commands::list::run(&args),
+    };
+    match result {
+        Ok(verdict) => ExitCode::from(verdict as u8),
+        Err(failure) => {
+            eprintln!("{:?}", miette::Report::new(failure));
+            ExitCode::from(USAGE)
+        }
+    }
+}

@@ -26,7 +26,11 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<Verdict, Failure> {
     args.output.check()?;
     let recording = recording(&args.trace, &args.recording)?;
     let machine = machine(args.profile.as_deref())?;
-    let timing = if args.timing == crate::cli::TimingArg::Model { Timing::Model } else { Timing::Recorded };
+    let timing = if args.timing == crate::cli::TimingArg::Model {
+        Timing::Model
+    } else {
+        Timing::Recorded
+    };
     let options = Options {
         policy: args.policy,
         era: args.era.unwrap_or_else(recorded_era),
@@ -78,7 +82,10 @@ pub(crate) fn recording(name: &str, args: &RecordingArgs) -> Result<Recording, F
     };
     import(input, &pick).map_err(|e| {
         let known: Vec<_> = EMBEDDED.iter().map(|r| r.name).collect();
-        let help = format!("a recording is the text of perf script, plain or .zst, - for standard input, or one of {}", known.join(", "));
+        let help = format!(
+            "a recording is the text of perf script, plain or .zst, - for standard input, or one of {}",
+            known.join(", ")
+        );
         Failure::new(e.to_string(), help)
     })
 }
@@ -96,18 +103,42 @@ fn csv(report: &Report) -> String {
         writer.write_record(record).expect("memory takes every record");
     };
     let header = [
-        "version", "recording", "recording_sha256", "policy", "era", "profile", "profile_sha256", "context", "reason",
-        "extent", "recorded", "predicted",
+        "version",
+        "recording",
+        "recording_sha256",
+        "policy",
+        "era",
+        "profile",
+        "profile_sha256",
+        "context",
+        "reason",
+        "extent",
+        "recorded",
+        "predicted",
     ];
     write(&mut writer, &header);
     for row in &report.rows {
-        let (reason, recorded, predicted) = (row.reason.to_string(), row.recorded.to_string(), row.predicted.to_string());
+        let (reason, recorded, predicted) = (
+            row.reason.to_string(),
+            row.recorded.to_string(),
+            row.predicted.to_string(),
+        );
         let (context, extent) = (row.context.name(), row.extent.name());
         write(
             &mut writer,
             &[
-                p.version, &p.recording, &p.recording_sha256, p.policy, p.era, &p.profile, &p.profile_sha256, context,
-                &reason, extent, &recorded, &predicted,
+                p.version,
+                &p.recording,
+                &p.recording_sha256,
+                p.policy,
+                p.era,
+                &p.profile,
+                &p.profile_sha256,
+                context,
+                &reason,
+                extent,
+                &recorded,
+                &predicted,
             ],
         );
     }
@@ -150,7 +181,13 @@ fn table(report: &Report) -> String {
 
 fn rows(report: &Report) -> Table {
     let mut table = plain_table();
-    table.set_header([Cell::new("context"), Cell::new("reason"), Cell::new("extent"), right("recorded"), right("predicted")]);
+    table.set_header([
+        Cell::new("context"),
+        Cell::new("reason"),
+        Cell::new("extent"),
+        right("recorded"),
+        right("predicted"),
+    ]);
     for row in &report.rows {
         table.add_row([
             Cell::new(row.context.name()),
@@ -201,7 +238,13 @@ fn operations(report: &Report) -> Table {
         right("calls that agree"),
     ]);
     for (name, sum) in sums {
-        table.add_row([Cell::new(name), right(sum.calls), right(sum.recorded), right(sum.predicted), right(sum.agree)]);
+        table.add_row([
+            Cell::new(name),
+            right(sum.calls),
+            right(sum.recorded),
+            right(sum.predicted),
+            right(sum.agree),
+        ]);
     }
     table
 }

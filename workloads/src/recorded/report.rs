@@ -73,6 +73,8 @@ pub struct Report {
     pub inferred: Inferred,
     /// By which rules.
     pub rules: &'static [&'static str],
+    /// Reclaim cycles: direct ones, and calls of `MADV_PAGEOUT`.
+    pub reclaim_cycles: u64,
     /// The measurements behind it.
     #[serde(skip)]
     pub replayed: Replayed,
@@ -127,6 +129,7 @@ pub fn report(recording: &Recording, options: Options<'_>) -> Result<Report, Unp
         },
         inferred: replayed.inferred,
         rules: RULES,
+        reclaim_cycles: script.reclaim_cycles,
         replayed,
     })
 }

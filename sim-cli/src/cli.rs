@@ -1,0 +1,176 @@
+//! The command line. Values of options come from the registries, never from a list of their own.
+
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use sim_core::drive::clock::RunAhead;
+use sim_core::kernel::era::{self, ERAS, Era};
+use sim_core::policy::{self, POLICIES, PolicyInfo};
+
+use crate::output::OutputArgs;
+
+/// Is a TLB flush policy safe, and what does it cost?
+#[derive(Debug, Parser)]
+#[command(name = "mmusim", version, max_term_width = 120)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a workload under several policies and compare what they cost and what goes wrong
+    Compare(CompareArgs),
+    /// Replay a recording of a live kernel under a policy, and hold it against what the kernel did
+    Replay(ReplayArgs),
+    /// List policies, eras, workloads or profiles
+    List(ListArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompareArgs {
+    /// A recording or workload by name (`mmusim list recordings`, `list workloads`), `perf script` text, or a TOML file;
+    /// without one, a tour of the built-in ones
+    #[arg(value_name = "TRACE|WORKLOAD")]
+    pub(crate) subject: Option<String>,
+    /// A policy; repeat to compare several, the first is the baseline [default: unpatched, patched]
+    #[arg(long = "policy", value_name = "POLICY", value_parser = policies())]
+    pub(crate) policies: Vec<&'static PolicyInfo>,
+    #[command(flatten)]
+    pub(crate) recording: RecordingArgs,
+    #[command(flatten)]
+    pub(crate) clock: ClockArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// What a simulation in cycles is run under.
+#[derive(Debug, Args)]
+pub(crate) struct ClockArgs {
+    /// The seed of all random streams
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// A machine by name (`mmusim list profiles`), or a TOML file [default: the workload's]
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) profile: Option<String>,
+    /// The kernel around the policy [default: the workload's]
+    #[arg(long, value_parser = eras())]
+    pub(crate) era: Option<&'static Era>,
+    /// Cycles a core may run ahead of the others, at most the profile's own lookahead; changes speed, never a result
+    #[arg(long, value_name = "CYCLES", conflicts_with = "no_run_ahead")]
+    pub(crate) lookahead: Option<u64>,
+    /// Run every access through the event queue; changes speed, never a result
+    #[arg(long)]
+    pub(crate) no_run_ahead: bool,
+}
+
+impl ClockArgs {
+    pub(crate) fn run_ahead(&self) -> RunAhead {
+        if self.no_run_ahead {
+            RunAhead::Off
+        } else {
+            RunAhead::Upto(self.lookahead.unwrap_or(u64::MAX))
+        }
+    }
+}
+
+/// Which process of a recording.
+#[derive(Debug, Args)]
+pub(crate) struct RecordingArgs {
+    /// The process of a recording by its id [default: the busiest one]
+    #[arg(long, value_name = "PID", conflicts_with = "comm")]
+    pub(crate) pid: Option<i32>,
+    /// The process of a recording by its name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) comm: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// A recording by name (`mmusim list recordings`), `perf script` text (plain or .zst), or - for standard input
+    #[arg(value_name = "TRACE")]
+    pub(crate) trace: String,
+    /// The policy; the kernel around it stays the recording's
+    #[arg(long, value_name = "POLICY", value_parser = policies(), default_value = "pending-generation")]
+    pub(crate) policy: &'static PolicyInfo,
+    #[command(flatten)]
+    pub(crate) recording: RecordingArgs,
+    /// When things happen
+    #[arg(long, value_enum, default_value_t = TimingArg::Recorded)]
+    pub(crate) timing: TimingArg,
+    /// A machine by name (`mmusim list profiles`), or a TOML file [default: zen5_vm]
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) profile: Option<String>,
+    /// The kernel of the recording [default: v6.18]
+    #[arg(long, value_parser = eras())]
+    pub(crate) era: Option<&'static Era>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// When the events of a recording happen in a replay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TimingArg {
+    /// At recorded times, in recorded order
+    Recorded,
+    /// In program order, with the recorded gaps of user time; what-if
+    Model,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// What to list
+    pub(crate) what: Listing,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Listing {
+    /// Flush policies
+    Policies,
+    /// Kernels around the policy
+    Eras,
+    /// Synthetic workloads
+    Workloads,
+    /// Recordings of a live kernel
+    Recordings,
+    /// Machine profiles
+    Profiles,
+}
+
+fn policies() -> impl TypedValueParser<Value = &'static PolicyInfo> {
+    let values = POLICIES
+        .iter()
+        .map(|p| PossibleValue::new(p.name).aliases(p.aliases).help(p.summary));
+    PossibleValuesParser::new(values).map(|name| policy::find(&name).expect("a value of the registry"))
+}
+
+fn eras() -> impl TypedValueParser<Value = &'static Era> {
+    let values = ERAS.iter().map(|e| PossibleValue::new(e.name));
+    PossibleValuesParser::new(values).map(|name| era::find(&name).expect("a value of the registry"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_policy_answers_to_its_name_and_aliases() {
+        for policy in POLICIES {
+            for name in policy.aliases.iter().chain([&policy.name]) {
+                let cli = Cli::try_parse_from(["mmusim", "compare", "--policy", name]).expect(name);
+                let Command::Compare(args) = cli.command else {
+                    panic!("it is compare")
+                };
+                assert_eq!(args.policies[0].name, policy.name);
+            }
+        }
+    }
+}

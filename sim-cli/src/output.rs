@@ -1,0 +1,97 @@
+//! Where results go: stdout or a file, and in which format.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use crate::failure::Failure;
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For reading
+    Table,
+    /// One row a run
+    Csv,
+    /// One document
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OutputArgs {
+    /// How to write the results [default: by the extension of FILE, else table]
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<Format>,
+    /// Write the results to FILE, complete or not at all, instead of to stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+impl OutputArgs {
+    pub(crate) fn format(&self) -> Format {
+        let by_extension = || match self.output.as_ref()?.extension()?.to_str()? {
+            "csv" => Some(Format::Csv),
+            "json" => Some(Format::Json),
+            _ => None,
+        };
+        self.format.or_else(by_extension).unwrap_or(Format::Table)
+    }
+
+    /// Can the results be written at all? Asked before a long run.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        let Some(path) = &self.output else { return Ok(()) };
+        if path.is_dir() {
+            let message = format!("{} is a directory", path.display());
+            return Err(Failure::new(message, "expected the name of a file to write"));
+        }
+        if !directory(path).is_dir() {
+            let message = format!("cannot write {}: its directory does not exist", path.display());
+            return Err(Failure::new(message, "expected a file in a directory that exists"));
+        }
+        Ok(())
+    }
+
+    /// Writes results. A reader who has seen enough is not an error.
+    pub(crate) fn write(&self, content: &str) -> Result<(), Failure> {
+        let Some(path) = &self.output else {
+            let mut stdout = io::stdout().lock();
+            return match stdout.write_all(content.as_bytes()).and_then(|()| stdout.flush()) {
+                Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(Failure::io("cannot write", "stdout", &e)),
+                _ => Ok(()),
+            };
+        };
+        write_file(path, content).map_err(|e| Failure::io("cannot write", &path.display().to_string(), &e))
+    }
+}
+
+/// Writes aside and renames, so that nobody ever sees half a file. What is not a file (a pipe, /dev/null) is written to.
+fn write_file(path: &Path, content: &str) -> io::Result<()> {
+    let target = match std::fs::metadata(path) {
+        Ok(there) if !there.is_file() => {
+            let mut device: File = OpenOptions::new().write(true).open(path)?;
+            return match device.write_all(content.as_bytes()) {
+                Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(()),
+                result => result,
+            };
+        }
+        // A link is followed: the file it names is replaced, not the link.
+        Ok(_) => path.canonicalize()?,
+        Err(_) => path.to_owned(),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".mmusim-").permissions(Permissions::from_mode(0o666));
+    let mut aside = builder.tempfile_in(directory(&target))?;
+    aside.write_all(content.as_bytes())?;
+    aside.persist(&target)?;
+    Ok(())
+}
+
+fn directory(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
+}

@@ -1,0 +1,120 @@
+//! Every way to get it wrong: one screen, the place, what was expected, exit code 2.
+
+mod common;
+
+use common::mmusim;
+use workloads::synthetic;
+
+/// What is said on stderr.
+fn complaint(args: &[&str]) -> String {
+    let assert = mmusim(args).assert().code(2).stdout("");
+    let text = String::from_utf8(assert.get_output().stderr.clone()).expect("text");
+    assert!(text.lines().count() <= 24, "more than a screen:\n{text}");
+    assert!(!text.contains('\u{1b}') && !text.contains("panicked"), "{text}");
+    text
+}
+
+fn expect(args: &[&str], parts: &[&str]) {
+    let text = complaint(args);
+    for part in parts {
+        assert!(text.contains(part), "no `{part}` in:\n{text}");
+    }
+}
+
+/// A file of these bytes.
+fn file(name: &str, bytes: &[u8]) -> (tempfile::TempDir, String) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join(name);
+    std::fs::write(&path, bytes).expect("a file");
+    let path = path.to_str().expect("text").to_owned();
+    (directory, path)
+}
+
+fn overlap_with(from: &str, to: &str) -> (tempfile::TempDir, String) {
+    let text = synthetic::find("overlap").expect("built in").text;
+    assert!(text.contains(from));
+    file("mine.toml", text.replacen(from, to, 1).as_bytes())
+}
+
+#[test]
+fn unknown_names_list_the_known() {
+    expect(&["compare", "nope"], &["no workload `nope`", "overlap-two-tables"]);
+    expect(&["compare", "--profile", "nope"], &["no profile `nope`", "skx_2s"]);
+    expect(&["compare", "--policy", "nope"], &["'nope'", "pending-generation"]);
+    expect(&["compare", "--era", "v9"], &["'v9'", "v4.13", "v6.18"]);
+    expect(&["list", "nope"], &["'nope'", "policies"]);
+    expect(&["compare", "--seed", "x"], &["'x'", "--seed"]);
+    expect(
+        &["compare", "--lookahead", "1", "--no-run-ahead"],
+        &["cannot be used with"],
+    );
+}
+
+#[test]
+fn files_that_are_no_workload() {
+    expect(
+        &["compare", "/nonexistent/x.toml"],
+        &["no workload `/nonexistent/x.toml`", "no such file"],
+    );
+    expect(&["compare", "/tmp"], &["/tmp is a directory", "expected a file"]);
+    let (_directory, binary) = file("b.toml", b"name = 1\n\xff\xfe\x00");
+    expect(
+        &["compare", &binary],
+        &["b.toml:2: not text", "expected a workload in TOML"],
+    );
+    let (_directory, empty) = file("e.toml", b"");
+    expect(&["compare", &empty], &["e.toml:1", "missing field `name`"]);
+    let (_directory, unread) = file("p.toml", b"[machine]\nghz = 1\n");
+    expect(
+        &["compare", "--profile", &unread],
+        &["p.toml:1:1: missing field `sockets`"],
+    );
+}
+
+#[test]
+fn mistakes_in_a_workload_name_the_line_and_the_keys() {
+    let (_directory, path) = overlap_with("gap_cycles", "gap_cycels");
+    expect(
+        &["compare", &path],
+        &["mine.toml:17:1", "unknown field `gap_cycels`", "`gap_cycles`"],
+    );
+    let (_directory, path) = overlap_with("pages = 64", "pages = = 64");
+    expect(&["compare", &path], &["mine.toml:8:"]);
+    let (_directory, path) = overlap_with("cores = 6", "cores = \"six\"");
+    expect(
+        &["compare", &path],
+        &[
+            "mine.toml:7:9",
+            "invalid type: string \"six\"",
+            "expected a nonzero u16",
+        ],
+    );
+    let (_directory, path) = overlap_with("page_tables = 1", "page_tables = 5");
+    expect(
+        &["compare", &path],
+        &["mine.toml:9:15", "expected a divisor of pages (64)"],
+    );
+    let (_directory, path) = overlap_with("profile = \"skx_2s\"", "profile = \"skx\"");
+    expect(&["compare", &path], &["mine.toml:5:11", "unknown `skx`", "skx_2s"]);
+}
+
+#[test]
+fn machines_that_do_not_fit() {
+    expect(
+        &["compare", "overlap", "--profile", "zen5_vm"],
+        &["needs 7 CPUs", "at most the 2"],
+    );
+    expect(
+        &["compare", "overlap", "--profile", "kunpeng920_2s"],
+        &["none_for_tlb", "--profile"],
+    );
+}
+
+#[test]
+fn places_that_cannot_be_written() {
+    expect(
+        &["compare", "-o", "/nonexistent/x.csv"],
+        &["/nonexistent/x.csv", "does not exist"],
+    );
+    expect(&["compare", "-o", "/tmp"], &["/tmp is a directory"]);
+}

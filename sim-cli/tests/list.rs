@@ -1,0 +1,34 @@
+//! `mmusim list`.
+
+mod common;
+
+use common::stdout;
+use sim_core::kernel::era::ERAS;
+use sim_core::policy::POLICIES;
+use workloads::machines::MACHINES;
+use workloads::synthetic::WORKLOADS;
+
+#[test]
+fn tables() {
+    for what in ["policies", "eras", "workloads", "profiles"] {
+        insta::assert_snapshot!(format!("list_{what}"), stdout(&["list", what]));
+    }
+}
+
+#[test]
+fn json_names_every_row_of_the_registries() {
+    let registries: [(&str, Vec<&str>); 4] = [
+        ("policies", POLICIES.iter().map(|p| p.name).collect()),
+        ("eras", ERAS.iter().map(|e| e.name).collect()),
+        ("workloads", WORKLOADS.iter().map(|w| w.name).collect()),
+        ("profiles", MACHINES.iter().map(|m| m.name).collect()),
+    ];
+    for (what, expected) in registries {
+        let text = stdout(&["list", what, "--format", "json"]);
+        let rows: Vec<serde_json::Value> = serde_json::from_str(&text).expect("JSON");
+        let names: Vec<_> = rows.iter().map(|row| row["name"].as_str().expect("a name")).collect();
+        assert_eq!(names, expected);
+        let csv = stdout(&["list", what, "--format", "csv"]);
+        assert_eq!(csv.lines().count(), expected.len() + 1);
+    }
+}

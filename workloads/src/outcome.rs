@@ -1,0 +1,281 @@
+//! What comes out of a run, and the one list of metrics that feeds tables, CSV and JSON alike.
+
+use std::fmt::{self, Write as _};
+
+use sha2::{Digest, Sha256};
+use sim_core::drive::clock::stats::{Stats, Windows};
+use sim_core::oracle::Class;
+use sim_core::world::Cause;
+use sim_core::world::big::FlushValue;
+
+/// The version of the columns; raised when one is renamed, removed or changes its meaning.
+pub const SCHEMA: u32 = 1;
+
+/// Something that was read: its name and the hash of its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// The name it goes by in results; never a path.
+    pub name: String,
+    /// SHA-256 of its bytes, hexadecimal.
+    pub sha256: String,
+}
+
+impl Input {
+    /// An input of this name with these bytes.
+    pub fn new(name: &str, bytes: &[u8]) -> Input {
+        let mut sha256 = String::new();
+        for byte in Sha256::digest(bytes) {
+            let _ = write!(sha256, "{byte:02x}");
+        }
+        Input {
+            name: name.to_owned(),
+            sha256,
+        }
+    }
+}
+
+/// One run: what was run under what, and what was measured.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The policy's name.
+    pub policy: &'static str,
+    /// The era's name.
+    pub era: &'static str,
+    /// The machine.
+    pub profile: Input,
+    /// The workload or recording.
+    pub workload: Input,
+    /// The seed; a recording has none.
+    pub seed: Option<u64>,
+    /// Reclaim cycles done: passes of kswapd or of direct reclaim, or calls of `MADV_PAGEOUT`.
+    pub reclaim_cycles: u64,
+    /// How long it took, in cycles.
+    pub duration_cycles: u64,
+    /// Everything else.
+    pub stats: Stats,
+}
+
+/// The value of a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// A count.
+    Count(u64),
+    /// A quotient, shown with three decimals.
+    Quotient(u64, u64),
+    /// There is none: no reclaim cycle to divide by, or no baseline.
+    Absent,
+}
+
+impl Value {
+    /// A quotient, absent if it would divide by 0.
+    pub fn quotient(dividend: u64, divisor: u64) -> Value {
+        if divisor == 0 {
+            Value::Absent
+        } else {
+            Value::Quotient(dividend, divisor)
+        }
+    }
+}
+
+/// As in a CSV: digits, a point, three decimals; nothing if absent.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Value::Count(count) => write!(f, "{count}"),
+            Value::Quotient(dividend, divisor) => {
+                let (dividend, divisor) = (u128::from(dividend), u128::from(divisor));
+                let thousandths = (dividend * 1000 + divisor / 2) / divisor;
+                write!(f, "{}.{:03}", thousandths / 1000, thousandths % 1000)
+            }
+            Value::Absent => Ok(()),
+        }
+    }
+}
+
+/// A row of the table, a column of the CSV, a key of the JSON.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    /// The name in CSV and JSON, unit last.
+    pub name: &'static str,
+    /// The section of the table.
+    pub heading: &'static str,
+    /// The name in the table, under the heading.
+    pub label: &'static str,
+    /// The unit in the table; empty for a plain count.
+    pub unit: &'static str,
+    /// The value; the baseline is the first policy of the comparison.
+    pub value: fn(&Outcome, Option<&Outcome>) -> Value,
+}
+
+const RECLAIM: &str = "reclaim";
+const FLUSHES: &str = "flushes per reclaim cycle, by cause";
+const EXTRA: &str = "extra flushes per reclaim cycle over unpatched (pending checks)";
+const IPIS: &str = "interrupts";
+const COST: &str = "flush cost per reclaim cycle";
+const PERMISSION: &str = "permission windows (mprotect returned, right still usable)";
+const UNMAPPED: &str = "unmapped windows (munmap returned, page still reachable)";
+const POTENTIAL: &str = "potential windows (PTE cleared, flush pending)";
+const VIOLATIONS: &str = "violations";
+const USER: &str = "user";
+
+const fn metric(
+    heading: &'static str,
+    name: &'static str,
+    label: &'static str,
+    unit: &'static str,
+    value: fn(&Outcome, Option<&Outcome>) -> Value,
+) -> Metric {
+    Metric {
+        name,
+        heading,
+        label,
+        unit,
+        value,
+    }
+}
+
+/// All metrics, in the order of the table.
+#[rustfmt::skip]
+pub static METRICS: &[Metric] = &[
+    metric(RECLAIM, "reclaim_cycles", "reclaim cycles", "", |o, _| Value::Count(o.reclaim_cycles)),
+    metric(RECLAIM, "shrink_lists", "shrink lists", "", |o, _| Value::Count(o.stats.lists)),
+    metric(RECLAIM, "reclaimed_clean_pages", "pages, PTE clean", "", |o, _| Value::Count(o.stats.pages_clean)),
+    metric(RECLAIM, "reclaimed_dirty_pages", "pages, PTE dirty", "", |o, _| Value::Count(o.stats.pages_dirty)),
+    metric(RECLAIM, "deferred_pages", "pages with deferred flush", "", |o, _| Value::Count(o.stats.deferred)),
+    metric(FLUSHES, "flushes_batch_per_reclaim_cycle", "batch", "", |o, _| flushes(o, Cause::Batch)),
+    metric(FLUSHES, "flushes_before_io_per_reclaim_cycle", "before IO", "", |o, _| flushes(o, Cause::BeforeIo)),
+    metric(FLUSHES, "flushes_pending_check_per_reclaim_cycle", "pending check", "", |o, _| flushes(o, Cause::PendingCheck)),
+    metric(FLUSHES, "flushes_operation_per_reclaim_cycle", "operation's own", "", |o, _| flushes(o, Cause::Operation)),
+    metric(FLUSHES, "flushes_per_page_per_reclaim_cycle", "per page", "", |o, _| flushes(o, Cause::PerPage)),
+    metric(FLUSHES, "flushes_cow_per_reclaim_cycle", "copy on write", "", |o, _| flushes(o, Cause::Cow)),
+    metric(EXTRA, "flushes_extra_per_reclaim_cycle", "extra", "", |o, _| flushes(o, Cause::PendingCheck)),
+    metric(EXTRA, "flushes_extra_needed_per_reclaim_cycle", "needed", "", |o, _| extra(o, FlushValue::Needed)),
+    metric(EXTRA, "flushes_extra_useful_elsewhere_per_reclaim_cycle", "useful elsewhere", "",
+        |o, _| extra(o, FlushValue::UsefulElsewhere)),
+    metric(EXTRA, "flushes_extra_needless_per_reclaim_cycle", "needless", "", |o, _| extra(o, FlushValue::Needless)),
+    metric(EXTRA, "flushes_extra", "extra, whole run", "", |o, _| Value::Count(pending_checks(o))),
+    metric(IPIS, "ipis_sent", "sent", "", |o, _| Value::Count(o.stats.ipis_sent)),
+    metric(IPIS, "ipis_received", "received", "", |o, _| Value::Count(o.stats.ipis_received)),
+    metric(IPIS, "ipis_received_elsewhere", "received, mm not running", "",
+        |o, _| Value::Count(o.stats.ipis_received_elsewhere)),
+    metric(COST, "flush_initiator_per_reclaim_cycle_cycles", "initiator", "cycles", |o, _| cost(o, o.stats.cycles.initiator)),
+    metric(COST, "flush_waiting_per_reclaim_cycle_cycles", "waiting", "cycles", |o, _| cost(o, o.stats.cycles.waiting)),
+    metric(COST, "flush_receivers_per_reclaim_cycle_cycles", "receivers", "cycles", |o, _| cost(o, o.stats.cycles.receivers)),
+    metric(COST, "flush_refill_per_reclaim_cycle_cycles", "refill", "cycles", |o, _| cost(o, o.stats.cycles.refill)),
+    metric(COST, "flush_total_per_reclaim_cycle_cycles", "total", "cycles", |o, _| cost(o, o.stats.cycles.total())),
+    metric(COST, "flush_total_of_baseline_percent", "total, of the first policy", "%", of_baseline),
+    metric(PERMISSION, "windows_permission", "windows", "", |o, _| count(windows(o, Class::Permission))),
+    metric(PERMISSION, "windows_permission_p50_cycles", "p50", "cycles", |o, _| percentile(windows(o, Class::Permission), 50)),
+    metric(PERMISSION, "windows_permission_p99_cycles", "p99", "cycles", |o, _| percentile(windows(o, Class::Permission), 99)),
+    metric(PERMISSION, "windows_permission_max_cycles", "max", "cycles", |o, _| percentile(windows(o, Class::Permission), 100)),
+    metric(PERMISSION, "windows_permission_used", "used", "", |o, _| used(windows(o, Class::Permission))),
+    metric(UNMAPPED, "windows_unmapped", "windows", "", |o, _| count(windows(o, Class::Unmapped))),
+    metric(UNMAPPED, "windows_unmapped_p50_cycles", "p50", "cycles", |o, _| percentile(windows(o, Class::Unmapped), 50)),
+    metric(UNMAPPED, "windows_unmapped_p99_cycles", "p99", "cycles", |o, _| percentile(windows(o, Class::Unmapped), 99)),
+    metric(UNMAPPED, "windows_unmapped_max_cycles", "max", "cycles", |o, _| percentile(windows(o, Class::Unmapped), 100)),
+    metric(UNMAPPED, "windows_unmapped_used", "used", "", |o, _| used(windows(o, Class::Unmapped))),
+    metric(POTENTIAL, "windows_potential", "windows", "", |o, _| count(Some(&o.stats.potential))),
+    metric(POTENTIAL, "windows_potential_p50_cycles", "p50", "cycles", |o, _| percentile(Some(&o.stats.potential), 50)),
+    metric(POTENTIAL, "windows_potential_p99_cycles", "p99", "cycles", |o, _| percentile(Some(&o.stats.potential), 99)),
+    metric(POTENTIAL, "windows_potential_max_cycles", "max", "cycles", |o, _| percentile(Some(&o.stats.potential), 100)),
+    metric(VIOLATIONS, "violations_permission", "permission", "", |o, _| violations(o, Class::Permission)),
+    metric(VIOLATIONS, "violations_unmapped", "unmapped", "", |o, _| violations(o, Class::Unmapped)),
+    metric(USER, "accesses", "accesses", "", |o, _| Value::Count(o.stats.accesses)),
+    metric(USER, "faults", "faults", "", |o, _| Value::Count(o.stats.faults)),
+    metric(USER, "segvs", "SIGSEGVs", "", |o, _| Value::Count(o.stats.segvs)),
+    metric(USER, "lock_wait_cycles", "waiting for locks", "cycles", |o, _| Value::Count(o.stats.lock_wait_cycles)),
+    metric(USER, "duration_cycles", "duration", "cycles", |o, _| Value::Count(o.duration_cycles)),
+];
+
+fn flushes(outcome: &Outcome, cause: Cause) -> Value {
+    let flushes = outcome.stats.flushes.get(&cause).copied().unwrap_or(0);
+    Value::quotient(flushes, outcome.reclaim_cycles)
+}
+
+fn pending_checks(outcome: &Outcome) -> u64 {
+    outcome.stats.flushes.get(&Cause::PendingCheck).copied().unwrap_or(0)
+}
+
+fn extra(outcome: &Outcome, value: FlushValue) -> Value {
+    let flushes = outcome.stats.extra.get(&value).copied().unwrap_or(0);
+    Value::quotient(flushes, outcome.reclaim_cycles)
+}
+
+fn cost(outcome: &Outcome, cycles: u64) -> Value {
+    Value::quotient(cycles, outcome.reclaim_cycles)
+}
+
+/// The flush cost of a reclaim cycle in percent of the baseline's.
+fn of_baseline(outcome: &Outcome, baseline: Option<&Outcome>) -> Value {
+    let Some(baseline) = baseline else {
+        return Value::Absent;
+    };
+    let cross = |a: &Outcome, b: &Outcome| a.stats.cycles.total().checked_mul(b.reclaim_cycles);
+    match (cross(outcome, baseline), cross(baseline, outcome)) {
+        (Some(ours), Some(theirs)) => ours
+            .checked_mul(100)
+            .map_or(Value::Absent, |percent| Value::quotient(percent, theirs)),
+        _ => Value::Absent,
+    }
+}
+
+fn windows(outcome: &Outcome, class: Class) -> Option<&Windows> {
+    outcome.stats.windows.get(&class)
+}
+
+fn count(windows: Option<&Windows>) -> Value {
+    Value::Count(windows.map_or(0, |w| w.lengths_cycles.len() as u64))
+}
+
+fn used(windows: Option<&Windows>) -> Value {
+    Value::Count(windows.map_or(0, |w| w.used))
+}
+
+/// No window has no length: absent, not 0.
+fn percentile(windows: Option<&Windows>, percent: u64) -> Value {
+    windows
+        .filter(|w| !w.lengths_cycles.is_empty())
+        .map_or(Value::Absent, |w| Value::Count(w.percentile_cycles(percent)))
+}
+
+fn violations(outcome: &Outcome, class: Class) -> Value {
+    Value::Count(outcome.stats.violations.get(&class).copied().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_end_in_their_unit() {
+        let names: BTreeSet<_> = METRICS.iter().map(|m| m.name).collect();
+        assert_eq!(names.len(), METRICS.len());
+        for metric in METRICS {
+            match metric.unit {
+                "cycles" => assert!(metric.name.ends_with("_cycles"), "{}", metric.name),
+                "%" => assert!(metric.name.ends_with("_percent"), "{}", metric.name),
+                unit => assert_eq!(unit, "", "{}", metric.name),
+            }
+        }
+    }
+
+    #[test]
+    fn every_class_of_violation_has_its_rows() {
+        for class in Class::ALL {
+            for prefix in ["windows", "violations"] {
+                let name = format!("{prefix}_{}", class.name());
+                assert!(METRICS.iter().any(|m| m.name == name), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn quotients_are_rounded_to_three_decimals() {
+        assert_eq!(Value::quotient(2, 3).to_string(), "0.667");
+        assert_eq!(Value::quotient(1_999_999, 1000).to_string(), "1999.999");
+        assert_eq!(Value::quotient(u64::MAX, 1).to_string(), "18446744073709551615.000");
+        assert_eq!(Value::quotient(1, 0).to_string(), "");
+    }
+}

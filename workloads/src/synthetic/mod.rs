@@ -1,0 +1,270 @@
+//! Synthetic workloads: one process, its threads and reclaim, in TOML.
+//!
+//! To add one, put `NAME.toml` into `workloads/synthetic/` and a row into [`WORKLOADS`].
+
+pub mod draw;
+pub mod schema;
+mod threads;
+
+use std::sync::Arc;
+
+use sim_core::drive::clock::price::Unpriced;
+use sim_core::drive::clock::source::{Order, Source, What};
+use sim_core::drive::clock::{Clock, RunAhead};
+use sim_core::drive::engine::Setting;
+use sim_core::kernel::era::Era;
+use sim_core::kernel::op::OpKind;
+use sim_core::kernel::types::{Cpu, Mm, Rights, Task};
+use sim_core::machine::profile::Profile;
+use sim_core::policy::PolicyInfo;
+use sim_core::world::big::Big;
+use sim_core::world::{Backing, Vma};
+use thiserror::Error;
+
+use crate::error::TextError;
+use crate::outcome::{Input, Outcome};
+use crate::synthetic::draw::Zipf;
+use crate::synthetic::schema::{Pattern, Workload};
+use crate::synthetic::threads::{Layout, Programmed, Reclaimer, Thread, User};
+
+/// Orders between two reports of progress.
+const PROGRESS_ORDERS: u32 = 4096;
+
+/// A workload by name.
+#[derive(Clone, Copy, Debug)]
+pub struct Builtin {
+    /// What the command line calls it.
+    pub name: &'static str,
+    /// The workload, TOML.
+    pub text: &'static str,
+}
+
+macro_rules! builtin {
+    ($name:literal) => {
+        Builtin {
+            name: $name,
+            text: include_str!(concat!("../../synthetic/", $name, ".toml")),
+        }
+    };
+}
+
+/// All workloads, by name.
+pub static WORKLOADS: &[Builtin] = &[
+    builtin!("alternating"),
+    builtin!("overlap"),
+    builtin!("overlap-two-tables"),
+];
+
+/// The workload of this name.
+pub fn find(name: &str) -> Option<&'static Builtin> {
+    WORKLOADS.iter().find(|w| w.name == name)
+}
+
+impl Builtin {
+    /// The workload, read.
+    ///
+    /// # Panics
+    /// Never: a test reads all of them.
+    pub fn workload(&self) -> Synthetic {
+        match Synthetic::parse(self.name, self.text) {
+            Ok(workload) => workload,
+            Err(error) => panic!("built-in workload: {error}"),
+        }
+    }
+}
+
+/// A workload and where it came from.
+#[derive(Clone, Debug)]
+pub struct Synthetic {
+    /// Its name and the hash of its text.
+    pub input: Input,
+    /// What it says.
+    pub workload: Workload,
+}
+
+/// A run that cannot be.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum Unfit {
+    /// The machine is too small.
+    #[error("the workload needs {needed} CPUs, expected at most the {there} of the profile")]
+    Cpus {
+        /// CPUs of the workload.
+        needed: u32,
+        /// CPUs of the machine.
+        there: u32,
+    },
+    /// The machine does not flush by interrupt.
+    #[error(transparent)]
+    Unpriced(#[from] Unpriced),
+}
+
+/// What a workload is run under.
+#[derive(Clone, Copy, Debug)]
+pub struct Conditions<'a> {
+    /// The flush policy.
+    pub policy: &'static PolicyInfo,
+    /// The surrounding kernel.
+    pub era: &'static Era,
+    /// The machine.
+    pub profile: &'a Profile,
+    /// Its name and hash.
+    pub profile_input: &'a Input,
+    /// The seed of all streams.
+    pub seed: u64,
+    /// How far cores may run ahead; no result depends on it.
+    pub run_ahead: RunAhead,
+}
+
+impl Synthetic {
+    /// Reads a workload; `name` (usually the file) is for error messages.
+    ///
+    /// # Errors
+    /// See [`Workload::parse`].
+    pub fn parse(name: &str, text: &str) -> Result<Synthetic, TextError> {
+        let workload = Workload::parse(name, text)?;
+        Ok(Synthetic {
+            input: Input::new(&workload.name, text.as_bytes()),
+            workload,
+        })
+    }
+
+    /// Runs it. `progress` hears now and then how many cycles are done.
+    ///
+    /// # Errors
+    /// If the machine is too small or does not flush by interrupt.
+    pub fn run(&self, on: &Conditions<'_>, progress: &mut dyn FnMut(u64)) -> Result<Outcome, Unfit> {
+        let (needed, there) = (self.workload.cpus(), on.profile.cpus());
+        if needed > there {
+            return Err(Unfit::Cpus { needed, there });
+        }
+        let mut world = Big::new(on.profile, needed as u16, u32::MAX);
+        let source = Cores::new(&self.workload, on.seed, &mut world, progress);
+        let setting = Setting {
+            policy: on.policy.strategy,
+            era: *on.era,
+        };
+        let mut clock = Clock::new(world, source, setting, on.profile, on.run_ahead)?;
+        let duration_cycles = clock.run();
+        Ok(Outcome {
+            policy: on.policy.name,
+            era: on.era.name,
+            profile: on.profile_input.clone(),
+            workload: self.input.clone(),
+            seed: Some(on.seed),
+            reclaim_cycles: clock.source.reclaim_cycles,
+            duration_cycles,
+            stats: clock.stats,
+        })
+    }
+}
+
+/// The orders of all cores.
+struct Cores<'a> {
+    mm: Mm,
+    duration_cycles: u64,
+    users: Vec<(Task, Thread)>,
+    loaded: Vec<bool>,
+    reclaimers: Vec<Reclaimer>,
+    reclaim_cycles: u64,
+    progress: &'a mut dyn FnMut(u64),
+    until_progress: u32,
+}
+
+impl<'a> Cores<'a> {
+    fn new(workload: &Workload, seed: u64, world: &mut Big, progress: &'a mut dyn FnMut(u64)) -> Cores<'a> {
+        let mm = world.add_mm();
+        let vma = Vma {
+            mapped: true,
+            rights: Rights::READ_WRITE,
+            backing: Backing::Anon,
+        };
+        Layout::new(workload).spans().for_each(|span| world.map(mm, span, vma));
+        let zipf = (workload.user.pattern == Pattern::Zipf).then(|| {
+            let s = workload.user.zipf_s.as_ref().map_or(0.0, |s| *s.get_ref());
+            Arc::new(Zipf::new(workload.pages.get_ref().get(), s))
+        });
+        let cores = workload.cores.get_ref().get();
+        let users = (0..cores).map(|core| {
+            let program = workload.programs.iter().find(|p| *p.core.get_ref() == core);
+            let thread = match program {
+                Some(program) => Thread::Programmed(Box::new(Programmed::new(workload, program, seed))),
+                None => Thread::User(Box::new(User::new(workload, zipf.clone(), seed, core))),
+            };
+            (world.add_task(Some(mm)), thread)
+        });
+        let users: Vec<_> = users.collect();
+        let reclaimers = workload.reclaim.iter().flat_map(|spec| {
+            let range = cores..cores + spec.cores.get_ref().get();
+            range.map(move |core| (spec, core))
+        });
+        let reclaimers = reclaimers
+            .map(|(spec, core)| Reclaimer::new(workload, spec, seed, core, (world.add_task(None), mm)))
+            .collect();
+        Cores {
+            mm,
+            duration_cycles: workload.duration_cycles.get_ref().get(),
+            loaded: vec![false; users.len()],
+            users,
+            reclaimers,
+            reclaim_cycles: 0,
+            progress,
+            until_progress: PROGRESS_ORDERS,
+        }
+    }
+
+    fn report(&mut self, now: u64) {
+        self.until_progress -= 1;
+        if self.until_progress == 0 {
+            self.until_progress = PROGRESS_ORDERS;
+            (self.progress)(now);
+        }
+    }
+}
+
+impl Source for Cores<'_> {
+    fn next(&mut self, cpu: Cpu, now: u64) -> Option<Order> {
+        self.report(now);
+        let over = now >= self.duration_cycles;
+        let core = usize::from(cpu.0);
+        let Some((task, thread)) = self.users.get_mut(core) else {
+            let reclaimer = &mut self.reclaimers[core - self.users.len()];
+            return (!over || !reclaimer.between_cycles()).then(|| reclaimer.next());
+        };
+        let order = |what, work| Order {
+            task: *task,
+            what,
+            not_before: 0,
+            work,
+            tag: 0,
+        };
+        if !std::mem::replace(&mut self.loaded[core], true) {
+            return Some(order(What::Load(Some(self.mm)), 0));
+        }
+        if over && thread.between_rounds() {
+            return None;
+        }
+        let (op, work) = thread.next();
+        Some(order(What::Op(op), work))
+    }
+
+    fn begin(&mut self, cpu: Cpu, order: &Order, world: &mut Big, _now: u64) {
+        if let What::Op(op) = order.what
+            && matches!(op.kind, OpKind::Reclaim(_))
+        {
+            self.reclaimers[usize::from(cpu.0) - self.users.len()].choose(world);
+        }
+    }
+
+    fn done(&mut self, cpu: Cpu, order: &Order, _world: &mut Big, _now: u64) {
+        let What::Op(op) = order.what else { return };
+        let cycle = match op.kind {
+            OpKind::Reclaim(_) => self.reclaimers[usize::from(cpu.0) - self.users.len()].done(),
+            OpKind::Pageout => true,
+            _ => false,
+        };
+        self.reclaim_cycles += u64::from(cycle);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,358 @@
+//! The file format of a synthetic workload, and the rules its types cannot express.
+
+use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
+
+use serde::Deserialize;
+use sim_core::kernel::era;
+use toml::Spanned;
+
+use crate::error::TextError;
+use crate::machines;
+
+/// Pages under one page-table page.
+pub const TABLE_PAGES: u64 = 512;
+/// Larger working sets would not fit into memory here.
+const PAGES_MAX: u32 = 1 << 24;
+/// Minutes of simulated time; far below what the clock can hold.
+const DURATION_CYCLES_MAX: u64 = 1_000_000_000_000;
+
+/// A synthetic workload: one process with one user thread on each core, and reclaim on cores of its own.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Workload {
+    /// Its name.
+    pub name: String,
+    /// One line for a list.
+    pub summary: String,
+    /// The machine it is written for.
+    pub profile: Spanned<String>,
+    /// The surrounding kernel it is written for.
+    pub era: Spanned<String>,
+    /// User threads, one on each CPU from 0 up.
+    pub cores: Spanned<NonZeroU16>,
+    /// Pages of the working set.
+    pub pages: Spanned<NonZeroU32>,
+    /// Page-table pages they are spread over, evenly.
+    pub page_tables: Spanned<NonZeroU32>,
+    /// No thread starts anything after this many cycles.
+    pub duration_cycles: Spanned<NonZeroU64>,
+    /// What threads without a program do.
+    pub user: User,
+    /// System calls of these threads, in between.
+    #[serde(default)]
+    pub operations: Vec<Operation>,
+    /// Reclaim; none: nothing is reclaimed but by `MADV_PAGEOUT`.
+    pub reclaim: Option<Reclaim>,
+    /// Threads that follow a program instead.
+    #[serde(default, rename = "program")]
+    pub programs: Vec<Program>,
+}
+
+/// The accesses of a thread.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct User {
+    /// Which page comes next.
+    pub pattern: Pattern,
+    /// The exponent, for `zipf`.
+    pub zipf_s: Option<Spanned<f64>>,
+    /// How many of 100 accesses to written pages are stores.
+    pub stores_percent: Spanned<u8>,
+    /// How many of 100 pages are ever written: the first, or for `zipf` the most popular, under each page table.
+    pub written_percent: Spanned<u8>,
+    /// Mean cycles of other work between two accesses.
+    pub gap_cycles: u64,
+}
+
+/// Which page a thread accesses next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pattern {
+    /// Some far more often than others; the same ones on all threads.
+    Zipf,
+    /// Any.
+    Uniform,
+    /// One after the other; each thread starts at its own place.
+    Sequential,
+}
+
+/// A system call that every thread makes now and then, on a span drawn anew each time.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operation {
+    /// Which.
+    pub call: Spanned<Call>,
+    /// The rights that `mprotect` leaves.
+    pub rights: Option<Rights>,
+    /// Pages of the span, inside one page table.
+    pub span_pages: Spanned<NonZeroU64>,
+    /// Mean accesses of the thread between two of them.
+    pub gap_accesses: NonZeroU64,
+    /// Accesses of the thread before it undoes the call: `mprotect` back to read and write, `mmap` after `munmap`.
+    #[serde(default)]
+    pub hold_accesses: u64,
+}
+
+/// The system calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Call {
+    /// `mprotect(2)`.
+    Mprotect,
+    /// `munmap(2)`.
+    Munmap,
+    /// `madvise(MADV_DONTNEED)`.
+    Dontneed,
+    /// `madvise(MADV_PAGEOUT)`; each is a reclaim cycle.
+    Pageout,
+}
+
+/// What `mprotect` leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rights {
+    /// `PROT_NONE`.
+    None,
+    /// `PROT_READ`.
+    R,
+    /// `PROT_READ | PROT_WRITE`.
+    Rw,
+}
+
+/// Reclaim: kernel threads on the CPUs after the user threads, each with a clock hand over the working set.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reclaim {
+    /// How many.
+    pub cores: Spanned<NonZeroU16>,
+    /// Pages of a shrink list; fewer if fewer are present.
+    pub list_pages: NonZeroU32,
+    /// Shrink lists of a reclaim cycle.
+    pub lists_per_cycle: NonZeroU32,
+    /// Mean pause before a cycle.
+    pub pause_cycles: u64,
+}
+
+/// The program of one thread, run again and again.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Program {
+    /// The thread.
+    pub core: Spanned<u16>,
+    /// What it does, in order.
+    pub steps: Vec<Step>,
+}
+
+/// One step of a program.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// What.
+    #[serde(rename = "do")]
+    pub what: Spanned<StepKind>,
+    /// The first page, counted from 0 in the working set.
+    #[serde(default)]
+    pub first: u64,
+    /// Pages; for anything but `work`.
+    pub pages: Option<Spanned<NonZeroU64>>,
+    /// The rights that `mprotect` leaves.
+    pub rights: Option<Rights>,
+    /// How long `work` takes on average.
+    pub cycles: Option<NonZeroU64>,
+}
+
+/// What a step of a program does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepKind {
+    /// Computes, without touching anything the model knows.
+    Work,
+    /// Loads from each page.
+    Load,
+    /// Stores to each page.
+    Store,
+    /// `mprotect(2)`.
+    Mprotect,
+    /// `munmap(2)`.
+    Munmap,
+    /// `mmap(2)`, readable and writable.
+    Mmap,
+    /// `madvise(MADV_DONTNEED)`.
+    Dontneed,
+    /// `madvise(MADV_PAGEOUT)`.
+    Pageout,
+}
+
+impl Workload {
+    /// Reads a workload from TOML; `name` (usually the file) is only for error messages.
+    ///
+    /// # Errors
+    /// If the text is not TOML, has a key that no workload has, lacks one, or has a value that makes no sense.
+    pub fn parse(name: &str, text: &str) -> Result<Workload, TextError> {
+        let workload: Workload = toml::from_str(text).map_err(|e| TextError::toml(name, text, &e))?;
+        let rules = Rules { name, text, workload };
+        rules.surroundings()?;
+        rules.working_set()?;
+        rules.user()?;
+        rules.operations()?;
+        rules.programs()?;
+        Ok(rules.workload)
+    }
+
+    /// Pages under each page table.
+    pub fn table_pages(&self) -> u64 {
+        u64::from(self.pages.get_ref().get() / self.page_tables.get_ref().get())
+    }
+
+    /// CPUs it needs.
+    pub fn cpus(&self) -> u32 {
+        let reclaim = self.reclaim.as_ref().map_or(0, |r| u32::from(r.cores.get_ref().get()));
+        u32::from(self.cores.get_ref().get()) + reclaim
+    }
+}
+
+struct Rules<'a> {
+    name: &'a str,
+    text: &'a str,
+    workload: Workload,
+}
+
+impl Rules<'_> {
+    fn fail<T>(&self, at: &Spanned<T>, message: String) -> Result<(), TextError> {
+        Err(TextError::new(self.name, self.text, at.span(), message))
+    }
+
+    fn surroundings(&self) -> Result<(), TextError> {
+        let (profile, era) = (&self.workload.profile, &self.workload.era);
+        let Some(machine) = machines::machine(profile.get_ref()) else {
+            let known: Vec<_> = machines::MACHINES.iter().map(|m| m.name).collect();
+            let unknown = profile.get_ref();
+            let message = format!("profile: unknown `{unknown}`, expected one of {}", known.join(", "));
+            return self.fail(profile, message);
+        };
+        if era::find(era.get_ref()).is_none() {
+            let known: Vec<_> = era::ERAS.iter().map(|e| e.name).collect();
+            let unknown = era.get_ref();
+            return self.fail(
+                era,
+                format!("era: unknown `{unknown}`, expected one of {}", known.join(", ")),
+            );
+        }
+        let (needed, there) = (self.workload.cpus(), machine.profile().cpus());
+        if needed > there {
+            let message = format!(
+                "cores: {needed} CPUs with those of reclaim, expected at most the {there} of {}",
+                machine.name
+            );
+            return self.fail(&self.workload.cores, message);
+        }
+        Ok(())
+    }
+
+    fn working_set(&self) -> Result<(), TextError> {
+        let (pages, tables) = (
+            self.workload.pages.get_ref().get(),
+            self.workload.page_tables.get_ref().get(),
+        );
+        if pages > PAGES_MAX {
+            return self.fail(&self.workload.pages, format!("pages: expected at most {PAGES_MAX}"));
+        }
+        if self.workload.duration_cycles.get_ref().get() > DURATION_CYCLES_MAX {
+            let message = format!("duration_cycles: expected at most {DURATION_CYCLES_MAX}");
+            return self.fail(&self.workload.duration_cycles, message);
+        }
+        if !pages.is_multiple_of(tables) {
+            let message = format!("page_tables: {tables}, expected a divisor of pages ({pages})");
+            return self.fail(&self.workload.page_tables, message);
+        }
+        if u64::from(pages / tables) > TABLE_PAGES {
+            let message = format!(
+                "pages: {pages} on {tables} page tables, expected at most {TABLE_PAGES} on each: raise page_tables"
+            );
+            return self.fail(&self.workload.pages, message);
+        }
+        Ok(())
+    }
+
+    fn user(&self) -> Result<(), TextError> {
+        let user = &self.workload.user;
+        if *user.stores_percent.get_ref() > 100 {
+            return self.fail(&user.stores_percent, "stores_percent: expected 0 to 100".to_owned());
+        }
+        if *user.written_percent.get_ref() > 100 {
+            return self.fail(&user.written_percent, "written_percent: expected 0 to 100".to_owned());
+        }
+        match (user.pattern, &user.zipf_s) {
+            (Pattern::Zipf, None) => self.fail(
+                &user.stores_percent,
+                "user: pattern \"zipf\" needs zipf_s, such as 0.99".to_owned(),
+            ),
+            (Pattern::Uniform | Pattern::Sequential, Some(s)) => {
+                self.fail(s, "zipf_s: only pattern \"zipf\" has an exponent".to_owned())
+            }
+            (_, Some(s)) if !(0.0..=4.0).contains(s.get_ref()) => self.fail(s, "zipf_s: expected 0 to 4".to_owned()),
+            _ => Ok(()),
+        }
+    }
+
+    fn operations(&self) -> Result<(), TextError> {
+        for operation in &self.workload.operations {
+            let mprotect = *operation.call.get_ref() == Call::Mprotect;
+            if mprotect != operation.rights.is_some() {
+                let message = "call: \"mprotect\" needs rights (\"none\", \"r\" or \"rw\"), and nothing else has them";
+                return self.fail(&operation.call, message.to_owned());
+            }
+            if operation.span_pages.get_ref().get() > self.workload.table_pages() {
+                let message = format!(
+                    "span_pages: expected at most the {} pages under one page table",
+                    self.workload.table_pages()
+                );
+                return self.fail(&operation.span_pages, message);
+            }
+        }
+        Ok(())
+    }
+
+    fn programs(&self) -> Result<(), TextError> {
+        let cores = self.workload.cores.get_ref().get();
+        let mut seen = Vec::new();
+        for program in &self.workload.programs {
+            let core = *program.core.get_ref();
+            if core >= cores {
+                return self.fail(&program.core, format!("core: expected 0 to {}", cores - 1));
+            }
+            if seen.contains(&core) {
+                return self.fail(&program.core, format!("core: {core} has a program already"));
+            }
+            if program.steps.is_empty() {
+                return self.fail(&program.core, format!("steps: the program of core {core} has none"));
+            }
+            seen.push(core);
+            program.steps.iter().try_for_each(|step| self.step(step))?;
+        }
+        Ok(())
+    }
+
+    fn step(&self, step: &Step) -> Result<(), TextError> {
+        let kind = *step.what.get_ref();
+        if (kind == StepKind::Mprotect) != step.rights.is_some() {
+            let message = "do: \"mprotect\" needs rights (\"none\", \"r\" or \"rw\"), and nothing else has them";
+            return self.fail(&step.what, message.to_owned());
+        }
+        let (pages, in_table) = match (&step.pages, kind, step.cycles) {
+            (None, StepKind::Work, Some(_)) => return Ok(()),
+            (Some(pages), kind, None) if kind != StepKind::Work => (pages, self.workload.table_pages()),
+            _ => {
+                let message = "do: \"work\" needs cycles, anything else pages, and none has both";
+                return self.fail(&step.what, message.to_owned());
+            }
+        };
+        let end = step.first.saturating_add(pages.get_ref().get());
+        if end > u64::from(self.workload.pages.get_ref().get()) || step.first / in_table != (end - 1) / in_table {
+            let message =
+                format!("pages: expected a span inside the working set and one page table ({in_table} pages each)");
+            return self.fail(pages, message);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,82 @@
+use std::collections::BTreeSet;
+
+use super::*;
+
+#[test]
+fn every_file_is_registered_under_its_name() {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/synthetic");
+    let files: BTreeSet<String> = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let rows: BTreeSet<_> = WORKLOADS.iter().map(|w| format!("{}.toml", w.name)).collect();
+    assert_eq!(rows, files);
+    for builtin in WORKLOADS {
+        assert_eq!(builtin.workload().workload.name, builtin.name);
+    }
+}
+
+/// The message about `overlap` with one line replaced.
+fn complaint(from: &str, to: &str) -> String {
+    let text = find("overlap").unwrap().text;
+    assert!(text.contains(from), "{from}");
+    let error = Synthetic::parse("x.toml", &text.replacen(from, to, 1)).unwrap_err();
+    assert!(text.lines().count() >= error.line);
+    error.to_string()
+}
+
+#[test]
+fn rules_that_types_cannot_express_name_the_line() {
+    let cases = [
+        ("page_tables = 1", "page_tables = 7", "a divisor of pages"),
+        ("\npages = 64", "\npages = 960", "at most 512 on each"),
+        ("\npages = 64", "\npages = 0", "nonzero"),
+        ("\npages = 64", "\npages = 99999999", "at most 16777216"),
+        ("cores = 6", "cores = 200", "at most the 104 of skx_2s"),
+        ("\"skx_2s\"", "\"skx\"", "expected one of clx_ap_9242"),
+        ("\"v4.13\"", "\"v4\"", "expected one of v4.13"),
+        ("span_pages = 1", "span_pages = 65", "at most the 64 pages"),
+        ("zipf_s = 0.6", "zipf_s = 9.5", "expected 0 to 4"),
+        ("zipf_s = 0.6", "", "needs zipf_s"),
+        ("stores_percent = 20", "stores_percent = 101", "expected 0 to 100"),
+        ("rights = \"none\"", "", "needs rights"),
+        (
+            "list_pages = 32",
+            "list_page = 32",
+            "unknown field `list_page`, expected one of",
+        ),
+        ("gap_cycles = 400", "gap_cycles = -1", "invalid value"),
+        (
+            "[reclaim]",
+            "[[program]]\ncore = 6\nsteps = []\n[reclaim]",
+            "expected 0 to 5",
+        ),
+        (
+            "[reclaim]",
+            "[[program]]\ncore = 0\nsteps = [{ do = \"work\" }]\n[reclaim]",
+            "needs cycles",
+        ),
+        (
+            "[reclaim]",
+            "[[program]]\ncore = 0\nsteps = [{ do = \"load\", first = 60, pages = 5 }]\n[reclaim]",
+            "inside the working set",
+        ),
+        ("duration_cycles = 40_000_000", "duration_cycles = 0", "nonzero"),
+    ];
+    for (from, to, expected) in cases {
+        let message = complaint(from, to);
+        assert!(
+            message.contains(expected) && message.starts_with("x.toml:"),
+            "{to}: {message}"
+        );
+    }
+}
+
+#[test]
+fn pages_fill_the_tables_in_order() {
+    let layout = Layout::new(&find("overlap-two-tables").unwrap().workload().workload);
+    let vpns: BTreeSet<u64> = (0..16).map(|index| layout.vpn(index)).collect();
+    assert_eq!(vpns.len(), 16);
+    assert_eq!(layout.spans().count(), 2);
+    assert!(layout.spans().all(|span| vpns.contains(&(span.end() - 1))));
+}

@@ -1,0 +1,337 @@
+//! What each core of a synthetic workload does next: a stream that depends on the core's own past only.
+
+use std::num::NonZeroU64;
+use std::sync::Arc;
+
+use sim_core::drive::clock::source::{Order, What};
+use sim_core::kernel::op::{Op, OpKind};
+use sim_core::kernel::types::{AccessKind, Mm, Rights, Span, Task};
+use sim_core::world::big::Big;
+use sim_core::world::{Backing, Folio, World};
+
+use crate::synthetic::draw::{Draw, Purpose, Zipf};
+use crate::synthetic::schema::{self, Call, Pattern, StepKind, TABLE_PAGES, Workload};
+
+/// Page number of the first page; the start of a page table.
+const BASE: u64 = 0x10_0000;
+
+/// Where the pages of a working set are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Layout {
+    pages: u64,
+    tables: u64,
+    table_pages: u64,
+}
+
+impl Layout {
+    pub(super) fn new(workload: &Workload) -> Layout {
+        Layout {
+            pages: u64::from(workload.pages.get_ref().get()),
+            tables: u64::from(workload.page_tables.get_ref().get()),
+            table_pages: workload.table_pages(),
+        }
+    }
+
+    /// The page number of the `index`-th page.
+    pub(super) fn vpn(&self, index: u64) -> u64 {
+        BASE + index / self.table_pages * TABLE_PAGES + index % self.table_pages
+    }
+
+    /// The span under each page table.
+    pub(super) fn spans(&self) -> impl Iterator<Item = Span> + use<> {
+        let pages = self.table_pages;
+        (0..self.tables).map(move |table| Span {
+            first: BASE + table * TABLE_PAGES,
+            pages,
+        })
+    }
+
+    /// Is a page among the first `percent` of 100 under its table?
+    fn among_first(&self, index: u64, percent: u8) -> bool {
+        index % self.table_pages * 100 < u64::from(percent) * self.table_pages
+    }
+
+    /// The page of a rank: the popular ones are dealt out to the tables in turn.
+    fn ranked(&self, rank: u64) -> u64 {
+        rank % self.tables * self.table_pages + rank / self.tables
+    }
+}
+
+/// One of the operations of a thread: when it comes next, or how long it is still held.
+#[derive(Clone, Debug)]
+struct Due {
+    accesses_left: u64,
+    undo: Option<Op>,
+}
+
+/// A thread that accesses memory and makes calls in between.
+pub(super) struct User {
+    layout: Layout,
+    spec: schema::User,
+    zipf: Option<Arc<Zipf>>,
+    operations: Arc<[schema::Operation]>,
+    due: Vec<Due>,
+    cursor: u64,
+    accesses: Draw,
+    calls: Draw,
+}
+
+impl User {
+    pub(super) fn new(workload: &Workload, zipf: Option<Arc<Zipf>>, seed: u64, core: u16) -> User {
+        let layout = Layout::new(workload);
+        let mut calls = Draw::new(seed, Purpose::Operation, core);
+        let cores = u64::from(workload.cores.get_ref().get());
+        User {
+            layout,
+            spec: workload.user.clone(),
+            zipf,
+            operations: workload.operations.clone().into(),
+            due: workload
+                .operations
+                .iter()
+                .map(|operation| Due {
+                    accesses_left: calls.around(1, operation.gap_accesses.get()),
+                    undo: None,
+                })
+                .collect(),
+            cursor: layout.pages * u64::from(core) / cores,
+            accesses: Draw::new(seed, Purpose::Access, core),
+            calls,
+        }
+    }
+
+    /// The next operation, and the cycles of work before it.
+    fn next(&mut self) -> (Op, u64) {
+        let work = self.accesses.around(0, self.spec.gap_cycles);
+        if let Some(index) = self.due.iter().position(|due| due.accesses_left == 0) {
+            return (self.call(index), work);
+        }
+        self.due.iter_mut().for_each(|due| due.accesses_left -= 1);
+        let page = match self.spec.pattern {
+            Pattern::Zipf => {
+                let zipf = self.zipf.as_ref().expect("a zipf workload has its table");
+                self.layout.ranked(zipf.draw(&mut self.accesses))
+            }
+            Pattern::Uniform => self.accesses.below(self.layout.pages),
+            Pattern::Sequential => {
+                self.cursor = (self.cursor + 1) % self.layout.pages;
+                self.cursor
+            }
+        };
+        let written = self.layout.among_first(page, *self.spec.written_percent.get_ref());
+        let store = self.accesses.percent(*self.spec.stores_percent.get_ref()) && written;
+        let kind = if store { AccessKind::Store } else { AccessKind::Load };
+        (Op::access(kind, self.layout.vpn(page)), work)
+    }
+
+    fn call(&mut self, index: usize) -> Op {
+        let operation = &self.operations[index];
+        let gap = operation.gap_accesses.get();
+        if let Some(undo) = self.due[index].undo.take() {
+            self.due[index].accesses_left = self.calls.around(1, gap);
+            return undo;
+        }
+        let pages = operation.span_pages.get_ref().get();
+        let table = self.calls.below(self.layout.tables);
+        let slot = self.calls.below(self.layout.table_pages - pages + 1);
+        let span = Span {
+            first: self.layout.vpn(table * self.layout.table_pages + slot),
+            pages,
+        };
+        let (op, undo) = match operation.call.get_ref() {
+            Call::Mprotect => {
+                let rights = rights_of(operation.rights);
+                let undo = (rights != Rights::READ_WRITE).then(|| Op::mprotect(span, Rights::READ_WRITE));
+                (Op::mprotect(span, rights), undo)
+            }
+            Call::Munmap => (Op::call(OpKind::Munmap, span), Some(mmap(span))),
+            Call::Dontneed => (Op::call(OpKind::Dontneed, span), None),
+            Call::Pageout => (Op::call(OpKind::Pageout, span), None),
+        };
+        self.due[index] = Due {
+            accesses_left: match undo {
+                Some(_) => operation.hold_accesses,
+                None => self.calls.around(1, gap),
+            },
+            undo,
+        };
+        op
+    }
+}
+
+fn rights_of(rights: Option<schema::Rights>) -> Rights {
+    match rights {
+        None | Some(schema::Rights::None) => Rights::NONE,
+        Some(schema::Rights::R) => Rights::READ,
+        Some(schema::Rights::Rw) => Rights::READ_WRITE,
+    }
+}
+
+fn mmap(span: Span) -> Op {
+    Op {
+        rights: Rights::READ_WRITE,
+        ..Op::call(OpKind::Mmap(Backing::Anon), span)
+    }
+}
+
+/// A thread that follows a program.
+pub(super) struct Programmed {
+    /// The operations, and the mean cycles of work before each.
+    ops: Vec<(Op, u64)>,
+    pc: usize,
+    draw: Draw,
+}
+
+impl Programmed {
+    pub(super) fn new(workload: &Workload, program: &schema::Program, seed: u64) -> Programmed {
+        let layout = Layout::new(workload);
+        let mut ops = Vec::new();
+        for step in &program.steps {
+            let span = Span {
+                first: layout.vpn(step.first),
+                pages: step.pages.as_ref().map_or(0, |pages| pages.get_ref().get()),
+            };
+            let gap = workload.user.gap_cycles;
+            let mut each = |kind| ops.extend((span.first..span.end()).map(|vpn| (Op::access(kind, vpn), gap)));
+            let op = match step.what.get_ref() {
+                StepKind::Load => {
+                    each(AccessKind::Load);
+                    continue;
+                }
+                StepKind::Store => {
+                    each(AccessKind::Store);
+                    continue;
+                }
+                StepKind::Work => {
+                    let cycles = step.cycles.map_or(0, NonZeroU64::get);
+                    ops.push((Op::call(OpKind::Other, Span::default()), cycles));
+                    continue;
+                }
+                StepKind::Mprotect => Op::mprotect(span, rights_of(step.rights)),
+                StepKind::Munmap => Op::call(OpKind::Munmap, span),
+                StepKind::Mmap => mmap(span),
+                StepKind::Dontneed => Op::call(OpKind::Dontneed, span),
+                StepKind::Pageout => Op::call(OpKind::Pageout, span),
+            };
+            ops.push((op, gap));
+        }
+        Programmed {
+            ops,
+            pc: 0,
+            draw: Draw::new(seed, Purpose::Access, *program.core.get_ref()),
+        }
+    }
+
+    fn next(&mut self) -> (Op, u64) {
+        let (op, gap) = self.ops[self.pc];
+        self.pc = (self.pc + 1) % self.ops.len();
+        (op, self.draw.around(0, gap))
+    }
+}
+
+/// A user thread.
+pub(super) enum Thread {
+    /// With a pattern.
+    User(Box<User>),
+    /// With a program.
+    Programmed(Box<Programmed>),
+}
+
+impl Thread {
+    /// May it stop here? A program is run to its end, so that its rounds are alike.
+    pub(super) fn between_rounds(&self) -> bool {
+        match self {
+            Thread::User(_) => true,
+            Thread::Programmed(programmed) => programmed.pc == 0,
+        }
+    }
+
+    /// The next operation, and the cycles of work before it.
+    pub(super) fn next(&mut self) -> (Op, u64) {
+        match self {
+            Thread::User(user) => user.next(),
+            Thread::Programmed(programmed) => programmed.next(),
+        }
+    }
+}
+
+/// A kernel thread that reclaims.
+pub(super) struct Reclaimer {
+    layout: Layout,
+    task: Task,
+    mm: Mm,
+    list_pages: u32,
+    lists_per_cycle: u32,
+    lists_done: u32,
+    pause_cycles: u64,
+    hand: u64,
+    draw: Draw,
+}
+
+impl Reclaimer {
+    pub(super) fn new(workload: &Workload, spec: &schema::Reclaim, seed: u64, core: u16, who: (Task, Mm)) -> Reclaimer {
+        Reclaimer {
+            layout: Layout::new(workload),
+            task: who.0,
+            mm: who.1,
+            list_pages: spec.list_pages.get(),
+            lists_per_cycle: spec.lists_per_cycle.get(),
+            lists_done: 0,
+            pause_cycles: spec.pause_cycles,
+            hand: 0,
+            draw: Draw::new(seed, Purpose::Reclaim, core),
+        }
+    }
+
+    /// May it stop here?
+    pub(super) fn between_cycles(&self) -> bool {
+        self.lists_done == 0
+    }
+
+    /// The next shrink list. Its pages are chosen when it begins.
+    pub(super) fn next(&mut self) -> Order {
+        let work = if self.between_cycles() {
+            self.draw.around(self.pause_cycles / 2, self.pause_cycles)
+        } else {
+            0
+        };
+        Order {
+            task: self.task,
+            what: What::Op(Op::call(OpKind::Reclaim(self.mm), Span::default())),
+            not_before: 0,
+            work,
+            tag: 0,
+        }
+    }
+
+    /// Isolates the next present pages that nobody else has isolated.
+    pub(super) fn choose(&mut self, world: &mut Big) {
+        let mut chosen = 0;
+        for _ in 0..self.layout.pages {
+            if chosen == self.list_pages {
+                break;
+            }
+            let vpn = self.layout.vpn(self.hand);
+            self.hand = (self.hand + 1) % self.layout.pages;
+            let Some(page) = world.page(self.mm, vpn) else { continue };
+            let Some(pte) = world.pte(page).present() else { continue };
+            let folio = world.folio(pte.frame);
+            if folio.isolated {
+                continue;
+            }
+            let isolated = Folio {
+                isolated: true,
+                ..folio
+            };
+            world.set_folio(pte.frame, isolated);
+            world.isolate(self.task, page);
+            chosen += 1;
+        }
+    }
+
+    /// A list is done. True if a cycle is, too.
+    pub(super) fn done(&mut self) -> bool {
+        self.lists_done = (self.lists_done + 1) % self.lists_per_cycle;
+        self.between_cycles()
+    }
+}
