@@ -43,9 +43,10 @@ impl Draw {
         }
     }
 
-    /// A number of at least `least` with this mean, evenly spread. Means beyond 2^40 count as that.
+    /// A number of at least `least` with this mean, evenly spread. Beyond 2^40 both count as that: no run is longer.
     pub fn around(&mut self, least: u64, mean: u64) -> u64 {
-        let mean = mean.min(1 << 40).max(least);
+        let least = least.min(1 << 40);
+        let mean = mean.clamp(least, 1 << 40);
         least + self.below(2 * (mean - least) + 1)
     }
 

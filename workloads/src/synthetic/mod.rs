@@ -225,10 +225,13 @@ impl Source for Cores<'_> {
     fn next(&mut self, cpu: Cpu, now: u64) -> Option<Order> {
         self.report(now);
         let over = now >= self.duration_cycles;
+        // Rounds and cycles are finished, unless that would take as long again.
+        let late = now / 2 >= self.duration_cycles;
         let core = usize::from(cpu.0);
         let Some((task, thread)) = self.users.get_mut(core) else {
             let reclaimer = &mut self.reclaimers[core - self.users.len()];
-            return (!over || !reclaimer.between_cycles()).then(|| reclaimer.next());
+            let done = late || (over && reclaimer.between_cycles());
+            return (!done).then(|| reclaimer.next());
         };
         let order = |what, work| Order {
             task: *task,
@@ -240,7 +243,7 @@ impl Source for Cores<'_> {
         if !std::mem::replace(&mut self.loaded[core], true) {
             return Some(order(What::Load(Some(self.mm)), 0));
         }
-        if over && thread.between_rounds() {
+        if late || (over && thread.between_rounds()) {
             return None;
         }
         let (op, work) = thread.next();

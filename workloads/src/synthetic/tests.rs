@@ -80,3 +80,40 @@ fn pages_fill_the_tables_in_order() {
     assert_eq!(layout.spans().count(), 2);
     assert!(layout.spans().all(|span| vpns.contains(&(span.end() - 1))));
 }
+
+#[test]
+fn extreme_values_end_in_time_and_without_a_panic() {
+    let text = find("overlap").unwrap().text;
+    let short = text.replace("duration_cycles = 40_000_000", "duration_cycles = 300_000");
+    let extremes = [
+        ("gap_accesses = 800", "gap_accesses = 9223372036854775807"),
+        ("hold_accesses = 20", "hold_accesses = 9223372036854775807"),
+        ("gap_cycles = 400", "gap_cycles = 9223372036854775807"),
+        ("pause_cycles = 100_000", "pause_cycles = 9223372036854775807"),
+        (
+            "pause_cycles = 100_000",
+            "pause_cycles = 0\n[[program]]\ncore = 0\nsteps = [{ do = \"work\", cycles = 9223372036854775807 }]",
+        ),
+        ("lists_per_cycle = 1", "lists_per_cycle = 4294967295"),
+        ("list_pages = 32", "list_pages = 4294967295"),
+        ("cores = 6", "cores = 1"),
+        ("stores_percent = 20", "stores_percent = 100"),
+        ("zipf_s = 0.6", "zipf_s = 4.0"),
+        ("span_pages = 1", "span_pages = 64"),
+    ];
+    let machine = crate::machines::machine("skx_2s").unwrap();
+    for (from, to) in extremes {
+        let workload = Synthetic::parse("x.toml", &short.replace(from, to)).expect(to);
+        for policy in sim_core::policy::POLICIES {
+            let on = Conditions {
+                policy,
+                era: &sim_core::kernel::era::ERAS[0],
+                profile: &machine.profile(),
+                profile_input: &workload.input,
+                seed: u64::MAX,
+                run_ahead: RunAhead::Upto(u64::MAX),
+            };
+            workload.run(&on, &mut |_| ()).expect("it fits");
+        }
+    }
+}
