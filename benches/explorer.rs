@@ -17,10 +17,7 @@ fn seed(c: &mut Criterion) {
     let mut group = c.benchmark_group("explore-seed");
     group.sample_size(10);
     for policy in POLICIES {
-        let race = Race {
-            scenario: &scenario,
-            setting: setting(policy, "v4.13"),
-        };
+        let race = Race { scenario: &scenario, setting: setting(policy, "v4.13") };
         group.bench_function(policy.name, |b| b.iter(|| search(&race, usize::MAX)));
     }
     group.finish();

@@ -9,8 +9,5 @@ use sim_core::policy::PolicyInfo;
 /// # Panics
 /// If the era is not registered.
 pub fn setting(policy: &PolicyInfo, era: &str) -> Setting {
-    Setting {
-        policy: policy.strategy,
-        era: *era::find(era).expect("a registered era"),
-    }
+    Setting { policy: policy.strategy, era: *era::find(era).expect("a registered era") }
 }

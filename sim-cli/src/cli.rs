@@ -65,11 +65,7 @@ pub(crate) struct ClockArgs {
 
 impl ClockArgs {
     pub(crate) fn run_ahead(&self) -> RunAhead {
-        if self.no_run_ahead {
-            RunAhead::Off
-        } else {
-            RunAhead::Upto(self.lookahead.unwrap_or(u64::MAX))
-        }
+        if self.no_run_ahead { RunAhead::Off } else { RunAhead::Upto(self.lookahead.unwrap_or(u64::MAX)) }
     }
 }
 
@@ -139,9 +135,7 @@ pub(crate) enum Listing {
 }
 
 fn policies() -> impl TypedValueParser<Value = &'static PolicyInfo> {
-    let values = POLICIES
-        .iter()
-        .map(|p| PossibleValue::new(p.name).aliases(p.aliases).help(p.summary));
+    let values = POLICIES.iter().map(|p| PossibleValue::new(p.name).aliases(p.aliases).help(p.summary));
     PossibleValuesParser::new(values).map(|name| policy::find(&name).expect("a value of the registry"))
 }
 
@@ -166,9 +160,7 @@ mod tests {
         for policy in POLICIES {
             for name in policy.aliases.iter().chain([&policy.name]) {
                 let cli = Cli::try_parse_from(["mmusim", "compare", "--policy", name]).expect(name);
-                let Command::Compare(args) = cli.command else {
-                    panic!("it is compare")
-                };
+                let Command::Compare(args) = cli.command else { panic!("it is compare") };
                 assert_eq!(args.policies[0].name, policy.name);
             }
         }

@@ -42,18 +42,12 @@ pub(crate) struct InText {
 impl Failure {
     /// An error with what was expected.
     pub(crate) fn new(message: impl Into<String>, help: impl Into<String>) -> Failure {
-        Failure::Plain {
-            message: message.into(),
-            help: Some(help.into()),
-        }
+        Failure::Plain { message: message.into(), help: Some(help.into()) }
     }
 
     /// An error of the file system.
     pub(crate) fn io(what: &str, path: &str, error: &std::io::Error) -> Failure {
-        Failure::Plain {
-            message: format!("{what} {path}: {error}"),
-            help: None,
-        }
+        Failure::Plain { message: format!("{what} {path}: {error}"), help: None }
     }
 
     /// An error in a workload.

@@ -29,10 +29,7 @@ pub(crate) fn machine(name: &str) -> Result<Machine, Failure> {
         (stem(name), read.as_str())
     };
     let profile = Profile::parse(name, text).map_err(|e| Failure::profile(e, text))?;
-    Ok(Machine {
-        input: Input::new(stem, text.as_bytes()),
-        profile,
-    })
+    Ok(Machine { input: Input::new(stem, text.as_bytes()), profile })
 }
 
 /// A synthetic workload by name or path.

@@ -27,10 +27,7 @@ const USAGE: u8 = 2;
 fn main() -> ExitCode {
     // Messages are not wrapped: places in files stay greppable, and every terminal wraps on its own.
     let hook = miette::set_hook(Box::new(|_| {
-        let options = miette::MietteHandlerOpts::new()
-            .terminal_links(false)
-            .width(400)
-            .wrap_lines(false);
+        let options = miette::MietteHandlerOpts::new().terminal_links(false).width(400).wrap_lines(false);
         Box::new(options.context_lines(1).build())
     }));
     debug_assert!(hook.is_ok(), "it is set once");

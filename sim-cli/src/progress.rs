@@ -21,11 +21,7 @@ impl Progress {
         let style = ProgressStyle::with_template("{msg} [{bar:40}] {percent:>3}% {eta} left");
         bar.set_style(style.expect("the template is right").progress_chars("=> "));
         bar.set_message(what);
-        Progress {
-            bar,
-            since: Instant::now(),
-            shown: false,
-        }
+        Progress { bar, since: Instant::now(), shown: false }
     }
 
     /// So many cycles are done.

@@ -67,10 +67,7 @@ fn table(comparison: &Comparison) -> String {
     let mut table = plain_table();
     let mut header = vec![Cell::new("")];
     header.extend(
-        comparison
-            .outcomes
-            .iter()
-            .map(|o| Cell::new(policy_title(o.policy)).set_alignment(CellAlignment::Right)),
+        comparison.outcomes.iter().map(|o| Cell::new(policy_title(o.policy)).set_alignment(CellAlignment::Right)),
     );
     table.set_header(header);
     let mut heading = "";
@@ -79,11 +76,7 @@ fn table(comparison: &Comparison) -> String {
             heading = metric.heading;
             table.add_row([heading]);
         }
-        let unit = if metric.unit.is_empty() {
-            String::new()
-        } else {
-            format!(", {}", metric.unit)
-        };
+        let unit = if metric.unit.is_empty() { String::new() } else { format!(", {}", metric.unit) };
         let mut row = vec![Cell::new(format!("  {}{unit}", metric.label))];
         row.extend(comparison.outcomes.iter().map(|outcome| {
             let shown = readable(comparison.value(metric, outcome));
@@ -107,9 +100,7 @@ fn readable(value: Value) -> String {
     if text.is_empty() {
         return "-".to_owned();
     }
-    let (whole, fraction) = text
-        .split_once('.')
-        .map_or((text.as_str(), None), |(w, f)| (w, Some(f)));
+    let (whole, fraction) = text.split_once('.').map_or((text.as_str(), None), |(w, f)| (w, Some(f)));
     let mut shown = String::new();
     for (at, digit) in whole.char_indices() {
         if at > 0 && (whole.len() - at).is_multiple_of(3) {
@@ -147,9 +138,7 @@ fn csv(comparisons: &[Comparison]) -> String {
         for outcome in &comparison.outcomes {
             let provenance = PROVENANCE.iter().map(|p| (p.1)(outcome));
             let values = METRICS.iter().map(|m| comparison.value(m, outcome).to_string());
-            writer
-                .write_record(provenance.chain(values))
-                .expect("every row has the columns of the header");
+            writer.write_record(provenance.chain(values)).expect("every row has the columns of the header");
         }
     }
     let bytes = writer.into_inner().expect("memory is writable");
@@ -202,20 +191,17 @@ impl Serialize for MetricsJson<'_> {
 
 impl<'a> From<&'a Input> for InputJson<'a> {
     fn from(input: &'a Input) -> Self {
-        InputJson {
-            name: &input.name,
-            sha256: &input.sha256,
-        }
+        InputJson { name: &input.name, sha256: &input.sha256 }
     }
 }
 
 fn json(comparisons: &[Comparison]) -> String {
     let comparisons = comparisons.iter().map(|comparison| {
         let baseline = comparison.baseline();
-        let runs = comparison.outcomes.iter().map(|outcome| RunJson {
-            policy: outcome.policy,
-            metrics: MetricsJson(comparison, outcome),
-        });
+        let runs = comparison
+            .outcomes
+            .iter()
+            .map(|outcome| RunJson { policy: outcome.policy, metrics: MetricsJson(comparison, outcome) });
         ComparisonJson {
             workload: (&baseline.workload).into(),
             profile: (&baseline.profile).into(),
@@ -224,11 +210,7 @@ fn json(comparisons: &[Comparison]) -> String {
             runs: runs.collect(),
         }
     });
-    let document = Document {
-        schema: SCHEMA,
-        version: VERSION,
-        comparisons: comparisons.collect(),
-    };
+    let document = Document { schema: SCHEMA, version: VERSION, comparisons: comparisons.collect() };
     let mut text = serde_json::to_string_pretty(&document).expect("memory is writable");
     text.push('\n');
     text

@@ -72,11 +72,7 @@ fn table() {
 
 #[test]
 fn without_a_subject_it_shows_the_built_in_ones() {
-    mmusim(&["compare"])
-        .assert()
-        .success()
-        .stdout(contains("overlap on skx_2s, era v4.13, seed 1"))
-        .stderr("");
+    mmusim(&["compare"]).assert().success().stdout(contains("overlap on skx_2s, era v4.13, seed 1")).stderr("");
 }
 
 #[test]
@@ -124,14 +120,7 @@ fn same_bytes_whatever_the_run_ahead() {
 #[test]
 fn a_policy_asked_for_twice_runs_once() {
     let (_directory, path) = tight();
-    let names = [
-        "--policy",
-        "patched",
-        "--policy",
-        "pending-flag",
-        "--policy",
-        "immediate",
-    ];
+    let names = ["--policy", "patched", "--policy", "pending-flag", "--policy", "immediate"];
     let csv = stdout(&[&["compare", &path, "--format", "csv"], &names[..]].concat());
     assert_eq!(csv.lines().count(), 3);
 }

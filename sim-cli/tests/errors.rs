@@ -44,77 +44,43 @@ fn unknown_names_list_the_known() {
     expect(&["compare", "--era", "v9"], &["'v9'", "v4.13", "v6.18"]);
     expect(&["list", "nope"], &["'nope'", "policies"]);
     expect(&["compare", "--seed", "x"], &["'x'", "--seed"]);
-    expect(
-        &["compare", "--lookahead", "1", "--no-run-ahead"],
-        &["cannot be used with"],
-    );
+    expect(&["compare", "--lookahead", "1", "--no-run-ahead"], &["cannot be used with"]);
 }
 
 #[test]
 fn files_that_are_no_workload() {
-    expect(
-        &["compare", "/nonexistent/x.toml"],
-        &["no workload `/nonexistent/x.toml`", "no such file"],
-    );
+    expect(&["compare", "/nonexistent/x.toml"], &["no workload `/nonexistent/x.toml`", "no such file"]);
     expect(&["compare", "/tmp"], &["/tmp is a directory", "expected a file"]);
     let (_directory, binary) = file("b.toml", b"name = 1\n\xff\xfe\x00");
-    expect(
-        &["compare", &binary],
-        &["b.toml:2: not text", "expected a workload in TOML"],
-    );
+    expect(&["compare", &binary], &["b.toml:2: not text", "expected a workload in TOML"]);
     let (_directory, empty) = file("e.toml", b"");
     expect(&["compare", &empty], &["e.toml:1", "missing field `name`"]);
     let (_directory, unread) = file("p.toml", b"[machine]\nghz = 1\n");
-    expect(
-        &["compare", "--profile", &unread],
-        &["p.toml:1:1: missing field `sockets`"],
-    );
+    expect(&["compare", "--profile", &unread], &["p.toml:1:1: missing field `sockets`"]);
 }
 
 #[test]
 fn mistakes_in_a_workload_name_the_line_and_the_keys() {
     let (_directory, path) = overlap_with("gap_cycles", "gap_cycels");
-    expect(
-        &["compare", &path],
-        &["mine.toml:17:1", "unknown field `gap_cycels`", "`gap_cycles`"],
-    );
+    expect(&["compare", &path], &["mine.toml:17:1", "unknown field `gap_cycels`", "`gap_cycles`"]);
     let (_directory, path) = overlap_with("pages = 64", "pages = = 64");
     expect(&["compare", &path], &["mine.toml:8:"]);
     let (_directory, path) = overlap_with("cores = 6", "cores = \"six\"");
-    expect(
-        &["compare", &path],
-        &[
-            "mine.toml:7:9",
-            "invalid type: string \"six\"",
-            "expected a nonzero u16",
-        ],
-    );
+    expect(&["compare", &path], &["mine.toml:7:9", "invalid type: string \"six\"", "expected a nonzero u16"]);
     let (_directory, path) = overlap_with("page_tables = 1", "page_tables = 5");
-    expect(
-        &["compare", &path],
-        &["mine.toml:9:15", "expected a divisor of pages (64)"],
-    );
+    expect(&["compare", &path], &["mine.toml:9:15", "expected a divisor of pages (64)"]);
     let (_directory, path) = overlap_with("profile = \"skx_2s\"", "profile = \"skx\"");
     expect(&["compare", &path], &["mine.toml:5:11", "unknown `skx`", "skx_2s"]);
 }
 
 #[test]
 fn machines_that_do_not_fit() {
-    expect(
-        &["compare", "overlap", "--profile", "zen5_vm"],
-        &["needs 7 CPUs", "at most the 2"],
-    );
-    expect(
-        &["compare", "overlap", "--profile", "kunpeng920_2s"],
-        &["none_for_tlb", "--profile"],
-    );
+    expect(&["compare", "overlap", "--profile", "zen5_vm"], &["needs 7 CPUs", "at most the 2"]);
+    expect(&["compare", "overlap", "--profile", "kunpeng920_2s"], &["none_for_tlb", "--profile"]);
 }
 
 #[test]
 fn places_that_cannot_be_written() {
-    expect(
-        &["compare", "-o", "/nonexistent/x.csv"],
-        &["/nonexistent/x.csv", "does not exist"],
-    );
+    expect(&["compare", "-o", "/nonexistent/x.csv"], &["/nonexistent/x.csv", "does not exist"]);
     expect(&["compare", "-o", "/tmp"], &["/tmp is a directory"]);
 }

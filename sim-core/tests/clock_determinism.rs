@@ -53,9 +53,7 @@ impl Random {
         };
         Random {
             streams: (0..u64::from(cpus)).map(stream).collect(),
-            left: (0..cpus)
-                .map(|cpu| if cpu == 0 { orders / 10 } else { orders })
-                .collect(),
+            left: (0..cpus).map(|cpu| if cpu == 0 { orders / 10 } else { orders }).collect(),
             favourites: vec![[0, 1, 2]; usize::from(cpus)],
             undo: vec![None; usize::from(cpus)],
             reclaim: stream(1 << 20),
@@ -64,15 +62,9 @@ impl Random {
 
     /// A call, and the one that takes it back a little later, if it needs one.
     fn call(rng: &mut ChaCha8Rng) -> (Op, Option<Op>) {
-        let span = Span {
-            first: any_page(rng),
-            pages: 1 + below(rng, 4),
-        };
+        let span = Span { first: any_page(rng), pages: 1 + below(rng, 4) };
         let protect = |rights| (Op::mprotect(span, rights), Some(Op::mprotect(span, Rights::READ_WRITE)));
-        let map = Op {
-            rights: Rights::READ_WRITE,
-            ..Op::call(OpKind::Mmap(Backing::SharedFile), span)
-        };
+        let map = Op { rights: Rights::READ_WRITE, ..Op::call(OpKind::Mmap(Backing::SharedFile), span) };
         match below(rng, 8) {
             0..2 => protect(Rights::READ),
             2..4 => protect(Rights::NONE),
@@ -89,13 +81,7 @@ impl Source for Random {
         let cpus = self.left.len() as u64;
         self.left[n] = self.left[n].checked_sub(1)?;
         let rng = &mut self.streams[n];
-        let order = |op, work| Order {
-            task: Task(cpu.0),
-            what: What::Op(op),
-            not_before: 0,
-            work,
-            tag: 0,
-        };
+        let order = |op, work| Order { task: Task(cpu.0), what: What::Op(op), not_before: 0, work, tag: 0 };
         if n == 0 {
             // kswapd: the pages are chosen when the list begins.
             let op = Op::call(OpKind::Reclaim(MM), Span::default());
@@ -135,10 +121,7 @@ impl Source for Random {
             let Some(pte) = world.pte(page).present() else { continue };
             let folio = world.folio(pte.frame);
             if !folio.isolated {
-                let isolated = Folio {
-                    isolated: true,
-                    ..folio
-                };
+                let isolated = Folio { isolated: true, ..folio };
                 world.set_folio(pte.frame, isolated);
                 world.isolate(order.task, page);
             }
@@ -167,17 +150,10 @@ fn run(policy: &PolicyInfo, seed: u64, cpus: u16, backing: Backing, run_ahead: R
         }
     }
     for first in [0, 512] {
-        let vma = Vma {
-            mapped: true,
-            rights: Rights::READ_WRITE,
-            backing,
-        };
+        let vma = Vma { mapped: true, rights: Rights::READ_WRITE, backing };
         world.map(MM, Span { first, pages: PAGES }, vma);
     }
-    let setting = Setting {
-        policy: policy.strategy,
-        era: ERAS[seed as usize % ERAS.len()],
-    };
+    let setting = Setting { policy: policy.strategy, era: ERAS[seed as usize % ERAS.len()] };
     let source = Random::new(seed, cpus, 3_000);
     let mut clock = Clock::new(world, source, setting, &profile, run_ahead).expect("priced");
     clock.stats.flush_lines = Some(Vec::new());
@@ -187,11 +163,7 @@ fn run(policy: &PolicyInfo, seed: u64, cpus: u16, backing: Backing, run_ahead: R
     let page = |vpn| {
         let page = world.page(MM, vpn)?;
         let held: Vec<_> = (0..cpus).map(|cpu| world.tlb_peek(Cpu(cpu), page)).collect();
-        Some(format!(
-            "{vpn}: {:?} {:?} {held:?}",
-            world.pte(page),
-            world.promise(page)
-        ))
+        Some(format!("{vpn}: {:?} {:?} {held:?}", world.pte(page), world.promise(page)))
     };
     let left = Left {
         end_cycles,
@@ -232,12 +204,7 @@ fn agree(policy: &PolicyInfo, backing: Backing, cpus: u16, seeds: std::ops::Rang
         }
         sum.turns_off += turns_off;
         sum.violations += off.stats.violations.values().sum::<u64>();
-        sum.windows += off
-            .stats
-            .windows
-            .values()
-            .map(|w| w.lengths_cycles.len())
-            .sum::<usize>();
+        sum.windows += off.stats.windows.values().map(|w| w.lengths_cycles.len()).sum::<usize>();
         sum.faults += off.stats.faults;
         sum.flushes += off.stats.flushes.values().sum::<u64>();
     }
@@ -251,10 +218,7 @@ fn agree_for_each_policy(backing: Backing) {
             let sum = agree(policy, backing, cpus, 0..seeds);
             println!("{} {backing:?} {cpus} CPUs: {sum:?}", policy.name);
             assert!(sum.faults > 0 && sum.flushes > 0, "{sum:?}");
-            assert!(
-                20 * sum.turns_ahead < 19 * sum.turns_off,
-                "run-ahead saves events: {sum:?}"
-            );
+            assert!(20 * sum.turns_ahead < 19 * sum.turns_off, "run-ahead saves events: {sum:?}");
         }
     }
 }

@@ -40,10 +40,7 @@ fn hits_and_walks() {
     let p = prime_profile();
     let machine = filled(&p, &[0], &[span(0, 16)]);
     // Pages 0, 3 and 6 share a set of the first level, which has two ways.
-    let cycles = accesses(
-        machine,
-        &[load(0), load(0), load(8), load(3), load(6), load(0), load(0)],
-    );
+    let cycles = accesses(machine, &[load(0), load(0), load(8), load(3), load(6), load(0), load(0)]);
     let dram = p.cache.dram_local_cyc;
     let cold = p.psc.hit_cyc + 4 * dram + hit(&p);
     let cold_leaf = p.psc.hit_cyc + dram + hit(&p);
@@ -58,23 +55,14 @@ fn walks_with_cold_paging_structure_caches_and_warm_lines() {
     let tables: Vec<Span> = (0..5).map(|n| span(n * 512, 16)).collect();
     let machine = filled(&p, &[0], &tables);
     // Four other tables push the first one out of the PDE cache; the PDPTE stays.
-    let cycles = accesses(
-        machine,
-        &[load(0), load(512), load(1024), load(1536), load(2048), load(1)],
-    );
-    assert_eq!(
-        cycles[5],
-        p.psc.hit_cyc + p.cache.l2_cyc + p.tlb.cached_walk_extra_cyc + hit(&p)
-    );
+    let cycles = accesses(machine, &[load(0), load(512), load(1024), load(1536), load(2048), load(1)]);
+    assert_eq!(cycles[5], p.psc.hit_cyc + p.cache.l2_cyc + p.tlb.cached_walk_extra_cyc + hit(&p));
 
     // INVLPG empties all of them.
     let machine = filled(&p, &[0], &[span(0, 16)]);
     let cycles = accesses(machine, &[load(0), Op::mprotect(span(0, 1), Rights::READ), load(1)]);
     let uppers = 3 * p.cache.l2_cyc;
-    assert_eq!(
-        cycles[2],
-        p.psc.hit_cyc + uppers + p.tlb.cached_walk_extra_cyc + hit(&p)
-    );
+    assert_eq!(cycles[2], p.psc.hit_cyc + uppers + p.tlb.cached_walk_extra_cyc + hit(&p));
 }
 
 #[test]
@@ -147,11 +135,9 @@ fn of_target(p: &Profile, cpu: u16) -> (u64, u64, u64) {
         8 | 1 => (enqueue, ipi.delivery_same_cyc, ack),
         // No key: the same die plus what the line travels farther.
         2 | 3 => (enqueue + farther, ipi.delivery_die_cyc.unwrap(), ack + farther),
-        4..=7 => (
-            ipi.csd_enqueue_remote_cyc.unwrap(),
-            ipi.delivery_remote_cyc.unwrap(),
-            ipi.ack_read_remote_cyc.unwrap(),
-        ),
+        4..=7 => {
+            (ipi.csd_enqueue_remote_cyc.unwrap(), ipi.delivery_remote_cyc.unwrap(), ipi.ack_read_remote_cyc.unwrap())
+        }
         _ => unreachable!("not a target of these tests"),
     }
 }
@@ -270,10 +256,7 @@ fn a_contended_ptl_is_handed_over() {
 fn a_contended_mmap_lock_is_handed_over() {
     let p = prime_profile();
     let l1 = p.cache.l1_cyc;
-    for (other, handoff) in [
-        (1, p.kernel.spin_handoff_same_cyc),
-        (4, p.kernel.spin_handoff_remote_cyc.unwrap()),
-    ] {
+    for (other, handoff) in [(1, p.kernel.spin_handoff_same_cyc), (4, p.kernel.spin_handoff_remote_cyc.unwrap())] {
         let mut machine = Machine::new(&p, &[0, other]);
         let call = Op::mprotect(span(0, 1), Rights::READ);
         machine.plays(0, [order(0, call)]);
@@ -300,11 +283,7 @@ fn interrupted(p: &Profile, waiting: Order) -> (u64, u64) {
 }
 
 fn idle(not_before: u64, work: u64) -> Order {
-    Order {
-        not_before,
-        work,
-        ..order(1, Op::call(OpKind::Other, span(0, 0)))
-    }
+    Order { not_before, work, ..order(1, Op::call(OpKind::Other, span(0, 0))) }
 }
 
 #[test]

@@ -143,10 +143,7 @@ fn a_right_given_back_binds_others_as_late_as_one_taken_away() {
         machine.plays(1, [order(1, load(0))]);
         machine.plays(1, again.map(|again| at(again, order(1, load(0)))));
         let protect = |rights| order(2, Op::mprotect(Span::page(0), rights));
-        machine.plays(
-            2,
-            [at(RECLAIM + 5_000, protect(Rights::NONE)), protect(Rights::READ_WRITE)],
-        );
+        machine.plays(2, [at(RECLAIM + 5_000, protect(Rights::NONE)), protect(Rights::READ_WRITE)]);
         machine.run_ahead(run_ahead)
     };
     // mprotect gives when it has the lock: the window closes, and CPU 1 does not know yet.
@@ -159,11 +156,7 @@ fn a_right_given_back_binds_others_as_late_as_one_taken_away() {
             let stats = run(Some(again), run_ahead).stats;
             let windows = &stats.windows[&Class::Permission];
             assert_eq!(windows.lengths_cycles.len(), 1);
-            assert_eq!(
-                (stats.violations[&Class::Permission], windows.used),
-                (broken, broken),
-                "{again}"
-            );
+            assert_eq!((stats.violations[&Class::Permission], windows.used), (broken, broken), "{again}");
         }
     }
 }

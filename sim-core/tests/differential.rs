@@ -44,9 +44,7 @@ fn play<W: World>(
         match choice.what {
             0 if world.interrupt_pending(cpu) && !stack.in_interrupt() => stack.push(Frame::new(Path::Irq)),
             1 => {
-                let page = world
-                    .page(Mm(0), scenario.vpn(choice.page))
-                    .expect("a page of the scenario");
+                let page = world.page(Mm(0), scenario.vpn(choice.page)).expect("a page of the scenario");
                 if world.tlb_peek(cpu, page).is_some() {
                     world.tlb_forget(cpu, page);
                 }
@@ -62,10 +60,7 @@ fn play<W: World>(
             _ => {}
         }
         let in_operation = stack.frames()[0].path != Path::Irq;
-        let who = Actor {
-            cpu,
-            task: Task(choice.cpu),
-        };
+        let who = Actor { cpu, task: Task(choice.cpu) };
         let progress = setting.advance(world, &mut recorder, who, stack);
         if !matches!(progress, Progress::Blocked(_)) && stack.is_empty() && in_operation {
             pcs[n] += 1;
@@ -76,39 +71,16 @@ fn play<W: World>(
 }
 
 fn big(scenario: &Scenario) -> Big {
-    let mut big = Big::new(
-        &prime_profile(),
-        scenario.programs.len() as u16,
-        u32::from(scenario.pages) * 2,
-    );
+    let mut big = Big::new(&prime_profile(), scenario.programs.len() as u16, u32::from(scenario.pages) * 2);
     let mm = big.add_mm();
     for n in 0..scenario.pages {
-        let vma = Vma {
-            mapped: true,
-            rights: Rights::READ_WRITE,
-            backing: Backing::Anon,
-        };
+        let vma = Vma { mapped: true, rights: Rights::READ_WRITE, backing: Backing::Anon };
         big.map(mm, Span::page(scenario.vpn(n)), vma);
         let page = big.populate(mm, scenario.vpn(n));
         let frame = big.alloc_frame().expect("two frames a page");
         assert_eq!((page, frame), (Page(u32::from(n)), FrameNo(u32::from(n))));
-        big.set_folio(
-            frame,
-            Folio {
-                allocated: true,
-                lru: true,
-                anon: true,
-                dirty: true,
-                ..Folio::default()
-            },
-        );
-        let pte = Present {
-            frame,
-            writable: true,
-            dirty: scenario.dirty,
-            accessed: false,
-            protnone: false,
-        };
+        big.set_folio(frame, Folio { allocated: true, lru: true, anon: true, dirty: true, ..Folio::default() });
+        let pte = Present { frame, writable: true, dirty: scenario.dirty, accessed: false, protnone: false };
         big.pte_xchg(page, Pte::Present(pte));
     }
     for n in 0..scenario.programs.len() {
@@ -128,29 +100,16 @@ fn program(rng: &mut ChaCha8Rng, scenario: &Scenario, cpu: usize) -> Vec<Op> {
     (0..length)
         .map(|_| {
             let vpn = scenario.vpn(below(u32::from(scenario.pages)) as u8);
-            let pages = if scenario.pages_per_table > 1 {
-                1 + u64::from(below(2))
-            } else {
-                1
-            };
-            let span = Span {
-                first: vpn,
-                pages: pages.min(u64::from(scenario.pages_per_table) - vpn % 512),
-            };
+            let pages = if scenario.pages_per_table > 1 { 1 + u64::from(below(2)) } else { 1 };
+            let span = Span { first: vpn, pages: pages.min(u64::from(scenario.pages_per_table) - vpn % 512) };
             if cpu == 0 {
                 return Op::call(OpKind::Reclaim(Mm(0)), span);
             }
             match below(10) {
                 0..3 => Op::access(AccessKind::Store, vpn),
                 3..5 => Op::access(AccessKind::Load, vpn),
-                5 => Op::mprotect(
-                    span,
-                    [Rights::READ, Rights::NONE, Rights::READ_WRITE][below(3) as usize],
-                ),
-                6 => Op {
-                    rights: Rights::READ_WRITE,
-                    ..Op::call(OpKind::Mmap(Backing::Anon), span)
-                },
+                5 => Op::mprotect(span, [Rights::READ, Rights::NONE, Rights::READ_WRITE][below(3) as usize]),
+                6 => Op { rights: Rights::READ_WRITE, ..Op::call(OpKind::Mmap(Backing::Anon), span) },
                 7 if scenario.pages_per_table == 1 => Op::mremap(span, scenario.vpn(1 - u8::from(vpn != 0))),
                 8 => Op::call([OpKind::Munmap, OpKind::Dontneed][below(2) as usize], span),
                 _ => Op::call(OpKind::Pageout, span),
@@ -178,10 +137,7 @@ fn ten_thousand_schedules_agree_for_each_policy() {
                     page: (rng.next_u32() % 2) as u8,
                 })
                 .collect();
-            let setting = Setting {
-                policy: policy.strategy,
-                era: ERAS[seed as usize % ERAS.len()],
-            };
+            let setting = Setting { policy: policy.strategy, era: ERAS[seed as usize % ERAS.len()] };
             let mut small = Small::new(&scenario);
             let done = |world: &mut Small<'_>, cpu| world.program_advance(cpu);
             let in_small = play(&mut small, &setting, &scenario, &choices, |_, _, _| {}, done);
@@ -192,20 +148,9 @@ fn ten_thousand_schedules_agree_for_each_policy() {
             violations += in_small.violations.len();
             finished += usize::from((0..4).all(|cpu| small.program_op(Cpu(cpu)).is_none()));
         }
-        println!(
-            "{}: {acts} acts, {violations} violations, {finished} schedules ran to the end",
-            policy.name
-        );
-        assert!(
-            acts as u64 > SCHEDULES * 50,
-            "{}: the schedules do something",
-            policy.name
-        );
-        assert!(
-            finished as u64 > SCHEDULES / 20,
-            "{}: {finished} schedules end",
-            policy.name
-        );
+        println!("{}: {acts} acts, {violations} violations, {finished} schedules ran to the end", policy.name);
+        assert!(acts as u64 > SCHEDULES * 50, "{}: the schedules do something", policy.name);
+        assert!(finished as u64 > SCHEDULES / 20, "{}: {finished} schedules end", policy.name);
         // The lost update of the flag is too rare for chance; the explorer finds it.
         match policy.name {
             "batched" => assert!(violations > 0, "chance alone finds the race of {}", policy.name),

@@ -36,13 +36,7 @@ fn setting(policy: &str, era: &str) -> Setting {
 }
 
 fn explore(scenario: &Scenario, policy: &str, era: &str) -> Outcome<Move> {
-    search(
-        &Race {
-            scenario,
-            setting: setting(policy, era),
-        },
-        STATES,
-    )
+    search(&Race { scenario, setting: setting(policy, era) }, STATES)
 }
 
 fn assert_never(scenario: &Scenario, policy: &str, era: &str) {
@@ -56,10 +50,7 @@ fn assert_never(scenario: &Scenario, policy: &str, era: &str) {
 }
 
 fn witness(scenario: &Scenario, policy: &str, era: &str) -> Witness {
-    let race = Race {
-        scenario,
-        setting: setting(policy, era),
-    };
+    let race = Race { scenario, setting: setting(policy, era) };
     match search(&race, STATES).verdict {
         Verdict::Sometimes(moves) => Witness::replay(&race, &moves),
         other => panic!("{} under {policy}: {other:?}", scenario.name),
@@ -76,31 +67,17 @@ fn the_unpatched_kernel_has_the_race_of_the_changelog() {
     for era in ["v4.13", "v6.18"] {
         let witness = witness(&changelog(), "unpatched", era);
         let (t, user, op) = (Cpu(0), Cpu(1), Cpu(2));
-        let cached = witness
-            .lines
-            .iter()
-            .position(|l| l.cpu == user)
-            .expect("the user fills its TLB");
+        let cached = witness.lines.iter().position(|l| l.cpu == user).expect("the user fills its TLB");
         let clear = witness.position(t, "R4.4a").expect("reclaim clears the PTE");
         let unlock = witness.position(t, "R4.11").expect("reclaim drops the PTL");
         let look = witness.position(op, "M6").expect("mprotect looks at the PTE");
         let last = witness.lines.len() - 1;
-        assert!(
-            cached < clear && clear < unlock && unlock < look && look < last,
-            "{witness}"
-        );
+        assert!(cached < clear && clear < unlock && unlock < look && look < last, "{witness}");
         assert_eq!(witness.lines[last].cpu, user, "{witness}");
         assert_eq!(witness.position(op, "X3"), None, "mprotect flushes nothing\n{witness}");
-        assert_eq!(
-            witness.position(t, "X3"),
-            None,
-            "the reclaim flush comes too late\n{witness}"
-        );
+        assert_eq!(witness.position(t, "X3"), None, "the reclaim flush comes too late\n{witness}");
         let violation = witness.violation.expect("a witness ends in a violation");
-        assert_eq!(
-            (violation.class, violation.kind),
-            (Class::Permission, AccessKind::Store)
-        );
+        assert_eq!((violation.class, violation.kind), (Class::Permission, AccessKind::Store));
     }
 }
 
@@ -116,13 +93,7 @@ fn no_other_policy_has_it_under_one_page_table() {
 #[test]
 fn one_cpu_besides_the_reclaimer_is_enough() {
     let scenario = Scenario::new("one", 1, 1, &[&[reclaim(0)], &[store(0), read_only(0), store(0)]]);
-    assert_eq!(
-        witness(&scenario, "unpatched", "v4.13")
-            .violation
-            .expect("violation")
-            .cpu,
-        Cpu(1)
-    );
+    assert_eq!(witness(&scenario, "unpatched", "v4.13").violation.expect("violation").cpu, Cpu(1));
     assert_never(&scenario, "patched", "v4.13");
 }
 
@@ -141,22 +112,13 @@ fn munmap_has_the_race_too() {
 fn a_clean_translation_traps_on_its_first_store() {
     // The promise reclaim batching was built on: a store through a cached clean entry translates again.
     let programs: &[&[Op]] = &[&[reclaim(0)], &[load(0), store(0)], &[read_only(0)]];
-    let scenario = Scenario {
-        dirty: false,
-        ..Scenario::new("clean", 1, 1, programs)
-    };
+    let scenario = Scenario { dirty: false, ..Scenario::new("clean", 1, 1, programs) };
     assert_never(&scenario, "batched", "v4.13");
-    let dirty = Scenario {
-        dirty: true,
-        ..scenario.clone()
-    };
+    let dirty = Scenario { dirty: true, ..scenario.clone() };
     witness(&dirty, "batched", "v4.13");
     let mut weak = setting("batched", "v4.13");
     weak.era.dirty_assist = false;
-    let race = Race {
-        scenario: &scenario,
-        setting: weak,
-    };
+    let race = Race { scenario: &scenario, setting: weak };
     assert!(
         matches!(search(&race, STATES).verdict, Verdict::Sometimes(_)),
         "without the dirty assist the store goes through"
@@ -166,16 +128,7 @@ fn a_clean_translation_traps_on_its_first_store() {
 /// B2: one operation flushes and clears the flag under the PTL of table A, while reclaim sets it under that of B.
 fn two_tables(tables: u8) -> Scenario {
     let (a, b) = if tables == 2 { (0, 512) } else { (0, 1) };
-    Scenario::new(
-        "b2",
-        2,
-        tables,
-        &[
-            &[reclaim(a), reclaim(b)],
-            &[store(b), store(b)],
-            &[read_only(a), read_only(b)],
-        ],
-    )
+    Scenario::new("b2", 2, tables, &[&[reclaim(a), reclaim(b)], &[store(b), store(b)], &[read_only(a), read_only(b)]])
 }
 
 #[test]
@@ -198,10 +151,7 @@ fn one_page_table_hides_the_lost_update() {
 fn a_race_nobody_runs_is_reported_as_vacuous() {
     let scenario = Scenario::new("nobody stores", 1, 1, &[&[reclaim(0)], &[store(0)], &[read_only(0)]]);
     let outcome = explore(
-        &Scenario {
-            programs: vec![vec![reclaim(0)], vec![], vec![read_only(0)]],
-            ..scenario
-        },
+        &Scenario { programs: vec![vec![reclaim(0)], vec![], vec![read_only(0)]], ..scenario },
         "batched",
         "v4.13",
     );

@@ -32,39 +32,20 @@ impl Machine {
 
 macro_rules! machine {
     ($name:literal, $summary:literal) => {
-        Machine {
-            name: $name,
-            summary: $summary,
-            text: include_str!(concat!("../machines/", $name, ".toml")),
-        }
+        Machine { name: $name, summary: $summary, text: include_str!(concat!("../machines/", $name, ".toml")) }
     };
 }
 
 /// All machines, by name.
 pub static MACHINES: &[Machine] = &[
-    machine!(
-        "clx_ap_9242",
-        "Cascade Lake-AP, 2 x 48 cores x 2 threads in 4 dies, x2APIC"
-    ),
-    machine!(
-        "hsw_ep_2s16",
-        "Haswell-EP, 2 x 8 cores x 2 threads; LATR's small machine"
-    ),
+    machine!("clx_ap_9242", "Cascade Lake-AP, 2 x 48 cores x 2 threads in 4 dies, x2APIC"),
+    machine!("hsw_ep_2s16", "Haswell-EP, 2 x 8 cores x 2 threads; LATR's small machine"),
     machine!("icx_8358_2s", "Ice Lake-SP 8358, 2 x 32 cores x 2 threads"),
-    machine!(
-        "ivb_ex_8s120",
-        "Ivy Bridge-EX, 8 x 15 cores x 2 threads; LATR's large machine"
-    ),
+    machine!("ivb_ex_8s120", "Ivy Bridge-EX, 8 x 15 cores x 2 threads; LATR's large machine"),
     machine!("kunpeng920_2s", "Kunpeng 920 (arm64), 2 x 64 cores, broadcast TLBI"),
     machine!("milan_36c", "AMD Milan, 36 cores x 2 threads in 6 dies, INVLPGB"),
-    machine!(
-        "skx_2s",
-        "Skylake-SP, 2 x 26 cores x 2 threads, xAPIC, page-table isolation"
-    ),
-    machine!(
-        "spr_8468v_2s",
-        "Sapphire Rapids 8468V, 2 x 48 cores x 2 threads in 8 dies"
-    ),
+    machine!("skx_2s", "Skylake-SP, 2 x 26 cores x 2 threads, xAPIC, page-table isolation"),
+    machine!("spr_8468v_2s", "Sapphire Rapids 8468V, 2 x 48 cores x 2 threads in 8 dies"),
     machine!("zen5_vm", "AMD Zen 5 virtual machine, 2 CPUs; the recorded traces"),
 ];
 
@@ -131,10 +112,7 @@ mod tests {
         let die = Distance::Die;
         assert_eq!(Some(milan.csd_enqueue_cycles(die)), milan.ipi.csd_enqueue_remote_cyc);
         assert_eq!(Some(milan.ack_read_cycles(die)), milan.ipi.ack_read_remote_cyc);
-        assert_eq!(
-            Some(milan.spin_handoff_cycles(die)),
-            milan.kernel.spin_handoff_remote_cyc
-        );
+        assert_eq!(Some(milan.spin_handoff_cycles(die)), milan.kernel.spin_handoff_remote_cyc);
     }
 
     #[test]

@@ -27,10 +27,7 @@ impl Input {
         for byte in Sha256::digest(bytes) {
             let _ = write!(sha256, "{byte:02x}");
         }
-        Input {
-            name: name.to_owned(),
-            sha256,
-        }
+        Input { name: name.to_owned(), sha256 }
     }
 }
 
@@ -69,11 +66,7 @@ pub enum Value {
 impl Value {
     /// A quotient, absent if it would divide by 0.
     pub fn quotient(dividend: u64, divisor: u64) -> Value {
-        if divisor == 0 {
-            Value::Absent
-        } else {
-            Value::Quotient(dividend, divisor)
-        }
+        if divisor == 0 { Value::Absent } else { Value::Quotient(dividend, divisor) }
     }
 }
 
@@ -125,13 +118,7 @@ const fn metric(
     unit: &'static str,
     value: fn(&Outcome, Option<&Outcome>) -> Value,
 ) -> Metric {
-    Metric {
-        name,
-        heading,
-        label,
-        unit,
-        value,
-    }
+    Metric { name, heading, label, unit, value }
 }
 
 /// All metrics, in the order of the table.
@@ -212,9 +199,9 @@ fn of_baseline(outcome: &Outcome, baseline: Option<&Outcome>) -> Value {
     };
     let cross = |a: &Outcome, b: &Outcome| a.stats.cycles.total().checked_mul(b.reclaim_cycles);
     match (cross(outcome, baseline), cross(baseline, outcome)) {
-        (Some(ours), Some(theirs)) => ours
-            .checked_mul(100)
-            .map_or(Value::Absent, |percent| Value::quotient(percent, theirs)),
+        (Some(ours), Some(theirs)) => {
+            ours.checked_mul(100).map_or(Value::Absent, |percent| Value::quotient(percent, theirs))
+        }
         _ => Value::Absent,
     }
 }

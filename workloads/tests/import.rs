@@ -20,14 +20,7 @@ fn one(event: &str) -> What {
     let [only] = recording.events[..] else {
         panic!("one event: {recording:?}");
     };
-    let whole = Event {
-        line: 1,
-        time_ns: 3_645_000_000_042,
-        cpu: 1,
-        pid: 24856,
-        tid: 24858,
-        what: only.what,
-    };
+    let whole = Event { line: 1, time_ns: 3_645_000_000_042, cpu: 1, pid: 24856, tid: 24858, what: only.what };
     assert_eq!(only, whole);
     only.what
 }
@@ -41,10 +34,7 @@ fn flushes_faults_and_reclaim() {
     assert_eq!(one(event), flush(33, 0));
     assert_eq!(
         one("exceptions:page_fault_user: address=0x7ff567807e06 ip=0x7ff5677ef7ad error_code=0x17"),
-        What::UserFault {
-            address: 0x7ff5_6780_7e06,
-            error_code: 0x17
-        }
+        What::UserFault { address: 0x7ff5_6780_7e06, error_code: 0x17 }
     );
     for kind in ["memcg", "direct"] {
         let begin = format!("vmscan:mm_vmscan_{kind}_reclaim_begin: order=0 gfp_flags=GFP_A|__GFP_B");
@@ -53,10 +43,7 @@ fn flushes_faults_and_reclaim() {
         assert_eq!(one(&end), What::ReclaimEnd { reclaimed: 46 });
     }
     let write = "vmscan:mm_vmscan_write_folio: page=0x12a627 pfn=0x12a628 flags=RECLAIM_WB_";
-    for (flags, anon, sync) in [
-        ("ANON|RECLAIM_WB_ASYNC", true, false),
-        ("FILE|RECLAIM_WB_SYNC", false, true),
-    ] {
+    for (flags, anon, sync) in [("ANON|RECLAIM_WB_ASYNC", true, false), ("FILE|RECLAIM_WB_SYNC", false, true)] {
         let pfn = 0x0012_a628;
         assert_eq!(one(&format!("{write}{flags}")), What::WriteFolio { pfn, anon, sync });
     }
@@ -88,11 +75,7 @@ fn lists() {
             "vmscan:mm_vmscan_lru_shrink_inactive: {fields} priority=11 \
              flags=RECLAIM_WB_{list}|RECLAIM_WB_ASYNC"
         );
-        let shrunk = ListStats {
-            priority: Some(11),
-            file: Some(file),
-            ..stats
-        };
+        let shrunk = ListStats { priority: Some(11), file: Some(file), ..stats };
         assert_eq!(one(&event), What::ShrinkInactive(shrunk));
     }
 }
@@ -105,11 +88,8 @@ fn switches() {
              prev_state={state} ==> next_comm=swapper/0 next_pid=0 next_prio=-1"
         ))
     };
-    let short = |state: &str| {
-        one(&format!(
-            "sched:sched_switch: kworker/u4:2-ev:24854 [120] {state} ==> swapper/0:0 [-1]"
-        ))
-    };
+    let short =
+        |state: &str| one(&format!("sched:sched_switch: kworker/u4:2-ev:24854 [120] {state} ==> swapper/0:0 [-1]"));
     for (letters, prev_state) in [
         ("R", RunState::Running),
         ("R+", RunState::Running),
@@ -119,11 +99,7 @@ fn switches() {
         ("X", RunState::Other(b'X')),
         ("I", RunState::Other(b'I')),
     ] {
-        let expected = What::Switch {
-            prev: 24854,
-            prev_state,
-            next: 0,
-        };
+        let expected = What::Switch { prev: 24854, prev_state, next: 0 };
         assert_eq!(long(letters), expected, "{letters}");
         assert_eq!(short(letters), expected, "{letters}");
     }
@@ -150,29 +126,16 @@ fn system_calls() {
     }
     assert_eq!(
         enter("munmap: addr: 0x7f0000000000, len: 0x00040000"),
-        What::Enter(Call::Munmap {
-            address: 0x7f00_0000_0000,
-            length: 0x40000,
-        })
+        What::Enter(Call::Munmap { address: 0x7f00_0000_0000, length: 0x40000 })
     );
     assert_eq!(
         enter("mprotect: start: 0x7fc611bb1000, len: 0x00004000, prot: 0x00000001"),
-        What::Enter(Call::Mprotect {
-            start: 0x7fc6_11bb_1000,
-            length: 0x4000,
-            protection: 1,
-        })
+        What::Enter(Call::Mprotect { start: 0x7fc6_11bb_1000, length: 0x4000, protection: 1 })
     );
     for length in ["len_in", "len"] {
         assert_eq!(
-            enter(&format!(
-                "madvise: start: 0x5ee0e740000, {length}: 0x0007f000, behavior: 0x15"
-            )),
-            What::Enter(Call::Madvise {
-                start: 0x05ee_0e74_0000,
-                length: 0x7f000,
-                advice: 21,
-            })
+            enter(&format!("madvise: start: 0x5ee0e740000, {length}: 0x0007f000, behavior: 0x15")),
+            What::Enter(Call::Madvise { start: 0x05ee_0e74_0000, length: 0x7f000, advice: 21 })
         );
     }
     assert_eq!(
@@ -290,10 +253,7 @@ fn the_same_from_everywhere() {
     let compressed = directory.path().join("compressed.perf");
     fs::write(&plain, &text).expect("is written");
     fs::write(&compressed, source.bytes).expect("is written");
-    let bytes = Input::Bytes {
-        name: "bytes".to_owned(),
-        bytes: Cow::Owned(text.clone()),
-    };
+    let bytes = Input::Bytes { name: "bytes".to_owned(), bytes: Cow::Owned(text.clone()) };
     for input in [Input::Path(plain), Input::Path(compressed), bytes] {
         let mut recording = import(input, &Pick::Busiest).expect("imports");
         recording.name.clone_from(&from_embedded.name);
@@ -315,19 +275,10 @@ fn deleting_flushes_changes_nothing_else() {
         .filter(|line| !line.contains(" tlb:tlb_flush: "))
         .collect();
     let without = import_text(&name, kept.as_bytes(), &Pick::Busiest).expect("imports");
-    let expected = whole
-        .events
-        .iter()
-        .filter(|event| !matches!(event.what, What::TlbFlush { .. }));
+    let expected = whole.events.iter().filter(|event| !matches!(event.what, What::TlbFlush { .. }));
     assert_eq!(without.events.len(), 6869 - 3913);
     for (found, expected) in without.events.iter().zip(expected) {
-        assert_eq!(
-            Event {
-                line: expected.line,
-                ..*found
-            },
-            *expected
-        );
+        assert_eq!(Event { line: expected.line, ..*found }, *expected);
     }
     assert_ne!(without.sha256, whole.sha256);
 }

@@ -32,10 +32,8 @@ fn missing_file() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("no.perf");
     let error = refuse_path(&path);
-    let expected = format!(
-        "{}: no such file; expected the text of `perf script`, plain or compressed by zstd",
-        path.display()
-    );
+    let expected =
+        format!("{}: no such file; expected the text of `perf script`, plain or compressed by zstd", path.display());
     assert_eq!(parts(&error), (expected, None, None));
     assert!(error.source().is_some());
 }
@@ -44,10 +42,8 @@ fn missing_file() {
 fn directory_instead_of_a_file() {
     let directory = tempfile::tempdir().expect("a directory");
     let error = refuse_path(directory.path());
-    let expected = format!(
-        "{}: is a directory; expected a file with the text of `perf script`",
-        directory.path().display()
-    );
+    let expected =
+        format!("{}: is a directory; expected a file with the text of `perf script`", directory.path().display());
     assert_eq!(parts(&error), (expected, None, None));
 }
 
@@ -58,10 +54,7 @@ fn file_that_cannot_be_read() {
     fs::write(&file, FIRST).expect("is written");
     let error = refuse_path(&file.join("below.perf"));
     let message = error.to_string();
-    assert!(
-        message.contains(": cannot be read (not a directory); expected"),
-        "{message}"
-    );
+    assert!(message.contains(": cannot be read (not a directory); expected"), "{message}");
 }
 
 #[test]
@@ -86,10 +79,7 @@ fn truncated_compressed_recording() {
     let source = embedded("memcg-file-mprotect-cut").expect("is embedded");
     let (_, whole) = decode(source.input()).expect("decodes");
     for length in [4, 5, 100, 300_000, source.bytes.len() - 1] {
-        let input = Input::Bytes {
-            name: "cut.zst".to_owned(),
-            bytes: Cow::Borrowed(&source.bytes[..length]),
-        };
+        let input = Input::Bytes { name: "cut.zst".to_owned(), bytes: Cow::Borrowed(&source.bytes[..length]) };
         let error = import(input, &Pick::Busiest).expect_err("is cut");
         let ImportError::BadZstd { bytes, lines, .. } = error else {
             panic!("{error:?}");
@@ -116,10 +106,7 @@ fn damaged_compressed_recording() {
     flipped[middle] ^= 0x10;
     let trailing = [source.bytes, b"garbage"].concat();
     for damaged in [flipped, trailing] {
-        let input = Input::Bytes {
-            name: "bad.zst".to_owned(),
-            bytes: Cow::Owned(damaged),
-        };
+        let input = Input::Bytes { name: "bad.zst".to_owned(), bytes: Cow::Owned(damaged) };
         let error = import(input, &Pick::Busiest).expect_err("is damaged");
         assert!(matches!(error, ImportError::BadZstd { .. }), "{error:?}");
     }
@@ -177,61 +164,25 @@ fn each_faulty_field_is_named() {
         ("tlb:tlb_flush: pages:1", "reason"),
         ("tlb:tlb_flush: pages:1 reason:remote IPI send", "reason"),
         ("tlb:tlb_flush: pages:1 reason:remote IPI send (256)", "reason"),
-        (
-            "tlb:tlb_flush: pages:1 reason:remote  rec 7/8 [001] 5.1: x (4)",
-            "reason",
-        ),
-        (
-            "exceptions:page_fault_user: address=0x ip=0x1 error_code=0x4",
-            "address",
-        ),
+        ("tlb:tlb_flush: pages:1 reason:remote  rec 7/8 [001] 5.1: x (4)", "reason"),
+        ("exceptions:page_fault_user: address=0x ip=0x1 error_code=0x4", "address"),
         ("exceptions:page_fault_user: address=0x1 ip=0x1 error_co", "error_code"),
-        (
-            "exceptions:page_fault_user: address=0x1 ip=0x1 error_code=0x10000",
-            "error_code",
-        ),
+        ("exceptions:page_fault_user: address=0x1 ip=0x1 error_code=0x10000", "error_code"),
         ("syscalls:sys_exit_mmap: ", "ret"),
         ("syscalls:sys_exit_mmap: 0x1 0x2", "ret"),
         ("syscalls:sys_enter_munmap: addr: 0x1", "len"),
-        (
-            "syscalls:sys_enter_madvise: start: 0x1, length: 0x2, behavior: 0x3",
-            "len_in",
-        ),
-        (
-            "syscalls:sys_enter_mmap: addr: 0, len: 1, prot: 1, flags: 2, fd: 0x1ffffffff, off: 0",
-            "fd",
-        ),
+        ("syscalls:sys_enter_madvise: start: 0x1, length: 0x2, behavior: 0x3", "len_in"),
+        ("syscalls:sys_enter_mmap: addr: 0, len: 1, prot: 1, flags: 2, fd: 0x1ffffffff, off: 0", "fd"),
         ("vmscan:mm_vmscan_memcg_reclaim_begin: order=0", "gfp_flags"),
-        (
-            "vmscan:mm_vmscan_reclaim_pages: nid=0 nr_scanned=9 nr_dirty=0",
-            "nr_reclaimed",
-        ),
-        (
-            "vmscan:mm_vmscan_write_folio: page=0x1 pfn=0x1 flags=RECLAIM_WB_ASYNC",
-            "flags",
-        ),
-        (
-            "vmscan:mm_vmscan_write_folio: page=0x1 pfn=0x1 flags=RECLAIM_WB_ANON",
-            "flags",
-        ),
+        ("vmscan:mm_vmscan_reclaim_pages: nid=0 nr_scanned=9 nr_dirty=0", "nr_reclaimed"),
+        ("vmscan:mm_vmscan_write_folio: page=0x1 pfn=0x1 flags=RECLAIM_WB_ASYNC", "flags"),
+        ("vmscan:mm_vmscan_write_folio: page=0x1 pfn=0x1 flags=RECLAIM_WB_ANON", "flags"),
         ("sched:sched_switch: prev_co", "prev_comm"),
         (&format!("{switch}1 prev_prio=2 prev_state=S"), "next_comm"),
-        (
-            &format!("{switch}x prev_prio=2 prev_state=S ==> next_comm=b next_pid=1 next_prio=1"),
-            "prev_pid",
-        ),
-        (
-            &format!("{switch}1 prev_prio=2 prev_state=4 ==> next_comm=b next_pid=1 next_prio=1"),
-            "prev_state",
-        ),
-        (
-            &format!("{switch}1 prev_prio=2 prev_state=S ==> next_comm=b next_pid= next_prio=1"),
-            "next_pid",
-        ),
-        (
-            &format!("{switch}1 prev_prio=2 prev_state=S ==> next_comm=b next_pid=1 next_prio="),
-            "next_prio",
-        ),
+        (&format!("{switch}x prev_prio=2 prev_state=S ==> next_comm=b next_pid=1 next_prio=1"), "prev_pid"),
+        (&format!("{switch}1 prev_prio=2 prev_state=4 ==> next_comm=b next_pid=1 next_prio=1"), "prev_state"),
+        (&format!("{switch}1 prev_prio=2 prev_state=S ==> next_comm=b next_pid= next_prio=1"), "next_pid"),
+        (&format!("{switch}1 prev_prio=2 prev_state=S ==> next_comm=b next_pid=1 next_prio="), "next_prio"),
         (
             &format!(
                 "{switch}     rec 7/8 [001] 5.1: {switch}1 prev_prio=2 prev_state=S ==> next_comm=b next_pid=1 next_prio=1"

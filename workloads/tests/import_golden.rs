@@ -30,13 +30,8 @@ fn kinds(recording: &Recording) -> [usize; 10] {
 
 /// Begun system calls: mmap, munmap, mprotect, madvise, mremap. As many have ended.
 fn calls(recording: &Recording) -> [usize; 5] {
-    const NAMES: [CallName; 5] = [
-        CallName::Mmap,
-        CallName::Munmap,
-        CallName::Mprotect,
-        CallName::Madvise,
-        CallName::Mremap,
-    ];
+    const NAMES: [CallName; 5] =
+        [CallName::Mmap, CallName::Munmap, CallName::Mprotect, CallName::Madvise, CallName::Mremap];
     let count = |test: &dyn Fn(What) -> bool| {
         let events = recording.events.iter();
         events.filter(|event| test(event.what)).count()

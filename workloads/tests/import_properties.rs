@@ -42,11 +42,7 @@ fn attempt(bytes: &[u8]) -> Result<Recording, String> {
             assert!(excerpt.chars().count() <= 80, "{excerpt}");
             assert!(!message.contains(char::is_control), "{message:?}");
             let newlines = bytes.split(|&byte| byte == b'\n').count();
-            assert!(
-                error
-                    .line()
-                    .is_none_or(|line| (1..=newlines).contains(&(line as usize)))
-            );
+            assert!(error.line().is_none_or(|line| (1..=newlines).contains(&(line as usize))));
             Err(message)
         }
     }

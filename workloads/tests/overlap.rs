@@ -83,10 +83,7 @@ fn extra_flushes_add_up_and_are_never_more_than_the_deferred_pages() {
 
 /// Every metric, as a CSV would have it.
 fn values(outcome: &Outcome) -> Vec<String> {
-    METRICS
-        .iter()
-        .map(|m| format!("{} {}", m.name, (m.value)(outcome, None)))
-        .collect()
+    METRICS.iter().map(|m| format!("{} {}", m.name, (m.value)(outcome, None))).collect()
 }
 
 #[test]

@@ -7,12 +7,8 @@ use workloads::recorded::replay::Timing;
 use workloads::recorded::report::{Options, Report, report};
 use workloads::recorded::{EMBEDDED, Pick, decode, embedded, import_text};
 
-const PAGEOUTS: [&str; 4] = [
-    "pageout-dirty-mprotect",
-    "pageout-dirty-munmap",
-    "pageout-clean-mprotect",
-    "pageout-dirty-mprotect-1thread",
-];
+const PAGEOUTS: [&str; 4] =
+    ["pageout-dirty-mprotect", "pageout-dirty-munmap", "pageout-clean-mprotect", "pageout-dirty-mprotect-1thread"];
 
 fn text(name: &str) -> String {
     let (_, bytes) = decode(embedded(name).expect("an embedded recording").input()).expect("it decodes");
@@ -47,18 +43,12 @@ fn without_answers(text: &str) -> String {
 /// What each call of a round pays, round by round, from the call at `first` on.
 fn paid(report: &Report, first: usize, calls: usize, rounds: usize) -> Vec<Vec<u64>> {
     let round = |r: usize| &report.operations[first + r * calls..first + (r + 1) * calls];
-    (0..rounds)
-        .map(|r| round(r).iter().map(|o| o.predicted_full_ipi).collect())
-        .collect()
+    (0..rounds).map(|r| round(r).iter().map(|o| o.predicted_full_ipi).collect()).collect()
 }
 
 /// The index of the first MADV_PAGEOUT: the first madvise that pays, under a policy that defers.
 fn first_pageout(report: &Report) -> usize {
-    report
-        .operations
-        .iter()
-        .position(|o| o.recorded_full_ipi >= 64)
-        .expect("a pageout that shoots down")
+    report.operations.iter().position(|o| o.recorded_full_ipi >= 64).expect("a pageout that shoots down")
 }
 
 #[test]
@@ -79,15 +69,9 @@ fn the_integers_of_the_recordings() {
     assert_eq!(paid(&report, first_pageout(&report), 3, 20), vec![vec![64, 1, 0]; 20]);
     let report = replay(&text("pageout-dirty-munmap"), "pending-generation");
     // Each round: pageout, then twice munmap, mmap and MADV_NOHUGEPAGE.
-    assert_eq!(
-        paid(&report, first_pageout(&report), 7, 20),
-        vec![vec![64, 1, 0, 0, 0, 0, 0]; 20]
-    );
+    assert_eq!(paid(&report, first_pageout(&report), 7, 20), vec![vec![64, 1, 0, 0, 0, 0, 0]; 20]);
     let report = replay(&text("pageout-clean-mprotect"), "pending-generation");
-    assert_eq!(
-        paid(&report, first_pageout(&report), 4, 20),
-        vec![vec![65, 5, 1, 0]; 20]
-    );
+    assert_eq!(paid(&report, first_pageout(&report), 4, 20), vec![vec![65, 5, 1, 0]; 20]);
     let report = replay(&text("pageout-dirty-mprotect-1thread"), "pending-generation");
     let mut rounds = vec![vec![0, 0, 0]; 20];
     rounds[0] = vec![64, 1, 0];
@@ -100,25 +84,13 @@ fn unpatched_pays_nothing_and_patched_one_needless_flush() {
         let text = text(name);
         let unpatched = replay(&text, "unpatched");
         let rounds = paid(&unpatched, first_pageout(&unpatched), calls, 20);
-        assert!(
-            rounds
-                .iter()
-                .all(|r| r[0] == 64 && r[1..].iter().all(|&paid| paid == 0)),
-            "{name}: {rounds:?}"
-        );
+        assert!(rounds.iter().all(|r| r[0] == 64 && r[1..].iter().all(|&paid| paid == 0)), "{name}: {rounds:?}");
         assert_eq!(unpatched.extra_flushes, Default::default());
         let patched = replay(&text, "patched");
         let rounds = paid(&patched, first_pageout(&patched), calls, 20);
-        assert!(
-            rounds.iter().all(|r| r[1] == 1 && r[2..].iter().all(|&paid| paid == 0)),
-            "{name}: {rounds:?}"
-        );
+        assert!(rounds.iter().all(|r| r[1] == 1 && r[2..].iter().all(|&paid| paid == 0)), "{name}: {rounds:?}");
         let extra = patched.extra_flushes;
-        assert_eq!(
-            (extra.needed, extra.useful_elsewhere, extra.needless),
-            (0, 0, 20),
-            "{name}"
-        );
+        assert_eq!((extra.needed, extra.useful_elsewhere, extra.needless), (0, 0, 20), "{name}");
     }
 }
 
@@ -140,12 +112,7 @@ fn the_prediction_never_looks_at_the_answer() {
                 let operations: Vec<_> = report.operations.iter().map(|o| o.predicted_full_ipi).collect();
                 serde_json::to_string(&(rows, operations, report.extra_flushes, report.inferred)).expect("plain data")
             };
-            assert_eq!(
-                predicted(&seeing),
-                predicted(&blind),
-                "{} under {policy}",
-                recording.name
-            );
+            assert_eq!(predicted(&seeing), predicted(&blind), "{} under {policy}", recording.name);
             assert!(blind.rows.iter().all(|r| r.recorded == 0));
         }
     }
@@ -181,10 +148,7 @@ fn without_the_second_thread_nobody_is_interrupted() {
     let local = |r: &&workloads::recorded::answer::Row| {
         r.reason == 3 && r.context == workloads::recorded::script::Context::Madvise
     };
-    assert_eq!(
-        report.rows.iter().filter(local).map(|r| r.predicted).sum::<u64>(),
-        20 * 64
-    );
+    assert_eq!(report.rows.iter().filter(local).map(|r| r.predicted).sum::<u64>(), 20 * 64);
 }
 
 #[test]

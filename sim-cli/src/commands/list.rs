@@ -44,20 +44,12 @@ fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
 }
 
 fn policies() -> Rows {
-    let rows = POLICIES
-        .iter()
-        .map(|p| row([p.name, &p.aliases.join(" "), p.commit, p.kernels, p.summary]));
-    Rows {
-        columns: &["name", "aliases", "commit", "kernels", "summary"],
-        rows: rows.collect(),
-    }
+    let rows = POLICIES.iter().map(|p| row([p.name, &p.aliases.join(" "), p.commit, p.kernels, p.summary]));
+    Rows { columns: &["name", "aliases", "commit", "kernels", "summary"], rows: rows.collect() }
 }
 
 fn recordings() -> Rows {
-    Rows {
-        columns: &["name", "summary"],
-        rows: EMBEDDED.iter().map(|r| row([r.name, r.summary])).collect(),
-    }
+    Rows { columns: &["name", "summary"], rows: EMBEDDED.iter().map(|r| row([r.name, r.summary])).collect() }
 }
 
 fn eras() -> Rows {
@@ -74,11 +66,7 @@ fn era(era: &Era) -> Vec<String> {
             Mechanism::IpiSerial => "local flush, then IPIs",
             Mechanism::IpiConcurrent => "IPIs during the local flush",
         },
-        if era.mprotect_gathers {
-            "flushes what changed"
-        } else {
-            "flushes the range if a PTE was present"
-        },
+        if era.mprotect_gathers { "flushes what changed" } else { "flushes the range if a PTE was present" },
         &era.free_batch_slots.to_string(),
         if era.lazy_mask { "yes" } else { "no" },
     ])
@@ -87,37 +75,21 @@ fn era(era: &Era) -> Vec<String> {
 fn workloads() -> Rows {
     let rows = WORKLOADS.iter().map(|builtin| {
         let read = builtin.workload().workload;
-        row([
-            builtin.name,
-            read.profile.get_ref(),
-            read.era.get_ref(),
-            &read.cpus().to_string(),
-            &read.summary,
-        ])
+        row([builtin.name, read.profile.get_ref(), read.era.get_ref(), &read.cpus().to_string(), &read.summary])
     });
-    Rows {
-        columns: &["name", "profile", "era", "cpus", "summary"],
-        rows: rows.collect(),
-    }
+    Rows { columns: &["name", "profile", "era", "cpus", "summary"], rows: rows.collect() }
 }
 
 fn profiles() -> Rows {
-    let rows = MACHINES
-        .iter()
-        .map(|m| row([m.name, &m.profile().cpus().to_string(), m.summary]));
-    Rows {
-        columns: &["name", "cpus", "summary"],
-        rows: rows.collect(),
-    }
+    let rows = MACHINES.iter().map(|m| row([m.name, &m.profile().cpus().to_string(), m.summary]));
+    Rows { columns: &["name", "cpus", "summary"], rows: rows.collect() }
 }
 
 fn table(rows: &Rows) -> String {
     let mut table = plain_table();
     table.set_header(rows.columns.iter().map(Cell::new));
     table.add_rows(&rows.rows);
-    table
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(LINE_COLUMNS);
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(LINE_COLUMNS);
     table.trim_fmt() + "\n"
 }
 
@@ -125,9 +97,7 @@ fn csv(rows: &Rows) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(rows.columns).expect("memory is writable");
     for row in &rows.rows {
-        writer
-            .write_record(row)
-            .expect("every row has the columns of the header");
+        writer.write_record(row).expect("every row has the columns of the header");
     }
     String::from_utf8(writer.into_inner().expect("memory is writable")).expect("names are text")
 }
@@ -135,9 +105,7 @@ fn csv(rows: &Rows) -> String {
 fn json(rows: &Rows) -> String {
     let objects = rows.rows.iter().map(|row| {
         let pairs = rows.columns.iter().zip(row);
-        pairs
-            .map(|(column, cell)| ((*column).to_owned(), serde_json::Value::from(cell.as_str())))
-            .collect()
+        pairs.map(|(column, cell)| ((*column).to_owned(), serde_json::Value::from(cell.as_str()))).collect()
     });
     let list: Vec<serde_json::Map<_, _>> = objects.collect();
     serde_json::to_string_pretty(&list).expect("memory is writable") + "\n"

@@ -26,11 +26,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<Verdict, Failure> {
     args.output.check()?;
     let recording = recording(&args.trace, &args.recording)?;
     let machine = machine(args.profile.as_deref())?;
-    let timing = if args.timing == crate::cli::TimingArg::Model {
-        Timing::Model
-    } else {
-        Timing::Recorded
-    };
+    let timing = if args.timing == crate::cli::TimingArg::Model { Timing::Model } else { Timing::Recorded };
     let options = Options {
         policy: args.policy,
         era: args.era.unwrap_or_else(recorded_era),
@@ -118,11 +114,8 @@ fn csv(report: &Report) -> String {
     ];
     write(&mut writer, &header);
     for row in &report.rows {
-        let (reason, recorded, predicted) = (
-            row.reason.to_string(),
-            row.recorded.to_string(),
-            row.predicted.to_string(),
-        );
+        let (reason, recorded, predicted) =
+            (row.reason.to_string(), row.recorded.to_string(), row.predicted.to_string());
         let (context, extent) = (row.context.name(), row.extent.name());
         write(
             &mut writer,
@@ -152,10 +145,8 @@ fn right(text: impl ToString) -> Cell {
 
 fn table(report: &Report) -> String {
     let p = &report.provenance;
-    let mut text = format!(
-        "{} ({} {}) under {}, era {}, on {}\n",
-        p.recording, p.comm, p.pid, p.policy, p.era, p.profile
-    );
+    let mut text =
+        format!("{} ({} {}) under {}, era {}, on {}\n", p.recording, p.comm, p.pid, p.policy, p.era, p.profile);
     let _ = writeln!(text, "{}\n", rows(report));
     let _ = writeln!(text, "{}\n", operations(report));
     let extra = report.extra_flushes;
@@ -238,13 +229,7 @@ fn operations(report: &Report) -> Table {
         right("calls that agree"),
     ]);
     for (name, sum) in sums {
-        table.add_row([
-            Cell::new(name),
-            right(sum.calls),
-            right(sum.recorded),
-            right(sum.predicted),
-            right(sum.agree),
-        ]);
+        table.add_row([Cell::new(name), right(sum.calls), right(sum.recorded), right(sum.predicted), right(sum.agree)]);
     }
     table
 }

@@ -62,18 +62,8 @@ pub struct Setting {
 impl Setting {
     /// Runs the steps of a task up to and including its next observable act.
     pub fn advance<W: World, P: Probe>(&self, world: &mut W, probe: &mut P, who: Actor, stack: &mut Stack) -> Progress {
-        let at = StepId {
-            path: Path::Other,
-            pc: 0,
-        };
-        let mut cx = Cx {
-            world,
-            policy: self.policy,
-            era: &self.era,
-            probe,
-            acted: false,
-            at,
-        };
+        let at = StepId { path: Path::Other, pc: 0 };
+        let mut cx = Cx { world, policy: self.policy, era: &self.era, probe, acted: false, at };
         while let Some(frame) = stack.0.last_mut() {
             match path::step(&mut cx, who, frame) {
                 Flow::Next => {}

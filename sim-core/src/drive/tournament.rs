@@ -47,11 +47,7 @@ impl Tournament {
             "a tournament tree takes 1 to {SOURCES_MAX} sources, got {sources}"
         );
         let leaves = usize::from(sources).next_power_of_two();
-        Self {
-            nodes: vec![NEVER; 2 * leaves],
-            leaves,
-            sources,
-        }
+        Self { nodes: vec![NEVER; 2 * leaves], leaves, sources }
     }
 
     /// How many sources the tree was made for.

@@ -54,12 +54,7 @@ const V4_13: Era = Era {
 /// All eras, oldest first.
 pub static ERAS: &[Era] = &[
     V4_13,
-    Era {
-        name: "v5.17",
-        mechanism: Mechanism::IpiConcurrent,
-        skips_idle_targets: true,
-        ..V4_13
-    },
+    Era { name: "v5.17", mechanism: Mechanism::IpiConcurrent, skips_idle_targets: true, ..V4_13 },
     Era {
         name: "v6.18",
         mechanism: Mechanism::IpiConcurrent,

@@ -84,10 +84,7 @@ impl Frame {
 
     /// The same, about one page.
     pub fn about(path: Path, page: Page) -> Frame {
-        Frame {
-            page,
-            ..Frame::new(path)
-        }
+        Frame { page, ..Frame::new(path) }
     }
 }
 
@@ -319,10 +316,7 @@ impl<W: World, P: Probe> Cx<'_, W, P> {
     /// Starts a shootdown: the frame to call, or none if there is nothing to do.
     pub fn flush(request: Request) -> Frame {
         let mut frame = Frame::new(Path::Flush);
-        (frame.flags, frame.local) = (
-            cause_code(request.cause),
-            u32::from(request.mm.map_or(u16::MAX, |mm| mm.0)),
-        );
+        (frame.flags, frame.local) = (cause_code(request.cause), u32::from(request.mm.map_or(u16::MAX, |mm| mm.0)));
         if let Some(span) = request.span {
             frame.cursor = span.first;
             frame.page = Page(u32::try_from(span.pages).unwrap_or(u32::MAX).max(1));
@@ -335,22 +329,13 @@ impl<W: World, P: Probe> Cx<'_, W, P> {
 pub(crate) fn request_of(f: &Frame) -> Request {
     Request {
         mm: u16::try_from(f.local).ok().filter(|&mm| mm != u16::MAX).map(Mm),
-        span: (f.page.0 > 0).then_some(Span {
-            first: f.cursor,
-            pages: u64::from(f.page.0),
-        }),
+        span: (f.page.0 > 0).then_some(Span { first: f.cursor, pages: u64::from(f.page.0) }),
         cause: CAUSES[usize::from(f.flags)],
     }
 }
 
-const CAUSES: [Cause; 6] = [
-    Cause::Batch,
-    Cause::BeforeIo,
-    Cause::PendingCheck,
-    Cause::Operation,
-    Cause::PerPage,
-    Cause::Cow,
-];
+const CAUSES: [Cause; 6] =
+    [Cause::Batch, Cause::BeforeIo, Cause::PendingCheck, Cause::Operation, Cause::PerPage, Cause::Cow];
 
 fn cause_code(cause: Cause) -> u8 {
     CAUSES.iter().position(|&c| c == cause).map_or(0, |i| i as u8)

@@ -61,40 +61,22 @@ impl OpKind {
 impl Op {
     /// A user access to one page.
     pub fn access(kind: AccessKind, vpn: u64) -> Op {
-        Op {
-            kind: OpKind::Access(kind),
-            span: Span::page(vpn),
-            rights: Rights::NONE,
-            to: 0,
-        }
+        Op { kind: OpKind::Access(kind), span: Span::page(vpn), rights: Rights::NONE, to: 0 }
     }
 
     /// A call on a span.
     pub fn call(kind: OpKind, span: Span) -> Op {
-        Op {
-            kind,
-            span,
-            rights: Rights::NONE,
-            to: 0,
-        }
+        Op { kind, span, rights: Rights::NONE, to: 0 }
     }
 
     /// `mprotect(2)`.
     pub fn mprotect(span: Span, rights: Rights) -> Op {
-        Op {
-            kind: OpKind::Mprotect,
-            span,
-            rights,
-            to: 0,
-        }
+        Op { kind: OpKind::Mprotect, span, rights, to: 0 }
     }
 
     /// `mremap(2)` of a span to another address.
     pub fn mremap(span: Span, to: u64) -> Op {
-        Op {
-            to,
-            ..Op::call(OpKind::Mremap, span)
-        }
+        Op { to, ..Op::call(OpKind::Mremap, span) }
     }
 
     /// The frame a task starts it with.

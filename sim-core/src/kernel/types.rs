@@ -171,10 +171,7 @@ impl Span {
     pub fn clip(self, other: Span) -> Span {
         let first = self.first.max(other.first);
         let end = self.end().min(other.end());
-        Span {
-            first,
-            pages: end.saturating_sub(first),
-        }
+        Span { first, pages: end.saturating_sub(first) }
     }
 
     /// The smallest span that covers both; an empty one does not count.
@@ -187,10 +184,7 @@ impl Span {
             return self;
         }
         let first = self.first.min(other.first);
-        Span {
-            first,
-            pages: self.end().max(other.end()) - first,
-        }
+        Span { first, pages: self.end().max(other.end()) - first }
     }
 }
 

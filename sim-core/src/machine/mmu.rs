@@ -56,20 +56,10 @@ impl Mmu {
     /// Empty caches with the geometry of the profile.
     pub fn new(profile: &Profile) -> Self {
         let tlb = &profile.tlb;
-        let PscGeometry {
-            flushed_by_invlpg,
-            flushed_by_cr3,
-            ..
-        } = profile.psc;
+        let PscGeometry { flushed_by_invlpg, flushed_by_cr3, .. } = profile.psc;
         Self {
-            fetch: [
-                Tlb::new(tlb.itlb4k_entries, tlb.itlb4k_ways),
-                Tlb::new(tlb.itlb2m_entries, tlb.itlb2m_entries),
-            ],
-            data: [
-                Tlb::new(tlb.dtlb4k_entries, tlb.dtlb4k_ways),
-                Tlb::new(tlb.dtlb2m_entries, tlb.dtlb2m_ways),
-            ],
+            fetch: [Tlb::new(tlb.itlb4k_entries, tlb.itlb4k_ways), Tlb::new(tlb.itlb2m_entries, tlb.itlb2m_entries)],
+            data: [Tlb::new(tlb.dtlb4k_entries, tlb.dtlb4k_ways), Tlb::new(tlb.dtlb2m_entries, tlb.dtlb2m_ways)],
             stlb: (tlb.stlb_entries > 0).then(|| Tlb::new(tlb.stlb_entries, tlb.stlb_ways)),
             stlb_holds_2m: tlb.stlb_holds_2m,
             psc: Psc::new(&profile.psc),
@@ -146,10 +136,7 @@ impl Mmu {
     pub fn update(&mut self, key: Key, f: impl Fn(Entry) -> Entry) -> bool {
         let at = key.size as usize;
         let copies = [&mut self.fetch[at], &mut self.data[at]];
-        let changed = copies
-            .into_iter()
-            .chain(self.stlb.as_mut())
-            .filter_map(|tlb| tlb.update(key, &f).then_some(()));
+        let changed = copies.into_iter().chain(self.stlb.as_mut()).filter_map(|tlb| tlb.update(key, &f).then_some(()));
         changed.count() > 0
     }
 

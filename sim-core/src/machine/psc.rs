@@ -68,9 +68,7 @@ impl Psc {
     /// Empty caches of the sizes in the profile.
     pub fn new(geometry: &PscGeometry) -> Self {
         let sizes = [geometry.pml4e_entries, geometry.pdpte_entries, geometry.pde_entries];
-        Self {
-            caches: sizes.map(Recent::new),
-        }
+        Self { caches: sizes.map(Recent::new) }
     }
 
     /// Walks to the leaf of `key`: says which entries must be read, and caches those that are not leaves.
@@ -91,10 +89,7 @@ impl Psc {
         for level in first..above {
             self.caches[level].insert(tag(key, level));
         }
-        Levels {
-            first: Level::ALL[first],
-            leaf,
-        }
+        Levels { first: Level::ALL[first], leaf }
     }
 
     /// Drops all entries of one address space.
@@ -131,10 +126,7 @@ struct Recent {
 impl Recent {
     fn new(entries: u32) -> Self {
         let entries_max = entries as usize;
-        Self {
-            tags: Vec::with_capacity(entries_max),
-            entries_max,
-        }
+        Self { tags: Vec::with_capacity(entries_max), entries_max }
     }
 
     fn touch(&mut self, tag: u64) -> bool {

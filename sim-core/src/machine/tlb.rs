@@ -62,11 +62,7 @@ impl Key {
     }
 
     pub(super) fn from_tag(tag: u64) -> Self {
-        let size = if tag & 0b100 == 0 {
-            PageSize::Size4K
-        } else {
-            PageSize::Size2M
-        };
+        let size = if tag & 0b100 == 0 { PageSize::Size4K } else { PageSize::Size2M };
         Self::new(tag >> VPN_SHIFT, (tag >> 3) as u16, size)
     }
 }
@@ -276,9 +272,7 @@ impl Tlb {
     /// All translations held, by set and way.
     pub fn iter(&self) -> impl Iterator<Item = (Key, Entry)> {
         let live = |at: &usize| self.live[at / 64] >> (at % 64) & 1 == 1;
-        (0..self.tags.len())
-            .filter(live)
-            .map(|at| (Key::from_tag(self.tags[at]), self.entries[at]))
+        (0..self.tags.len()).filter(live).map(|at| (Key::from_tag(self.tags[at]), self.entries[at]))
     }
 
     // From here on pages go by their live tag: one register where a key is three fields in memory.
@@ -293,11 +287,7 @@ impl Tlb {
     fn set_of(&self, tag: u64) -> Range<usize> {
         let vpn = tag >> VPN_SHIFT;
         // The division is several times as slow as the mask, and most arrays have a power of two of sets.
-        let set = if self.sets.is_power_of_two() {
-            vpn & (self.sets - 1)
-        } else {
-            vpn % self.sets
-        };
+        let set = if self.sets.is_power_of_two() { vpn & (self.sets - 1) } else { vpn % self.sets };
         let start = set as usize * self.ways;
         start..start + self.ways
     }

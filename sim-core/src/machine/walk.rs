@@ -65,11 +65,7 @@ impl WalkCost {
     pub fn walk_cycles(&self, levels: Levels, mut line_of: impl FnMut(Level) -> Line) -> u64 {
         levels.iter().fold(self.lookup, |sum, level| {
             let line = line_of(level);
-            sum + if level == levels.leaf() {
-                self.leaf_cycles(line)
-            } else {
-                self.line_cycles(line)
-            }
+            sum + if level == levels.leaf() { self.leaf_cycles(line) } else { self.line_cycles(line) }
         })
     }
 }

@@ -43,10 +43,7 @@ pub(super) fn promised<W: World>(world: &mut W, who: Actor, span: Span) {
     while let Some(page) = world.next_page(mm, rest) {
         advance(world, page, WEAKENED | INSPECTED, RETURNED);
         let vpn = world.vpn(page);
-        rest = Span {
-            first: vpn + 1,
-            pages: span.end() - vpn - 1,
-        };
+        rest = Span { first: vpn + 1, pages: span.end() - vpn - 1 };
     }
 }
 

@@ -115,10 +115,7 @@ fn change<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, span: Span, cha
     let mut rest = span;
     while let Some(page) = cx.world.next_page(mm, rest) {
         let vpn = cx.world.vpn(page);
-        rest = Span {
-            first: vpn + 1,
-            pages: span.end() - vpn - 1,
-        };
+        rest = Span { first: vpn + 1, pages: span.end() - vpn - 1 };
         let (old, new) = (cx.world.promise(page), change(cx.world.promise(page)));
         if old != new {
             cx.world.set_promise(page, new);
@@ -132,10 +129,7 @@ fn change<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, span: Span, cha
 
 /// An operation begins: while it runs, user space may see either side of it.
 pub fn grant<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, span: Span, rights: Rights, mapped: bool) {
-    change(cx, who, span, |p| Promise {
-        mapped: p.mapped || mapped,
-        rights: p.rights.union(rights),
-    });
+    change(cx, who, span, |p| Promise { mapped: p.mapped || mapped, rights: p.rights.union(rights) });
 }
 
 /// An operation returns: only this is allowed from now on.
@@ -168,10 +162,7 @@ pub fn fill<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, cpu: Cpu, page: Page, kin
     if let Some(old) = cx.world.tlb_peek(cpu, page) {
         close(probe, cpu, page, old);
     }
-    cx.world
-        .tlb_fill(cpu, page, kind, Entry { marks, ..entry }, &mut |page, gone| {
-            close(probe, cpu, page, gone)
-        });
+    cx.world.tlb_fill(cpu, page, kind, Entry { marks, ..entry }, &mut |page, gone| close(probe, cpu, page, gone));
     if let Some(class) = Marks(marks).class() {
         cx.probe.window(cpu, page, Some(class));
     }
@@ -187,8 +178,7 @@ pub fn forget<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, cpu: Cpu, page: Page) {
 /// A CPU drops translations; the windows they kept open close.
 pub fn drop_entries<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, cpu: Cpu, what: (Mm, Span)) {
     let probe = &mut *cx.probe;
-    cx.world
-        .tlb_drop(cpu, what, &mut |page, gone| close(probe, cpu, page, gone));
+    cx.world.tlb_drop(cpu, what, &mut |page, gone| close(probe, cpu, page, gone));
 }
 
 fn close<P: Probe>(probe: &mut P, cpu: Cpu, page: Page, gone: Entry) {

@@ -80,12 +80,7 @@ pub struct PolicyInfo {
 }
 
 /// All policies, in order of history.
-pub static POLICIES: &[PolicyInfo] = &[
-    immediate::INFO,
-    batched::INFO,
-    pending_flag::INFO,
-    pending_generation::INFO,
-];
+pub static POLICIES: &[PolicyInfo] = &[immediate::INFO, batched::INFO, pending_flag::INFO, pending_generation::INFO];
 
 /// Finds a policy by name or alias.
 pub fn find(name: &str) -> Option<&'static PolicyInfo> {

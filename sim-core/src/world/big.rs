@@ -161,10 +161,7 @@ impl Big {
 
     /// A new task of an address space, or a kernel thread.
     pub fn add_task(&mut self, mm: Option<Mm>) -> Task {
-        self.tasks.push(TaskState {
-            mm,
-            ..TaskState::default()
-        });
+        self.tasks.push(TaskState { mm, ..TaskState::default() });
         Task(self.tasks.len() as u16 - 1)
     }
 
@@ -198,17 +195,7 @@ impl Big {
         let current = self.mms[usize::from(mm.0)].tlb_gen;
         let seen = self.cpus[usize::from(cpu.0)].gens.insert(mm.0, current);
         if seen.is_some_and(|seen| seen < current) {
-            self.tlb_drop(
-                cpu,
-                (
-                    mm,
-                    Span {
-                        first: 0,
-                        pages: u64::MAX,
-                    },
-                ),
-                gone,
-            );
+            self.tlb_drop(cpu, (mm, Span { first: 0, pages: u64::MAX }), gone);
         }
     }
 
@@ -275,11 +262,7 @@ impl Big {
                 usable(cpu, mms, state.mm) && !grants(state.pte, entry)
             });
             if outdated && state.mm == mm {
-                let kind = if range.contains(state.vpn) {
-                    FlushValue::Needed
-                } else {
-                    FlushValue::UsefulElsewhere
-                };
+                let kind = if range.contains(state.vpn) { FlushValue::Needed } else { FlushValue::UsefulElsewhere };
                 value = value.max(kind);
             }
             outdated
@@ -292,8 +275,7 @@ impl Big {
     }
 
     fn page_of_key(&self, key: Key) -> Page {
-        self.page(Mm(key.asid), key.vpn)
-            .expect("a translation names a touched page")
+        self.page(Mm(key.asid), key.vpn).expect("a translation names a touched page")
     }
 
     fn forget_holder(&mut self, cpu: Cpu, page: Page) {
@@ -313,8 +295,7 @@ fn key_of(page: &PageState) -> Key {
 
 /// Does a PTE grant all that a translation does?
 fn grants(pte: Pte, entry: Entry) -> bool {
-    pte.usable()
-        .is_some_and(|p| p.frame.0 == entry.frame && (p.writable || !entry.writable))
+    pte.usable().is_some_and(|p| p.frame.0 == entry.frame && (p.writable || !entry.writable))
 }
 
 fn access(kind: AccessKind) -> Access {
@@ -327,9 +308,7 @@ fn access(kind: AccessKind) -> Access {
 
 impl World for Big {
     fn op(&self, task: Task) -> Op {
-        self.tasks[usize::from(task.0)]
-            .op
-            .expect("a task that steps has an operation")
+        self.tasks[usize::from(task.0)].op.expect("a task that steps has an operation")
     }
 
     fn mm(&self, task: Task) -> Option<Mm> {
@@ -351,11 +330,7 @@ impl World for Big {
     }
 
     fn usable(&self, cpu: Cpu, page: Page) -> bool {
-        usable(
-            &self.cpus[usize::from(cpu.0)],
-            &self.mms,
-            self.pages[page.0 as usize].mm,
-        )
+        usable(&self.cpus[usize::from(cpu.0)], &self.mms, self.pages[page.0 as usize].mm)
     }
 
     fn page(&self, mm: Mm, vpn: u64) -> Option<Page> {
@@ -370,16 +345,9 @@ impl World for Big {
             return page;
         }
         let fresh = Table(self.tables.len() as u32);
-        let table = *self.mms[usize::from(mm.0)]
-            .tables
-            .entry(vpn >> TABLE_SHIFT)
-            .or_insert(fresh);
+        let table = *self.mms[usize::from(mm.0)].tables.entry(vpn >> TABLE_SHIFT).or_insert(fresh);
         if table == fresh {
-            self.tables.push(TableState {
-                pages: vec![NO_PAGE; 1 << TABLE_SHIFT].into(),
-                owner: None,
-                heir: None,
-            });
+            self.tables.push(TableState { pages: vec![NO_PAGE; 1 << TABLE_SHIFT].into(), owner: None, heir: None });
         }
         let page = Page(self.pages.len() as u32);
         let slot = vpn & ((1 << TABLE_SHIFT) - 1);
@@ -390,10 +358,7 @@ impl World for Big {
             vpn,
             table,
             pte: Pte::None,
-            promise: Promise {
-                mapped: vma.mapped,
-                rights: vma.rights,
-            },
+            promise: Promise { mapped: vma.mapped, rights: vma.rights },
             holders: Cpus::EMPTY,
             cached_frame: None,
             ghost: 0,
@@ -418,10 +383,7 @@ impl World for Big {
     }
 
     fn table_span(&self, vpn: u64) -> Span {
-        Span {
-            first: vpn >> TABLE_SHIFT << TABLE_SHIFT,
-            pages: 1 << TABLE_SHIFT,
-        }
+        Span { first: vpn >> TABLE_SHIFT << TABLE_SHIFT, pages: 1 << TABLE_SHIFT }
     }
 
     fn next_page(&self, mm: Mm, span: Span) -> Option<Page> {
@@ -430,11 +392,7 @@ impl World for Big {
         }
         let (first, last) = (span.first >> TABLE_SHIFT, (span.end() - 1) >> TABLE_SHIFT);
         for (&index, table) in self.mms[usize::from(mm.0)].tables.range(first..=last) {
-            let covered = Span {
-                first: index << TABLE_SHIFT,
-                pages: 1 << TABLE_SHIFT,
-            }
-            .clip(span);
+            let covered = Span { first: index << TABLE_SHIFT, pages: 1 << TABLE_SHIFT }.clip(span);
             let start = (covered.first - (index << TABLE_SHIFT)) as usize;
             let slots = &self.tables[table.0 as usize].pages[start..start + covered.pages as usize];
             if let Some(&page) = slots.iter().find(|&&page| page != NO_PAGE) {
@@ -499,10 +457,7 @@ impl World for Big {
         match lock {
             Lock::MmapRead(mm) => {
                 let readers = &mut self.mms[usize::from(mm.0)].mmap_readers;
-                let at = readers
-                    .iter()
-                    .position(|&t| t == who.task)
-                    .expect("only a holder unlocks");
+                let at = readers.iter().position(|&t| t == who.task).expect("only a holder unlocks");
                 readers.swap_remove(at);
             }
             Lock::MmapWrite(mm) => assert_eq!(self.mms[usize::from(mm.0)].mmap_writer.take(), Some(who.task)),
@@ -733,10 +688,7 @@ impl World for Big {
             }
             None => return None,
         };
-        self.folios[frame as usize] = Folio {
-            allocated: true,
-            ..Folio::default()
-        };
+        self.folios[frame as usize] = Folio { allocated: true, ..Folio::default() };
         Some(FrameNo(frame))
     }
 

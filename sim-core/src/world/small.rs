@@ -55,10 +55,7 @@ impl Scenario {
         Scenario {
             name: name.to_owned(),
             programs: programs.iter().map(|p| p.to_vec()).collect(),
-            kernel_threads: (0..programs.len())
-                .filter(|&i| is_reclaim(&programs[i]))
-                .map(|i| Cpu(i as u16))
-                .collect(),
+            kernel_threads: (0..programs.len()).filter(|&i| is_reclaim(&programs[i])).map(|i| Cpu(i as u16)).collect(),
             pages,
             pages_per_table: pages.div_ceil(tables),
             dirty: false,
@@ -95,14 +92,9 @@ struct CpuState {
 const IDLE: CpuState = CpuState {
     pc: 0,
     tlb: [None; PAGES],
-    batch: Batch {
-        required: false,
-        writable: false,
-    },
+    batch: Batch { required: false, writable: false },
     batch_mask: CpuSet::EMPTY,
-    gather: Gather {
-        span: Span { first: 0, pages: 0 },
-    },
+    gather: Gather { span: Span { first: 0, pages: 0 } },
     request: None,
     targets: CpuSet::EMPTY,
     waiting: CpuSet::EMPTY,
@@ -129,11 +121,7 @@ pub struct Small<'s> {
 impl<'s> Small<'s> {
     /// The initial state of a scenario.
     pub fn new(scenario: &'s Scenario) -> Small<'s> {
-        let vma = Vma {
-            mapped: true,
-            rights: Rights::READ_WRITE,
-            backing: Backing::Anon,
-        };
+        let vma = Vma { mapped: true, rights: Rights::READ_WRITE, backing: Backing::Anon };
         let mut world = Small {
             scenario,
             pages: [PageState::default(); PAGES],
@@ -156,19 +144,10 @@ impl<'s> Small<'s> {
             world.pages[n] = PageState {
                 pte: Pte::Present(pte),
                 vma,
-                promise: Promise {
-                    mapped: true,
-                    rights: vma.rights,
-                },
+                promise: Promise { mapped: true, rights: vma.rights },
                 ..PageState::default()
             };
-            world.folios[n] = Folio {
-                allocated: true,
-                lru: true,
-                anon: true,
-                dirty: true,
-                ..Folio::default()
-            };
+            world.folios[n] = Folio { allocated: true, lru: true, anon: true, dirty: true, ..Folio::default() };
         }
         for n in 0..scenario.programs.len() {
             let cpu = Cpu(n as u16);
@@ -203,15 +182,8 @@ impl<'s> Small<'s> {
             out.put(u64::from(page.ghost), 4);
         }
         for folio in &self.folios[..pages * 2] {
-            let bits = [
-                folio.allocated,
-                folio.lru,
-                folio.anon,
-                folio.dirty,
-                folio.cached,
-                folio.isolated,
-                folio.locked,
-            ];
+            let bits =
+                [folio.allocated, folio.lru, folio.anon, folio.dirty, folio.cached, folio.isolated, folio.locked];
             bits.iter().for_each(|&b| out.put(u64::from(b), 1));
         }
         for owner in &self.ptl[..pages] {
@@ -315,8 +287,7 @@ impl Packer {
 
 impl World for Small<'_> {
     fn op(&self, task: Task) -> Op {
-        self.program_op(Cpu(task.0))
-            .expect("a task that steps has an operation")
+        self.program_op(Cpu(task.0)).expect("a task that steps has an operation")
     }
 
     fn mm(&self, task: Task) -> Option<Mm> {
@@ -340,9 +311,7 @@ impl World for Small<'_> {
     }
 
     fn page(&self, _mm: Mm, vpn: u64) -> Option<Page> {
-        (0..self.scenario.pages)
-            .find(|&n| self.scenario.vpn(n) == vpn)
-            .map(|n| Page(u32::from(n)))
+        (0..self.scenario.pages).find(|&n| self.scenario.vpn(n) == vpn).map(|n| Page(u32::from(n)))
     }
 
     fn populate(&mut self, mm: Mm, vpn: u64) -> Page {
@@ -366,21 +335,15 @@ impl World for Small<'_> {
     }
 
     fn table_span(&self, vpn: u64) -> Span {
-        Span {
-            first: vpn >> TABLE_SHIFT << TABLE_SHIFT,
-            pages: 1 << TABLE_SHIFT,
-        }
+        Span { first: vpn >> TABLE_SHIFT << TABLE_SHIFT, pages: 1 << TABLE_SHIFT }
     }
 
     fn next_page(&self, _mm: Mm, span: Span) -> Option<Page> {
-        (0..self.scenario.pages)
-            .find(|&n| span.contains(self.scenario.vpn(n)))
-            .map(|n| Page(u32::from(n)))
+        (0..self.scenario.pages).find(|&n| span.contains(self.scenario.vpn(n))).map(|n| Page(u32::from(n)))
     }
 
     fn vma(&self, _mm: Mm, vpn: u64) -> Vma {
-        self.page(Mm(0), vpn)
-            .map_or(Vma::default(), |page| self.pages[page.0 as usize].vma)
+        self.page(Mm(0), vpn).map_or(Vma::default(), |page| self.pages[page.0 as usize].vma)
     }
 
     fn set_vma(&mut self, _mm: Mm, span: Span, vma: Vma) {
@@ -614,10 +577,7 @@ impl World for Small<'_> {
     fn alloc_frame(&mut self) -> Option<FrameNo> {
         let frames = usize::from(self.scenario.pages) * 2;
         let n = self.folios[..frames].iter().position(|f| !f.allocated)?;
-        self.folios[n] = Folio {
-            allocated: true,
-            ..Folio::default()
-        };
+        self.folios[n] = Folio { allocated: true, ..Folio::default() };
         Some(FrameNo(n as u32))
     }
 

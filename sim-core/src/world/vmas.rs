@@ -60,11 +60,7 @@ mod tests {
     use crate::world::Backing;
 
     fn mapped(rights: Rights) -> Vma {
-        Vma {
-            mapped: true,
-            rights,
-            backing: Backing::Anon,
-        }
+        Vma { mapped: true, rights, backing: Backing::Anon }
     }
 
     #[test]

@@ -18,21 +18,12 @@ pub const MM: Mm = Mm(0);
 
 /// An operation of the task of the same number as its CPU, as soon as the CPU is free.
 pub fn order(cpu: u16, op: Op) -> Order {
-    Order {
-        task: Task(cpu),
-        what: What::Op(op),
-        not_before: 0,
-        work: 0,
-        tag: 0,
-    }
+    Order { task: Task(cpu), what: What::Op(op), not_before: 0, work: 0, tag: 0 }
 }
 
 /// The same, not before a time in cycles.
 pub fn at(cycles: u64, order: Order) -> Order {
-    Order {
-        not_before: cycles,
-        ..order
-    }
+    Order { not_before: cycles, ..order }
 }
 
 pub fn load(vpn: u64) -> Op {
@@ -99,11 +90,7 @@ impl Machine {
         for &cpu in users {
             world.switch_mm(Cpu(cpu), Some(mm), false, &mut |_, _| {});
         }
-        let vma = Vma {
-            mapped: true,
-            rights: Rights::READ_WRITE,
-            backing: Backing::Anon,
-        };
+        let vma = Vma { mapped: true, rights: Rights::READ_WRITE, backing: Backing::Anon };
         world.map(mm, span(0, 1024), vma);
         Machine {
             profile: profile.clone(),
@@ -116,31 +103,15 @@ impl Machine {
 
     /// Maps frames in a span, writable; no cache line of the tables has been touched by anybody.
     pub fn fill(&mut self, pages: Span, backing: Backing, dirty: bool) {
-        let vma = Vma {
-            mapped: true,
-            rights: Rights::READ_WRITE,
-            backing,
-        };
+        let vma = Vma { mapped: true, rights: Rights::READ_WRITE, backing };
         self.world.map(MM, pages, vma);
         for vpn in pages.first..pages.end() {
             let page = self.world.populate(MM, vpn);
             let frame = self.world.alloc_frame().expect("frames are plenty");
             let anon = backing == Backing::Anon;
-            let folio = Folio {
-                lru: true,
-                anon,
-                cached: !anon,
-                dirty: anon,
-                ..self.world.folio(frame)
-            };
+            let folio = Folio { lru: true, anon, cached: !anon, dirty: anon, ..self.world.folio(frame) };
             self.world.set_folio(frame, folio);
-            let pte = Present {
-                frame,
-                writable: true,
-                dirty,
-                accessed: true,
-                protnone: false,
-            };
+            let pte = Present { frame, writable: true, dirty, accessed: true, protnone: false };
             self.world.pte_xchg(page, Pte::Present(pte));
         }
     }
@@ -161,10 +132,7 @@ impl Machine {
             policy: policy::find(self.policy).expect("a registered policy").strategy,
             era: *era::find(self.era).expect("an era"),
         };
-        let script = Script {
-            ran: vec![Vec::new(); self.orders.len()],
-            orders: self.orders,
-        };
+        let script = Script { ran: vec![Vec::new(); self.orders.len()], orders: self.orders };
         let mut clock = Clock::new(self.world, script, setting, &self.profile, run_ahead).expect("priced");
         clock.run();
         clock

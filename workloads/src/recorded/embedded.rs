@@ -18,20 +18,13 @@ pub struct Embedded {
 impl Embedded {
     /// This recording as something to import.
     pub fn input(&self) -> Input {
-        Input::Bytes {
-            name: self.name.to_owned(),
-            bytes: Cow::Borrowed(self.bytes),
-        }
+        Input::Bytes { name: self.name.to_owned(), bytes: Cow::Borrowed(self.bytes) }
     }
 }
 
 macro_rules! recording {
     ($name:literal, $summary:literal) => {
-        Embedded {
-            name: $name,
-            summary: $summary,
-            bytes: include_bytes!(concat!("../../traces/", $name, ".perf.zst")),
-        }
+        Embedded { name: $name, summary: $summary, bytes: include_bytes!(concat!("../../traces/", $name, ".perf.zst")) }
     };
 }
 

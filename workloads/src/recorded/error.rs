@@ -173,10 +173,7 @@ pub enum ImportError {
 
 impl ImportError {
     pub(super) fn unreadable(name: &str, source: io::Error) -> Self {
-        Self::Unreadable {
-            name: name.to_owned(),
-            source,
-        }
+        Self::Unreadable { name: name.to_owned(), source }
     }
 
     /// The line at fault, counted from 1, if one is.
@@ -208,11 +205,8 @@ pub(super) fn excerpt(text: &str) -> String {
     let mut shown = String::new();
     let mut length = 0;
     for character in text.trim().chars() {
-        let piece: String = if matches!(character, '\'' | '"' | '\\') {
-            character.into()
-        } else {
-            character.escape_debug().collect()
-        };
+        let piece: String =
+            if matches!(character, '\'' | '"' | '\\') { character.into() } else { character.escape_debug().collect() };
         let width = piece.chars().count();
         if length + width >= EXCERPT {
             shown.push('…');

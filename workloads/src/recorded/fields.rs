@@ -11,19 +11,11 @@ pub(super) struct Fault<'a> {
 
 impl<'a> Fault<'a> {
     pub(super) fn new(field: &'static str, found: &'a str, expected: &'static str) -> Self {
-        Self {
-            field,
-            found: Some(found),
-            expected,
-        }
+        Self { field, found: Some(found), expected }
     }
 
     pub(super) fn missing(field: &'static str, expected: &'static str) -> Self {
-        Self {
-            field,
-            found: None,
-            expected,
-        }
+        Self { field, found: None, expected }
     }
 }
 
@@ -35,9 +27,7 @@ pub(super) fn number(text: &str) -> Option<u64> {
     if let Some(hex) = text.strip_prefix("0x") {
         digits(hex, 16)
     } else if let Some(magnitude) = text.strip_prefix('-') {
-        0_i64
-            .checked_sub_unsigned(digits(magnitude, 10)?)
-            .map(i64::cast_unsigned)
+        0_i64.checked_sub_unsigned(digits(magnitude, 10)?).map(i64::cast_unsigned)
     } else {
         digits(text, 10)
     }
@@ -61,9 +51,7 @@ pub(super) fn task_id(text: &str) -> Option<i32> {
 
 /// A field's text as a number of some size.
 pub(super) fn sized<'a, T: TryFrom<u64>>(field: &'static str, text: &'a str) -> Result<T, Fault<'a>> {
-    number(text)
-        .and_then(|value| T::try_from(value).ok())
-        .ok_or(Fault::new(field, text, NUMBER))
+    number(text).and_then(|value| T::try_from(value).ok()).ok_or(Fault::new(field, text, NUMBER))
 }
 
 /// A list of named values, read from the front.
@@ -79,20 +67,12 @@ pub(super) struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// `name=value name=value`
     pub(super) fn equals(rest: &'a str) -> Self {
-        Self {
-            rest,
-            separator: " ",
-            mark: "=",
-        }
+        Self { rest, separator: " ", mark: "=" }
     }
 
     /// `name: value, name: value`
     pub(super) fn colons(rest: &'a str) -> Self {
-        Self {
-            rest,
-            separator: ", ",
-            mark: ": ",
-        }
+        Self { rest, separator: ", ", mark: ": " }
     }
 
     /// The value of the next field of that name.

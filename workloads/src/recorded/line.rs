@@ -42,15 +42,7 @@ pub(super) fn header(line: &str) -> Option<Header<'_>> {
         && !event.is_empty()
         && !event.contains(char::is_control)
         && !GROUPS.contains(&event);
-    usable.then_some(Header {
-        comm,
-        pid,
-        tid,
-        cpu,
-        time_ns: nanoseconds(time)?,
-        event,
-        rest: rest.trim_start(),
-    })
+    usable.then_some(Header { comm, pid, tid, cpu, time_ns: nanoseconds(time)?, event, rest: rest.trim_start() })
 }
 
 /// Splits `COMM PID/TID ` from the right.
@@ -69,9 +61,7 @@ fn nanoseconds(text: &str) -> Option<u64> {
         _ => return None,
     };
     let nanoseconds = digits(fraction, 10)? * scale;
-    digits(seconds, 10)?
-        .checked_mul(1_000_000_000)?
-        .checked_add(nanoseconds)
+    digits(seconds, 10)?.checked_mul(1_000_000_000)?.checked_add(nanoseconds)
 }
 
 #[cfg(test)]
@@ -84,18 +74,9 @@ mod tests {
 
     #[test]
     fn names_may_look_like_anything() {
-        for comm in [
-            "rec",
-            "V8 Worker",
-            "swapper/0",
-            "kworker/u4:2-ev",
-            "a [b] 1/2",
-            "x 3/4 [5",
-            "",
-            "é[1]",
-            ":1234",
-            "1/2",
-        ] {
+        for comm in
+            ["rec", "V8 Worker", "swapper/0", "kworker/u4:2-ev", "a [b] 1/2", "x 3/4 [5", "", "é[1]", ":1234", "1/2"]
+        {
             let line = format!("{comm:>16} 12/-1 [003] 5.000000007:   a:b: c: d");
             let expected = (comm, 12, -1, 3, 5_000_000_007, "a:b", "c: d");
             assert_eq!(split(&line), Some(expected), "{line:?}");

@@ -140,9 +140,7 @@ impl<'a> Reader<'a> {
             line: self.number,
             event: header.event.into(),
             field: fault.field,
-            found: fault
-                .found
-                .map_or("nothing".to_owned(), |text| format!("`{}`", excerpt(text))),
+            found: fault.found.map_or("nothing".to_owned(), |text| format!("`{}`", excerpt(text))),
             expected: fault.expected,
             excerpt: excerpt(header.rest),
         }
@@ -169,13 +167,7 @@ impl<'a> Reader<'a> {
                 self.summary.other_process_events += 1;
             }
         }
-        Ok(Recording {
-            name: self.name.to_owned(),
-            sha256,
-            target,
-            events: self.events,
-            summary: self.summary,
-        })
+        Ok(Recording { name: self.name.to_owned(), sha256, target, events: self.events, summary: self.summary })
     }
 }
 

@@ -57,10 +57,7 @@ impl<'a> Census<'a> {
             }),
         };
         match pid.and_then(|pid| processes.get_key_value(&pid)) {
-            Some((&pid, process)) => Ok(Target {
-                pid,
-                comm: excerpt(process.comm()),
-            }),
+            Some((&pid, process)) => Ok(Target { pid, comm: excerpt(process.comm()) }),
             None => Err(ImportError::NoSuchProcess {
                 name: name.to_owned(),
                 wanted: match pick {

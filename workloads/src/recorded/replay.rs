@@ -53,34 +53,19 @@ pub fn replay(script: &Script, setting: Setting, profile: &Profile, timing: Timi
     let cpus = script.cpus.max(1);
     let mut world = Big::new(profile, cpus, FRAMES_MAX);
     let mm = world.add_mm();
-    world.map(
-        mm,
-        Span {
-            first: 0,
-            pages: ALL_PAGES,
-        },
-        UNSEEN,
-    );
+    world.map(mm, Span { first: 0, pages: ALL_PAGES }, UNSEEN);
     let player = Player::new(script, mm, profile, timing, &mut world);
     let mut setting = setting;
     setting.era.synchronous_swap = script.synchronous_swap;
     let mut clock = Clock::new(world, player, setting, profile, RunAhead::Off)?;
     clock.stats.flush_lines = Some(Vec::new());
     let duration_cycles = clock.run();
-    Ok(Replayed {
-        stats: clock.stats,
-        inferred: clock.source.inferred,
-        duration_cycles,
-    })
+    Ok(Replayed { stats: clock.stats, inferred: clock.source.inferred, duration_cycles })
 }
 
 /// What is mapped where the recording shows nothing: text, data, stack, heap. Read pages come from a file, written ones are
 /// private.
-const UNSEEN: Vma = Vma {
-    mapped: true,
-    rights: Rights::READ_WRITE,
-    backing: Backing::PrivateFile,
-};
+const UNSEEN: Vma = Vma { mapped: true, rights: Rights::READ_WRITE, backing: Backing::PrivateFile };
 
 struct Player<'s> {
     script: &'s Script,
@@ -118,13 +103,7 @@ impl<'s> Player<'s> {
                 Timing::Model => (0, start.saturating_sub(*last)),
             };
             *last = profile.cycles_from_ns(recorded_end(item, fault_ns)).max(*last);
-            queue.push_back(Order {
-                task,
-                what: order_of(&item.action, mm),
-                not_before,
-                work,
-                tag: index as u32,
-            });
+            queue.push_back(Order { task, what: order_of(&item.action, mm), not_before, work, tag: index as u32 });
             if timing == Timing::Recorded {
                 unfinished.insert((recorded_end(item, fault_ns), index as u32, 0));
                 let writes = writes_of(&item.action).zip(1..);
@@ -205,9 +184,7 @@ impl Source for Player<'_> {
     /// Recorded order: whatever was over before this began must be over.
     fn may_begin(&self, order: &Order) -> bool {
         let start = self.script.items[order.tag as usize].time_ns;
-        self.unfinished
-            .first()
-            .is_none_or(|&(end, item, _)| end >= start || item == order.tag)
+        self.unfinished.first().is_none_or(|&(end, item, _)| end >= start || item == order.tag)
     }
 
     /// Folios are written when they were written; clean ones of a list go evenly over its time.
@@ -241,8 +218,7 @@ impl Source for Player<'_> {
 
     fn done(&mut self, _cpu: Cpu, order: &Order, world: &mut Big, now: u64) {
         let item = &self.script.items[order.tag as usize];
-        self.unfinished
-            .remove(&(recorded_end(item, self.fault_ns), order.tag, 0));
+        self.unfinished.remove(&(recorded_end(item, self.fault_ns), order.tag, 0));
         // The model may have found fewer pages to write.
         let (written, _) = self.progress.remove(&order.tag).unwrap_or_default();
         for (time_ns, nth) in writes_of(&item.action).zip(1..).skip(written as usize) {
@@ -292,10 +268,7 @@ impl Player<'_> {
         while let Some(page) = world.next_page(self.mm, rest) {
             let vpn = world.vpn(page);
             there += u32::from(world.pte(page).present().is_some_and(|pte| world.folio(pte.frame).lru));
-            rest = Span {
-                first: vpn + 1,
-                pages: span.end() - vpn - 1,
-            };
+            rest = Span { first: vpn + 1, pages: span.end() - vpn - 1 };
         }
         for vpn in span.first..span.end() {
             if there >= scanned {
@@ -335,13 +308,7 @@ impl Player<'_> {
             };
             let Pte::Present(pte) = world.pte(page) else { continue };
             let folio = world.folio(pte.frame);
-            world.set_folio(
-                pte.frame,
-                Folio {
-                    isolated: true,
-                    ..folio
-                },
-            );
+            world.set_folio(pte.frame, Folio { isolated: true, ..folio });
             world.isolate(task, page);
         }
     }
@@ -350,27 +317,8 @@ impl Player<'_> {
 /// Puts a page in place without an event.
 fn put(world: &mut Big, page: Page, anon: bool, writable: bool, dirty: bool) {
     let frame: FrameNo = world.alloc_frame().expect("frames are not what limits a replay");
-    world.set_folio(
-        frame,
-        Folio {
-            allocated: true,
-            lru: true,
-            anon,
-            dirty: anon,
-            cached: !anon,
-            ..Folio::default()
-        },
-    );
-    world.pte_xchg(
-        page,
-        Pte::Present(Present {
-            frame,
-            writable,
-            dirty,
-            accessed: true,
-            protnone: false,
-        }),
-    );
+    world.set_folio(frame, Folio { allocated: true, lru: true, anon, dirty: anon, cached: !anon, ..Folio::default() });
+    world.pte_xchg(page, Pte::Present(Present { frame, writable, dirty, accessed: true, protnone: false }));
 }
 
 /// The mapped pages reclaim may take, by the time of their last fault.

@@ -99,10 +99,7 @@ pub struct Options<'o> {
 /// If the profile has no prices for interrupts.
 pub fn report(recording: &Recording, options: Options<'_>) -> Result<Report, Unpriced> {
     let script = Script::new(recording);
-    let setting = Setting {
-        policy: options.policy.strategy,
-        era: *options.era,
-    };
+    let setting = Setting { policy: options.policy.strategy, era: *options.era };
     let (profile_name, profile_sha256, profile) = options.profile;
     let replayed = replay(&script, setting, profile, options.timing)?;
     let (rows, operations) = answer::rows(recording, &script, &replayed);

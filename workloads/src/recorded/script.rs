@@ -233,12 +233,7 @@ impl Script {
         let pid = recording.target.pid;
         let mut builder = Builder {
             recording,
-            threads: recording
-                .events
-                .iter()
-                .filter(|e| e.pid == pid)
-                .map(|e| e.tid)
-                .collect(),
+            threads: recording.events.iter().filter(|e| e.pid == pid).map(|e| e.tid).collect(),
             items: Vec::new(),
             operations: Vec::new(),
             inferred: Inferred::default(),
@@ -286,17 +281,7 @@ impl Builder<'_> {
                 };
                 let present = error_code & FAULT_PRESENT != 0;
                 let vpn = address >> PAGE_SHIFT;
-                self.push(
-                    event,
-                    now,
-                    Action::Fault {
-                        vpn,
-                        kind,
-                        present,
-                        next: NextFault::Never,
-                    },
-                    None,
-                );
+                self.push(event, now, Action::Fault { vpn, kind, present, next: NextFault::Never }, None);
                 self.fault.insert(event.tid, self.items.len() - 1);
             }
             What::Enter(call) => self.enter(event, call),
@@ -339,11 +324,7 @@ impl Builder<'_> {
         let written = writes_ns.len() as u64;
         self.written += written;
         self.written_and_freed += written.min(u64::from(stats.reclaimed));
-        List {
-            stats,
-            writes_ns,
-            busy_ns: 0,
-        }
+        List { stats, writes_ns, busy_ns: 0 }
     }
 
     fn push(&mut self, event: &Event, start_ns: u64, action: Action, operation: Option<u32>) {
@@ -372,11 +353,7 @@ impl Builder<'_> {
 
     fn enter(&mut self, event: &Event, call: Call) {
         let operation = self.operations.len() as u32;
-        self.operations.push(Operation {
-            name: call.name(),
-            tid: event.tid,
-            time_ns: event.time_ns,
-        });
+        self.operations.push(Operation { name: call.name(), tid: event.tid, time_ns: event.time_ns });
         let now = self.since_start(event.time_ns);
         self.push(event, now, Action::Call(op_of(call), Vec::new()), Some(operation));
         self.calls.insert(event.tid, (self.items.len() - 1, operation));
@@ -413,13 +390,7 @@ impl Builder<'_> {
         }
         let to_ours = self.threads.contains(&next);
         if to_ours {
-            self.seen.insert(
-                next,
-                Seen {
-                    left_ns: None,
-                    state: RunState::Running,
-                },
-            );
+            self.seen.insert(next, Seen { left_ns: None, state: RunState::Running });
         }
         let was = self.running[cpu];
         self.running[cpu] = to_ours.then_some(next);
@@ -448,21 +419,12 @@ impl Builder<'_> {
     fn arrive(&mut self, on: u16, tid: i32, event: &Event) {
         let cpu = usize::from(on);
         self.came_back(tid, event.time_ns);
-        let before = self.seen.insert(
-            tid,
-            Seen {
-                left_ns: None,
-                state: RunState::Running,
-            },
-        );
+        let before = self.seen.insert(tid, Seen { left_ns: None, state: RunState::Running });
         if self.running[cpu] == Some(tid) {
             return;
         }
         let came_ns = match before {
-            Some(Seen {
-                left_ns: Some(left),
-                state,
-            }) if state != RunState::Sleeping => left,
+            Some(Seen { left_ns: Some(left), state }) if state != RunState::Sleeping => left,
             _ => event.time_ns,
         };
         self.inferred.silent_arrivals += u64::from(before.is_some());
@@ -489,10 +451,7 @@ impl Builder<'_> {
 
     /// A thread is on a CPU again: it was away since it last left one.
     fn came_back(&mut self, tid: i32, now_ns: u64) {
-        if let Some(Seen {
-            left_ns: Some(left), ..
-        }) = self.seen.get(&tid)
-        {
+        if let Some(Seen { left_ns: Some(left), .. }) = self.seen.get(&tid) {
             *self.off_ns.entry(tid).or_default() += now_ns - left;
         }
     }
@@ -519,11 +478,7 @@ fn look_ahead(items: &mut [Item]) {
     let mut seen = FxHashMap::default();
     for item in items.iter_mut().rev() {
         if let Action::Fault { vpn, present, next, .. } = &mut item.action {
-            let this = if *present {
-                NextFault::Present
-            } else {
-                NextFault::Absent
-            };
+            let this = if *present { NextFault::Present } else { NextFault::Absent };
             *next = seen.insert(*vpn, this).unwrap_or(NextFault::Never);
         }
     }
@@ -532,38 +487,24 @@ fn look_ahead(items: &mut [Item]) {
 fn span_of(address: u64, length: u64) -> Span {
     let first = address >> PAGE_SHIFT;
     let end = address.saturating_add(length).div_ceil(1 << PAGE_SHIFT);
-    Span {
-        first,
-        pages: end.saturating_sub(first),
-    }
+    Span { first, pages: end.saturating_sub(first) }
 }
 
 fn op_of(call: Call) -> Op {
     match call {
-        Call::Mmap {
-            address,
-            length,
-            protection,
-            flags,
-            ..
-        } => {
+        Call::Mmap { address, length, protection, flags, .. } => {
             let backing = match (flags & MAP_SHARED != 0, flags & MAP_ANONYMOUS != 0) {
                 (true, _) => Backing::SharedFile,
                 (false, true) => Backing::Anon,
                 (false, false) => Backing::PrivateFile,
             };
             let rights = Rights::from_prot(protection);
-            Op {
-                rights,
-                ..Op::call(OpKind::Mmap(backing), span_of(address, length))
-            }
+            Op { rights, ..Op::call(OpKind::Mmap(backing), span_of(address, length)) }
         }
         Call::Munmap { address, length } => Op::call(OpKind::Munmap, span_of(address, length)),
-        Call::Mprotect {
-            start,
-            length,
-            protection,
-        } => Op::mprotect(span_of(start, length), Rights::from_prot(protection)),
+        Call::Mprotect { start, length, protection } => {
+            Op::mprotect(span_of(start, length), Rights::from_prot(protection))
+        }
         Call::Madvise { start, length, advice } => {
             let kind = match advice {
                 MADV_DONTNEED => OpKind::Dontneed,
@@ -572,20 +513,9 @@ fn op_of(call: Call) -> Op {
             };
             Op::call(kind, span_of(start, length))
         }
-        Call::Mremap {
-            address,
-            old_length,
-            new_length,
-            ..
-        } => {
+        Call::Mremap { address, old_length, new_length, .. } => {
             let (old, new) = (span_of(address, old_length), span_of(address, new_length));
-            Op::mremap(
-                Span {
-                    pages: old.pages.min(new.pages),
-                    ..old
-                },
-                old.first,
-            )
+            Op::mremap(Span { pages: old.pages.min(new.pages), ..old }, old.first)
         }
     }
 }

@@ -59,10 +59,7 @@ pub fn decode(input: Input) -> Result<(String, Vec<u8>), ImportError> {
 
 fn read_file(name: &str, path: &Path) -> Result<Vec<u8>, ImportError> {
     let unreadable = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => ImportError::NotFound {
-            name: name.to_owned(),
-            source,
-        },
+        io::ErrorKind::NotFound => ImportError::NotFound { name: name.to_owned(), source },
         io::ErrorKind::IsADirectory => ImportError::Directory { name: name.to_owned() },
         _ => ImportError::unreadable(name, source),
     };
@@ -78,10 +75,7 @@ fn read_file(name: &str, path: &Path) -> Result<Vec<u8>, ImportError> {
 fn read_all(name: &str, reader: impl Read, expected: u64) -> Result<Vec<u8>, ImportError> {
     let capacity = usize::try_from(expected.min(MAX_BYTES)).unwrap_or(0);
     let mut bytes = Vec::with_capacity(capacity);
-    reader
-        .take(MAX_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|source| ImportError::unreadable(name, source))?;
+    reader.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|source| ImportError::unreadable(name, source))?;
     check_size(name, &bytes)?;
     Ok(bytes)
 }
@@ -104,10 +98,7 @@ fn decompress(name: &str, bytes: &[u8]) -> Result<Vec<u8>, ImportError> {
 
 pub(super) fn check_size(name: &str, bytes: &[u8]) -> Result<(), ImportError> {
     if bytes.len() as u64 > MAX_BYTES {
-        return Err(ImportError::TooLarge {
-            name: name.to_owned(),
-            limit: MAX_BYTES,
-        });
+        return Err(ImportError::TooLarge { name: name.to_owned(), limit: MAX_BYTES });
     }
     Ok(())
 }

@@ -49,10 +49,7 @@ fn enter(name: CallName, rest: &str) -> Result<Call, Fault<'_>> {
             fd: descriptor(fields.text("fd")?)?,
             offset: sized("off", fields.either("off", "offset")?)?,
         },
-        CallName::Munmap => Call::Munmap {
-            address: fields.number("addr")?,
-            length: fields.number("len")?,
-        },
+        CallName::Munmap => Call::Munmap { address: fields.number("addr")?, length: fields.number("len")? },
         CallName::Mprotect => Call::Mprotect {
             start: fields.number("start")?,
             length: fields.number("len")?,
@@ -79,10 +76,7 @@ fn enter(name: CallName, rest: &str) -> Result<Call, Fault<'_>> {
 fn descriptor(text: &str) -> Result<i32, Fault<'_>> {
     let fault = Fault::new("fd", text, NUMBER);
     let value = number(text).ok_or(fault)?;
-    u32::try_from(value)
-        .map(u32::cast_signed)
-        .or_else(|_| i32::try_from(value.cast_signed()))
-        .map_err(|_| fault)
+    u32::try_from(value).map(u32::cast_signed).or_else(|_| i32::try_from(value.cast_signed())).map_err(|_| fault)
 }
 
 fn exit(name: CallName, rest: &str) -> Result<What, Fault<'_>> {
@@ -101,18 +95,12 @@ fn tlb_flush(rest: &str) -> Result<What, Fault<'_>> {
         .and_then(|reason| reason.rsplit_once('('))
         .filter(|(text, _)| !text.contains(['[', ':', '=']))
         .ok_or(Fault::new("reason", reason, REASON))?;
-    Ok(What::TlbFlush {
-        pages: sized::<u64>("pages", pages)?.cast_signed(),
-        reason: sized("reason", code)?,
-    })
+    Ok(What::TlbFlush { pages: sized::<u64>("pages", pages)?.cast_signed(), reason: sized("reason", code)? })
 }
 
 fn user_fault(rest: &str) -> Result<What, Fault<'_>> {
     let mut fields = Fields::equals(rest);
-    let fault = What::UserFault {
-        address: fields.number("address")?,
-        error_code: fields.number("error_code")?,
-    };
+    let fault = What::UserFault { address: fields.number("address")?, error_code: fields.number("error_code")? };
     fields.finish()?;
     Ok(fault)
 }
@@ -204,9 +192,8 @@ fn switch(rest: &str) -> Result<What, Fault<'_>> {
             "prev_comm=.. ==> next_comm=.., or `COMM:PID [PRIO] STATE ==> COMM:PID [PRIO]`",
         ));
     };
-    let (prev, next) = long
-        .rsplit_once(" ==> next_comm=")
-        .ok_or(Fault::missing("next_comm", "a second task after `==>`"))?;
+    let (prev, next) =
+        long.rsplit_once(" ==> next_comm=").ok_or(Fault::missing("next_comm", "a second task after `==>`"))?;
     let mut prev = after_comm("prev_pid", prev, " prev_pid=")?;
     let mut next = after_comm("next_pid", next, " next_pid=")?;
     let switch = What::Switch {
@@ -262,9 +249,7 @@ fn tid<'a>(field: &'static str, text: &'a str) -> Result<i32, Fault<'a>> {
 fn run_state(text: &str) -> Option<RunState> {
     let (&letter, more) = text.as_bytes().split_first()?;
     let well_formed = letter.is_ascii_alphabetic()
-        && more
-            .iter()
-            .all(|&byte| byte.is_ascii_alphabetic() || matches!(byte, b'|' | b'+'));
+        && more.iter().all(|&byte| byte.is_ascii_alphabetic() || matches!(byte, b'|' | b'+'));
     well_formed.then_some(match letter {
         b'R' => RunState::Running,
         b'S' => RunState::Sleeping,

@@ -121,36 +121,17 @@ mod tests {
         let drawn: Vec<u64> = (0..6).map(|_| draw.below(1000)).collect();
         assert_eq!(drawn, [434, 466, 886, 55, 463, 373]);
         let mut other = Draw::new(1, Purpose::Operation, 0);
-        assert_eq!(
-            (0..4).map(|_| other.around(1, 100)).collect::<Vec<_>>(),
-            [34, 37, 58, 72]
-        );
+        assert_eq!((0..4).map(|_| other.around(1, 100)).collect::<Vec<_>>(), [34, 37, 58, 72]);
         let mut core = Draw::new(1, Purpose::Access, 1);
-        assert_eq!(
-            (0..4).map(|_| core.below(1000)).collect::<Vec<_>>(),
-            [303, 993, 872, 987]
-        );
+        assert_eq!((0..4).map(|_| core.below(1000)).collect::<Vec<_>>(), [303, 993, 872, 987]);
     }
 
     #[test]
     fn golden_zipf() {
         let zipf = Zipf::new(6, 0.99);
-        assert_eq!(
-            zipf.0,
-            [
-                4_294_967_296,
-                6_457_388_217,
-                7_904_859_406,
-                8_993_590_452,
-                9_866_521_050,
-                10_595_290_739
-            ]
-        );
+        assert_eq!(zipf.0, [4_294_967_296, 6_457_388_217, 7_904_859_406, 8_993_590_452, 9_866_521_050, 10_595_290_739]);
         let mut draw = Draw::new(7, Purpose::Access, 3);
-        assert_eq!(
-            (0..12).map(|_| zipf.draw(&mut draw)).collect::<Vec<_>>(),
-            [4, 1, 0, 5, 0, 5, 5, 1, 3, 1, 2, 0]
-        );
+        assert_eq!((0..12).map(|_| zipf.draw(&mut draw)).collect::<Vec<_>>(), [4, 1, 0, 5, 0, 5, 5, 1, 3, 1, 2, 0]);
     }
 
     #[test]

@@ -41,19 +41,12 @@ pub struct Builtin {
 
 macro_rules! builtin {
     ($name:literal) => {
-        Builtin {
-            name: $name,
-            text: include_str!(concat!("../../synthetic/", $name, ".toml")),
-        }
+        Builtin { name: $name, text: include_str!(concat!("../../synthetic/", $name, ".toml")) }
     };
 }
 
 /// All workloads, by name.
-pub static WORKLOADS: &[Builtin] = &[
-    builtin!("alternating"),
-    builtin!("overlap"),
-    builtin!("overlap-two-tables"),
-];
+pub static WORKLOADS: &[Builtin] = &[builtin!("alternating"), builtin!("overlap"), builtin!("overlap-two-tables")];
 
 /// The workload of this name.
 pub fn find(name: &str) -> Option<&'static Builtin> {
@@ -122,10 +115,7 @@ impl Synthetic {
     /// See [`Workload::parse`].
     pub fn parse(name: &str, text: &str) -> Result<Synthetic, TextError> {
         let workload = Workload::parse(name, text)?;
-        Ok(Synthetic {
-            input: Input::new(&workload.name, text.as_bytes()),
-            workload,
-        })
+        Ok(Synthetic { input: Input::new(&workload.name, text.as_bytes()), workload })
     }
 
     /// Runs it. `progress` hears now and then how many cycles are done.
@@ -139,10 +129,7 @@ impl Synthetic {
         }
         let mut world = Big::new(on.profile, needed as u16, u32::MAX);
         let source = Cores::new(&self.workload, on.seed, &mut world, progress);
-        let setting = Setting {
-            policy: on.policy.strategy,
-            era: *on.era,
-        };
+        let setting = Setting { policy: on.policy.strategy, era: *on.era };
         let mut clock = Clock::new(world, source, setting, on.profile, on.run_ahead)?;
         let duration_cycles = clock.run();
         Ok(Outcome {
@@ -173,11 +160,7 @@ struct Cores<'a> {
 impl<'a> Cores<'a> {
     fn new(workload: &Workload, seed: u64, world: &mut Big, progress: &'a mut dyn FnMut(u64)) -> Cores<'a> {
         let mm = world.add_mm();
-        let vma = Vma {
-            mapped: true,
-            rights: Rights::READ_WRITE,
-            backing: Backing::Anon,
-        };
+        let vma = Vma { mapped: true, rights: Rights::READ_WRITE, backing: Backing::Anon };
         Layout::new(workload).spans().for_each(|span| world.map(mm, span, vma));
         let zipf = (workload.user.pattern == Pattern::Zipf).then(|| {
             let s = workload.user.zipf_s.as_ref().map_or(0.0, |s| *s.get_ref());
@@ -233,13 +216,7 @@ impl Source for Cores<'_> {
             let done = late || (over && reclaimer.between_cycles());
             return (!done).then(|| reclaimer.next());
         };
-        let order = |what, work| Order {
-            task: *task,
-            what,
-            not_before: 0,
-            work,
-            tag: 0,
-        };
+        let order = |what, work| Order { task: *task, what, not_before: 0, work, tag: 0 };
         if !std::mem::replace(&mut self.loaded[core], true) {
             return Some(order(What::Load(Some(self.mm)), 0));
         }

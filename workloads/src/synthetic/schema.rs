@@ -233,27 +233,19 @@ impl Rules<'_> {
         if era::find(era.get_ref()).is_none() {
             let known: Vec<_> = era::ERAS.iter().map(|e| e.name).collect();
             let unknown = era.get_ref();
-            return self.fail(
-                era,
-                format!("era: unknown `{unknown}`, expected one of {}", known.join(", ")),
-            );
+            return self.fail(era, format!("era: unknown `{unknown}`, expected one of {}", known.join(", ")));
         }
         let (needed, there) = (self.workload.cpus(), machine.profile().cpus());
         if needed > there {
-            let message = format!(
-                "cores: {needed} CPUs with those of reclaim, expected at most the {there} of {}",
-                machine.name
-            );
+            let message =
+                format!("cores: {needed} CPUs with those of reclaim, expected at most the {there} of {}", machine.name);
             return self.fail(&self.workload.cores, message);
         }
         Ok(())
     }
 
     fn working_set(&self) -> Result<(), TextError> {
-        let (pages, tables) = (
-            self.workload.pages.get_ref().get(),
-            self.workload.page_tables.get_ref().get(),
-        );
+        let (pages, tables) = (self.workload.pages.get_ref().get(), self.workload.page_tables.get_ref().get());
         if pages > PAGES_MAX {
             return self.fail(&self.workload.pages, format!("pages: expected at most {PAGES_MAX}"));
         }
@@ -283,10 +275,9 @@ impl Rules<'_> {
             return self.fail(&user.written_percent, "written_percent: expected 0 to 100".to_owned());
         }
         match (user.pattern, &user.zipf_s) {
-            (Pattern::Zipf, None) => self.fail(
-                &user.stores_percent,
-                "user: pattern \"zipf\" needs zipf_s, such as 0.99".to_owned(),
-            ),
+            (Pattern::Zipf, None) => {
+                self.fail(&user.stores_percent, "user: pattern \"zipf\" needs zipf_s, such as 0.99".to_owned())
+            }
             (Pattern::Uniform | Pattern::Sequential, Some(s)) => {
                 self.fail(s, "zipf_s: only pattern \"zipf\" has an exponent".to_owned())
             }

@@ -5,10 +5,8 @@ use super::*;
 #[test]
 fn every_file_is_registered_under_its_name() {
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/synthetic");
-    let files: BTreeSet<String> = std::fs::read_dir(directory)
-        .unwrap()
-        .map(|file| file.unwrap().file_name().into_string().unwrap())
-        .collect();
+    let files: BTreeSet<String> =
+        std::fs::read_dir(directory).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
     let rows: BTreeSet<_> = WORKLOADS.iter().map(|w| format!("{}.toml", w.name)).collect();
     assert_eq!(rows, files);
     for builtin in WORKLOADS {
@@ -40,22 +38,10 @@ fn rules_that_types_cannot_express_name_the_line() {
         ("zipf_s = 0.6", "", "needs zipf_s"),
         ("stores_percent = 20", "stores_percent = 101", "expected 0 to 100"),
         ("rights = \"none\"", "", "needs rights"),
-        (
-            "list_pages = 32",
-            "list_page = 32",
-            "unknown field `list_page`, expected one of",
-        ),
+        ("list_pages = 32", "list_page = 32", "unknown field `list_page`, expected one of"),
         ("gap_cycles = 400", "gap_cycles = -1", "invalid value"),
-        (
-            "[reclaim]",
-            "[[program]]\ncore = 6\nsteps = []\n[reclaim]",
-            "expected 0 to 5",
-        ),
-        (
-            "[reclaim]",
-            "[[program]]\ncore = 0\nsteps = [{ do = \"work\" }]\n[reclaim]",
-            "needs cycles",
-        ),
+        ("[reclaim]", "[[program]]\ncore = 6\nsteps = []\n[reclaim]", "expected 0 to 5"),
+        ("[reclaim]", "[[program]]\ncore = 0\nsteps = [{ do = \"work\" }]\n[reclaim]", "needs cycles"),
         (
             "[reclaim]",
             "[[program]]\ncore = 0\nsteps = [{ do = \"load\", first = 60, pages = 5 }]\n[reclaim]",
@@ -65,10 +51,7 @@ fn rules_that_types_cannot_express_name_the_line() {
     ];
     for (from, to, expected) in cases {
         let message = complaint(from, to);
-        assert!(
-            message.contains(expected) && message.starts_with("x.toml:"),
-            "{to}: {message}"
-        );
+        assert!(message.contains(expected) && message.starts_with("x.toml:"), "{to}: {message}");
     }
 }
 

@@ -40,10 +40,7 @@ impl Layout {
     /// The span under each page table.
     pub(super) fn spans(&self) -> impl Iterator<Item = Span> + use<> {
         let pages = self.table_pages;
-        (0..self.tables).map(move |table| Span {
-            first: BASE + table * TABLE_PAGES,
-            pages,
-        })
+        (0..self.tables).map(move |table| Span { first: BASE + table * TABLE_PAGES, pages })
     }
 
     /// Is a page among the first `percent` of 100 under its table?
@@ -89,10 +86,7 @@ impl User {
             due: workload
                 .operations
                 .iter()
-                .map(|operation| Due {
-                    accesses_left: calls.around(1, operation.gap_accesses.get()),
-                    undo: None,
-                })
+                .map(|operation| Due { accesses_left: calls.around(1, operation.gap_accesses.get()), undo: None })
                 .collect(),
             cursor: layout.pages * u64::from(core) / cores,
             accesses: Draw::new(seed, Purpose::Access, core),
@@ -134,10 +128,7 @@ impl User {
         let pages = operation.span_pages.get_ref().get();
         let table = self.calls.below(self.layout.tables);
         let slot = self.calls.below(self.layout.table_pages - pages + 1);
-        let span = Span {
-            first: self.layout.vpn(table * self.layout.table_pages + slot),
-            pages,
-        };
+        let span = Span { first: self.layout.vpn(table * self.layout.table_pages + slot), pages };
         let (op, undo) = match operation.call.get_ref() {
             Call::Mprotect => {
                 let rights = rights_of(operation.rights);
@@ -168,10 +159,7 @@ fn rights_of(rights: Option<schema::Rights>) -> Rights {
 }
 
 fn mmap(span: Span) -> Op {
-    Op {
-        rights: Rights::READ_WRITE,
-        ..Op::call(OpKind::Mmap(Backing::Anon), span)
-    }
+    Op { rights: Rights::READ_WRITE, ..Op::call(OpKind::Mmap(Backing::Anon), span) }
 }
 
 /// A thread that follows a program.
@@ -215,11 +203,7 @@ impl Programmed {
             };
             ops.push((op, gap));
         }
-        Programmed {
-            ops,
-            pc: 0,
-            draw: Draw::new(seed, Purpose::Access, *program.core.get_ref()),
-        }
+        Programmed { ops, pc: 0, draw: Draw::new(seed, Purpose::Access, *program.core.get_ref()) }
     }
 
     fn next(&mut self) -> (Op, u64) {
@@ -290,11 +274,7 @@ impl Reclaimer {
 
     /// The next shrink list. Its pages are chosen when it begins.
     pub(super) fn next(&mut self) -> Order {
-        let work = if self.between_cycles() {
-            self.draw.around(self.pause_cycles / 2, self.pause_cycles)
-        } else {
-            0
-        };
+        let work = if self.between_cycles() { self.draw.around(self.pause_cycles / 2, self.pause_cycles) } else { 0 };
         Order {
             task: self.task,
             what: What::Op(Op::call(OpKind::Reclaim(self.mm), Span::default())),
@@ -319,10 +299,7 @@ impl Reclaimer {
             if folio.isolated {
                 continue;
             }
-            let isolated = Folio {
-                isolated: true,
-                ..folio
-            };
+            let isolated = Folio { isolated: true, ..folio };
             world.set_folio(pte.frame, isolated);
             world.isolate(self.task, page);
             chosen += 1;

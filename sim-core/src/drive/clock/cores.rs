@@ -74,10 +74,7 @@ impl Core {
     pub(super) fn enter_interrupt(&mut self, time: u64) -> Option<(Wait, u64)> {
         debug_assert!(self.began() <= time, "time goes forward on a core: {self:?} at {time}");
         self.arrival = None;
-        self.interrupted = Some(Interrupted {
-            state: self.state,
-            at: time,
-        });
+        self.interrupted = Some(Interrupted { state: self.state, at: time });
         let parked = match self.state {
             State::Parked(wait) => Some((wait, time - self.ready)),
             _ => None,
@@ -109,11 +106,7 @@ impl Core {
     fn idle(&mut self, since: u64, worked: u64, not_before: u64) {
         self.ready = worked.max(not_before).max(since);
         if self.ready > since {
-            self.state = State::Idle {
-                since,
-                worked,
-                not_before,
-            };
+            self.state = State::Idle { since, worked, not_before };
         }
     }
 
@@ -129,10 +122,7 @@ impl Core {
 
     /// What it waited for has come.
     pub(super) fn wake(&mut self, now: u64) {
-        debug_assert!(
-            matches!(self.state, State::Parked(_)),
-            "only a waiter is woken: {self:?}"
-        );
+        debug_assert!(matches!(self.state, State::Parked(_)), "only a waiter is woken: {self:?}");
         self.state = State::Running;
         self.ready = self.ready.max(now);
     }

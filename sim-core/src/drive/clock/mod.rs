@@ -258,8 +258,7 @@ impl<S: Source> Clock<S> {
             What::Load(mm) => {
                 let mut dropped = Vec::new();
                 let lazy = self.setting.era.lazy_mask;
-                self.world
-                    .switch_mm(cpu, mm, lazy, &mut |page, entry| dropped.push((page, entry)));
+                self.world.switch_mm(cpu, mm, lazy, &mut |page, entry| dropped.push((page, entry)));
                 for (page, entry) in dropped {
                     if !Marks::of(entry).is_clean() {
                         self.stats.window(cpu, page, None, now);
@@ -311,10 +310,7 @@ impl<S: Source> Clock<S> {
             Progress::Blocked(wait) => {
                 core.park(wait);
                 if let Some(key) = wait_key(wait) {
-                    debug_assert!(
-                        !self.waiters.values().flatten().any(|&c| c == cpu),
-                        "{cpu:?} waits twice"
-                    );
+                    debug_assert!(!self.waiters.values().flatten().any(|&c| c == cpu), "{cpu:?} waits twice");
                     self.waiters.entry(key).or_default().push(cpu);
                 }
             }

@@ -90,10 +90,7 @@ impl Prices {
         let (targets, writes) = self.icr_writes(from);
         let arrival = |(to, write): (Cpu, u64)| {
             let distance = self.profile.distance(from.0, to.0);
-            (
-                to,
-                now - (writes - write) * icr + self.profile.delivery_cycles(distance),
-            )
+            (to, now - (writes - write) * icr + self.profile.delivery_cycles(distance))
         };
         targets.into_iter().map(arrival).collect()
     }
@@ -117,13 +114,7 @@ impl Prices {
     /// From an unlock to the waiter's next step.
     pub fn handoff_cycles(&mut self, lock: Lock, from: Cpu, to: Cpu) -> u64 {
         // The hand-over is the transfer of the line: the waiter has it now.
-        self.lines.insert(
-            lock_line(lock),
-            Owner {
-                writer: Some(to),
-                readers: 0,
-            },
-        );
+        self.lines.insert(lock_line(lock), Owner { writer: Some(to), readers: 0 });
         self.profile.spin_handoff_cycles(self.profile.distance(from.0, to.0))
     }
 
@@ -159,11 +150,7 @@ impl Prices {
             Act::IrqEnter { .. } => {
                 p.ipi.irq_entry_cyc + p.ipi.pti_extra_cyc.unwrap_or(0) + p.ipi.handler_body_cyc.unwrap_or(0)
             }
-            Act::FlushRemote {
-                from,
-                request,
-                wrong_cpu,
-            } => {
+            Act::FlushRemote { from, request, wrong_cpu } => {
                 // The entry of the queue is a line the initiator wrote.
                 let line = p.c2c_cycles(p.distance(from.0, cpu.0));
                 let dequeue = p.ipi.csd_dequeue_contended_cyc.unwrap_or(line);
@@ -183,17 +170,10 @@ impl Prices {
                 // A whole fault less what its other acts are charged.
                 let charged = k.fault_entry_cyc + k.fault_exit_cyc + FAULT_TOUCHES * p.cache.l1_cyc;
                 let body = k.minor_fault_anon_cyc.saturating_sub(charged);
-                body + if read_in {
-                    p.swap.as_ref().map_or(0, |s| s.zram_read_cyc)
-                } else {
-                    0
-                }
+                body + if read_in { p.swap.as_ref().map_or(0, |s| s.zram_read_cyc) } else { 0 }
             }
             // The page's whole price less what the rmap walk was charged above.
-            Act::Shrink(_) => p
-                .kernel
-                .reclaim_page_clean_cyc
-                .saturating_sub(p.kernel.rmap_unmap_one_cyc),
+            Act::Shrink(_) => p.kernel.reclaim_page_clean_cyc.saturating_sub(p.kernel.rmap_unmap_one_cyc),
             // The store that releases the entry is part of the handler's body.
             Act::Ack(_) => 0,
             Act::Write(_) => p.swap.as_ref().map_or(0, |s| s.zram_write_cyc),
@@ -265,10 +245,9 @@ impl Prices {
     fn line(&self, cpu: Cpu, id: LineId) -> Line {
         match self.lines.get(&id) {
             None => Line::Cold,
-            Some(Owner {
-                writer: Some(writer),
-                readers,
-            }) if *writer != cpu && readers & reader(cpu) == 0 => Line::Owned(self.profile.distance(writer.0, cpu.0)),
+            Some(Owner { writer: Some(writer), readers }) if *writer != cpu && readers & reader(cpu) == 0 => {
+                Line::Owned(self.profile.distance(writer.0, cpu.0))
+            }
             Some(_) => Line::Warm,
         }
     }
@@ -293,25 +272,13 @@ impl Prices {
 
     fn read(&mut self, cpu: Cpu, id: LineId) -> u64 {
         let cycles = self.touch_cycles(cpu, id);
-        self.lines
-            .entry(id)
-            .or_insert(Owner {
-                writer: None,
-                readers: 0,
-            })
-            .readers |= reader(cpu);
+        self.lines.entry(id).or_insert(Owner { writer: None, readers: 0 }).readers |= reader(cpu);
         cycles
     }
 
     fn write(&mut self, cpu: Cpu, id: LineId) -> u64 {
         let cycles = self.touch_cycles(cpu, id);
-        self.lines.insert(
-            id,
-            Owner {
-                writer: Some(cpu),
-                readers: 0,
-            },
-        );
+        self.lines.insert(id, Owner { writer: Some(cpu), readers: 0 });
         cycles
     }
 }

@@ -27,10 +27,7 @@ pub(super) struct Recent {
 
 impl Recent {
     pub(super) fn new(lookahead_cycles: u64) -> Recent {
-        Recent {
-            lookahead_cycles,
-            changes: VecDeque::new(),
-        }
+        Recent { lookahead_cycles, changes: VecDeque::new() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -39,13 +36,7 @@ impl Recent {
 
     /// The marks of a translation changed at `now` through a promise of `by`.
     pub(super) fn changed(&mut self, now: u64, by: Cpu, (holder, page, old): (Cpu, Page, Marks)) {
-        self.changes.push_back(Change {
-            at: now,
-            by,
-            holder,
-            page,
-            old,
-        });
+        self.changes.push_back(Change { at: now, by, holder, page, old });
     }
 
     /// A translation was walked anew: what was before concerns it no longer.

@@ -204,12 +204,7 @@ impl Stats {
             }
             return;
         };
-        let fresh = Open {
-            class,
-            at: now,
-            holders: FxHashSet::default(),
-            used: false,
-        };
+        let fresh = Open { class, at: now, holders: FxHashSet::default(), used: false };
         let open = self.open.entry(page).or_insert(fresh);
         open.class = open.class.max(class);
         open.holders.insert(cpu);
@@ -257,19 +252,10 @@ impl Stats {
                     self.line(world, who.cpu, who.cpu, 4, request, now);
                 }
             }
-            Act::FlushLocal(request) => self.line(
-                world,
-                who.cpu,
-                who.cpu,
-                if request.mm.is_some() { 3 } else { 2 },
-                request,
-                now,
-            ),
-            Act::FlushRemote {
-                from,
-                request,
-                wrong_cpu,
-            } => {
+            Act::FlushLocal(request) => {
+                self.line(world, who.cpu, who.cpu, if request.mm.is_some() { 3 } else { 2 }, request, now)
+            }
+            Act::FlushRemote { from, request, wrong_cpu } => {
                 self.line(world, who.cpu, from, if wrong_cpu { 5 } else { 1 }, request, now);
             }
             Act::FlushEnd(request) if request.mm.is_none() => {
@@ -283,11 +269,7 @@ impl Stats {
                 self.requests_served += u64::from(requests);
                 self.ipis_received_elsewhere += u64::from(!runs(world, who.cpu));
             }
-            Act::PteXchg {
-                old: Pte::Present(old),
-                new: Pte::None,
-                ..
-            } if at.path == Path::Unmap => {
+            Act::PteXchg { old: Pte::Present(old), new: Pte::None, .. } if at.path == Path::Unmap => {
                 self.pages_dirty += u64::from(old.dirty);
                 self.pages_clean += u64::from(!old.dirty);
             }
@@ -310,22 +292,11 @@ impl Stats {
     /// `cpu` prints the line; `from` initiated the flush.
     fn line(&mut self, world: &Big, cpu: Cpu, from: Cpu, reason: u8, request: Request, time: u64) {
         let tag = self.tags[usize::from(from.0)];
-        let value = self
-            .value_at_hand
-            .filter(|_| reason == 4 && request.cause == Cause::PendingCheck);
+        let value = self.value_at_hand.filter(|_| reason == 4 && request.cause == Cause::PendingCheck);
         if let Some(lines) = &mut self.flush_lines {
             let pages = request.span.map_or(-1, |s| s.pages.cast_signed());
             let elsewhere = !runs(world, cpu);
-            lines.push(FlushLine {
-                elsewhere,
-                time,
-                cpu,
-                tag,
-                reason,
-                pages,
-                cause: request.cause,
-                value,
-            });
+            lines.push(FlushLine { elsewhere, time, cpu, tag, reason, pages, cause: request.cause, value });
         }
     }
 

@@ -82,10 +82,7 @@ pub fn search<S: System>(system: &S, bound: usize) -> Outcome<S::Action> {
     let first = system.initial();
     let mut visited = FxHashMap::default();
     visited.insert(system.key(&first), 0_u32);
-    let mut origins = vec![Origin {
-        parent: 0,
-        action: None,
-    }];
+    let mut origins = vec![Origin { parent: 0, action: None }];
     let mut level = vec![(0_u32, first)];
     let (mut actions, mut transitions, mut tested) = (Vec::new(), 0, false);
     while !level.is_empty() {
@@ -103,44 +100,25 @@ pub fn search<S: System>(system: &S, bound: usize) -> Outcome<S::Action> {
                 transitions += 1;
                 if next.broken {
                     let path = path_to(&origins, id, Some(action));
-                    return Outcome {
-                        verdict: Verdict::Sometimes(path),
-                        states: origins.len(),
-                        transitions,
-                    };
+                    return Outcome { verdict: Verdict::Sometimes(path), states: origins.len(), transitions };
                 }
                 let fresh = origins.len() as u32;
                 if *visited.entry(system.key(&next.state)).or_insert(fresh) == fresh {
                     if origins.len() >= bound {
-                        return Outcome {
-                            verdict: Verdict::Incomplete,
-                            states: origins.len(),
-                            transitions,
-                        };
+                        return Outcome { verdict: Verdict::Incomplete, states: origins.len(), transitions };
                     }
-                    origins.push(Origin {
-                        parent: id,
-                        action: Some(action),
-                    });
+                    origins.push(Origin { parent: id, action: Some(action) });
                     next_level.push((fresh, next.state));
                 }
             }
             if !moved && !system.may_end(&state) {
                 let path = path_to(&origins, id, None);
-                return Outcome {
-                    verdict: Verdict::Stuck(path),
-                    states: origins.len(),
-                    transitions,
-                };
+                return Outcome { verdict: Verdict::Stuck(path), states: origins.len(), transitions };
             }
         }
         level = next_level;
     }
-    Outcome {
-        verdict: Verdict::Never { vacuous: !tested },
-        states: origins.len(),
-        transitions,
-    }
+    Outcome { verdict: Verdict::Never { vacuous: !tested }, states: origins.len(), transitions }
 }
 
 fn path_to<A: Copy>(origins: &[Origin<A>], mut id: u32, last: Option<A>) -> Vec<A> {
@@ -196,14 +174,7 @@ mod tests {
 
     #[test]
     fn counts_every_state_and_edge_of_a_grid() {
-        let outcome = search(
-            &Counters {
-                counters: 5,
-                top: 6,
-                forbid_top: false,
-            },
-            usize::MAX,
-        );
+        let outcome = search(&Counters { counters: 5, top: 6, forbid_top: false }, usize::MAX);
         assert_eq!(outcome.states, 7_usize.pow(5));
         assert_eq!(outcome.transitions, 5 * 6 * 7_usize.pow(4));
         assert_eq!(outcome.verdict, Verdict::Never { vacuous: false });
@@ -211,30 +182,14 @@ mod tests {
 
     #[test]
     fn finds_a_shortest_way() {
-        let outcome = search(
-            &Counters {
-                counters: 3,
-                top: 2,
-                forbid_top: true,
-            },
-            usize::MAX,
-        );
-        let Verdict::Sometimes(path) = outcome.verdict else {
-            panic!("{outcome:?}")
-        };
+        let outcome = search(&Counters { counters: 3, top: 2, forbid_top: true }, usize::MAX);
+        let Verdict::Sometimes(path) = outcome.verdict else { panic!("{outcome:?}") };
         assert_eq!(path.len(), 6);
     }
 
     #[test]
     fn says_when_a_bound_cut_it_short() {
-        let outcome = search(
-            &Counters {
-                counters: 5,
-                top: 6,
-                forbid_top: false,
-            },
-            100,
-        );
+        let outcome = search(&Counters { counters: 5, top: 6, forbid_top: false }, 100);
         assert_eq!((outcome.verdict, outcome.states), (Verdict::Incomplete, 100));
     }
 
@@ -260,10 +215,7 @@ mod tests {
             // 0: nothing, 1: first fork, 2: both, 3: done. My first fork is the other's second.
             let blocked = matches!((mine, other), (0, 2) | (1, 1 | 2)) || mine == 3;
             let moved = if action == 0 { (a + 1, b) } else { (a, b + 1) };
-            (!blocked).then_some(Next {
-                state: moved,
-                broken: false,
-            })
+            (!blocked).then_some(Next { state: moved, broken: false })
         }
         fn may_end(&self, &(a, b): &(u8, u8)) -> bool {
             a == 3 && b == 3
@@ -275,9 +227,7 @@ mod tests {
 
     #[test]
     fn reports_a_deadlock() {
-        let Verdict::Stuck(path) = search(&Forks, usize::MAX).verdict else {
-            panic!("no deadlock found")
-        };
+        let Verdict::Stuck(path) = search(&Forks, usize::MAX).verdict else { panic!("no deadlock found") };
         assert_eq!(path.len(), 2);
     }
 }

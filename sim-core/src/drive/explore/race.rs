@@ -68,12 +68,7 @@ impl Probe for Recorder {
 
     fn marked_use(&mut self, who: Actor, page: Page, kind: AccessKind, marks: Marks) {
         let class = marks.breaks(kind).expect("only uses that break a promise are reported");
-        self.violations.push(Violation {
-            cpu: who.cpu,
-            page,
-            kind,
-            class,
-        });
+        self.violations.push(Violation { cpu: who.cpu, page, kind, class });
     }
 
     fn window(&mut self, cpu: Cpu, page: Page, class: Option<Class>) {
@@ -136,10 +131,7 @@ impl<'s> System for Race<'s> {
     type Key = Box<[u64]>;
 
     fn initial(&self) -> Node<'s> {
-        Node {
-            world: Small::new(self.scenario),
-            stacks: Default::default(),
-        }
+        Node { world: Small::new(self.scenario), stacks: Default::default() }
     }
 
     fn key(&self, state: &Node<'s>) -> Box<[u64]> {
@@ -161,10 +153,7 @@ impl<'s> System for Race<'s> {
             }
             if self.scenario.evictions {
                 let held = (0..u32::from(self.scenario.pages)).map(Page);
-                out.extend(
-                    held.filter(|&p| state.world.tlb_peek(cpu, p).is_some())
-                        .map(|p| Move::Evict(cpu, p)),
-                );
+                out.extend(held.filter(|&p| state.world.tlb_peek(cpu, p).is_some()).map(|p| Move::Evict(cpu, p)));
             }
         }
     }
@@ -172,10 +161,7 @@ impl<'s> System for Race<'s> {
     fn apply(&self, state: &Node<'s>, action: Move) -> Option<Next<Node<'s>>> {
         let mut next = state.clone();
         let mut finder = Finder(false);
-        self.make(&mut next, action, &mut finder).then_some(Next {
-            state: next,
-            broken: finder.0,
-        })
+        self.make(&mut next, action, &mut finder).then_some(Next { state: next, broken: finder.0 })
     }
 
     fn may_end(&self, state: &Node<'s>) -> bool {

@@ -40,27 +40,15 @@ impl Witness {
             let heard = recorder.acts.len();
             assert!(race.make(&mut node, mv, &mut recorder), "a witness replays: {mv:?}");
             if let Move::Evict(cpu, page) = mv {
-                lines.push(Line {
-                    cpu,
-                    id: "HW",
-                    text: format!("[TLB entry of {} evicted]", name(page)),
-                });
+                lines.push(Line { cpu, id: "HW", text: format!("[TLB entry of {} evicted]", name(page)) });
             }
             for (cpu, act, at) in &recorder.acts[heard..] {
                 let label = label(*at);
-                lines.push(Line {
-                    cpu: *cpu,
-                    id: label.id,
-                    text: describe(act, label.text, at.path),
-                });
+                lines.push(Line { cpu: *cpu, id: label.id, text: describe(act, label.text, at.path) });
             }
         }
         let violation = recorder.violations.last().copied();
-        Witness {
-            cpus: race.scenario.programs.len(),
-            lines,
-            violation,
-        }
+        Witness { cpus: race.scenario.programs.len(), lines, violation }
     }
 
     /// The step numbers of one CPU, in order.
@@ -86,11 +74,7 @@ fn describe(act: &Act, text: &str, path: Path) -> String {
                 AccessKind::Store => "writes",
                 AccessKind::Fetch => "fetches",
             };
-            let through = if level.is_some() {
-                "through the cached translation"
-            } else {
-                "[PTE now cached in TLB]"
-            };
+            let through = if level.is_some() { "through the cached translation" } else { "[PTE now cached in TLB]" };
             format!("user {verb} {} {through}", name(*page))
         }
         Act::PteXchg { page, old, new } if path == Path::Unmap => {
@@ -130,14 +114,7 @@ impl fmt::Display for Witness {
             writeln!(f, "{:indent$}{:<5} {}", "", line.id, line.text)?;
         }
         if let Some(v) = self.violation {
-            writeln!(
-                f,
-                "=> {} violation: {} of {} on CPU{}",
-                v.class.name(),
-                verb(v.kind),
-                name(v.page),
-                v.cpu.0
-            )?;
+            writeln!(f, "=> {} violation: {} of {} on CPU{}", v.class.name(), verb(v.kind), name(v.page), v.cpu.0)?;
         }
         Ok(())
     }

@@ -55,20 +55,12 @@ pub(super) fn allows(pte: Present, kind: AccessKind) -> bool {
 }
 
 fn entry_of(pte: Present) -> Entry {
-    Entry {
-        frame: pte.frame.0,
-        writable: pte.writable,
-        dirty: pte.dirty,
-        executable: true,
-        marks: 0,
-    }
+    Entry { frame: pte.frame.0, writable: pte.writable, dirty: pte.dirty, executable: true, marks: 0 }
 }
 
 pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
     let op = cx.world.op(who.task);
-    let OpKind::Access(kind) = op.kind else {
-        unreachable!("an access frame belongs to an access")
-    };
+    let OpKind::Access(kind) = op.kind else { unreachable!("an access frame belongs to an access") };
     let mm = cx.world.mm(who.task).expect("user code runs in an address space");
     match Step::of(f) {
         Step::Translate => {
@@ -90,11 +82,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         }
         Step::Walk => match cx.world.pte(f.page) {
             Pte::Present(pte) if allows(pte, kind) => {
-                let walked = Present {
-                    accessed: true,
-                    dirty: pte.dirty || kind == AccessKind::Store,
-                    ..pte
-                };
+                let walked = Present { accessed: true, dirty: pte.dirty || kind == AccessKind::Store, ..pte };
                 if walked != pte {
                     cx.world.pte_xchg(f.page, Pte::Present(walked));
                 }
@@ -110,11 +98,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::Assist => match cx.world.pte(f.page) {
             // The frame written is the one the PTE names now, not the one the old entry named (reference, N1).
             Pte::Present(pte) if allows(pte, kind) => {
-                let walked = Present {
-                    accessed: true,
-                    dirty: true,
-                    ..pte
-                };
+                let walked = Present { accessed: true, dirty: true, ..pte };
                 cx.world.pte_xchg(f.page, Pte::Present(walked));
                 cx.act(who, Act::Assist(f.page));
                 oracle::fill(cx, who.cpu, f.page, kind, entry_of(walked));
@@ -149,13 +133,5 @@ fn finish<W: World, P: Probe>(
 ) {
     oracle::used(cx, who, page, kind, entry);
     let frame = crate::kernel::types::FrameNo(entry.frame);
-    cx.act(
-        who,
-        Act::Use {
-            page,
-            kind,
-            frame,
-            level,
-        },
-    );
+    cx.act(who, Act::Use { page, kind, frame, level });
 }

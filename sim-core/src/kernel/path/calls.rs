@@ -19,27 +19,13 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
     match Step::of(f) {
         Step::Enter => {
             cx.act(who, Act::Enter(op.kind));
-            f.pc = if op.kind == OpKind::Other {
-                Step::Return as u8
-            } else {
-                Step::LockMmap as u8
-            };
+            f.pc = if op.kind == OpKind::Other { Step::Return as u8 } else { Step::LockMmap as u8 };
             Flow::Next
         }
         Step::LockMmap => cx.lock(who, f, Lock::MmapWrite(mm), Step::Map as u8),
         Step::Map => {
-            let OpKind::Mmap(backing) = op.kind else {
-                unreachable!("only mmap maps")
-            };
-            cx.world.set_vma(
-                mm,
-                op.span,
-                Vma {
-                    mapped: true,
-                    rights: op.rights,
-                    backing,
-                },
-            );
+            let OpKind::Mmap(backing) = op.kind else { unreachable!("only mmap maps") };
+            cx.world.set_vma(mm, op.span, Vma { mapped: true, rights: op.rights, backing });
             oracle::grant(cx, who, op.span, op.rights, true);
             cx.act(who, Act::Vma(mm));
             f.pc = Step::Return as u8;

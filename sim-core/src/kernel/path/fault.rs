@@ -23,9 +23,7 @@ const SEGV: u8 = 1;
 pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
     let mm = cx.world.mm_of(f.page);
     let op = cx.world.op(who.task);
-    let OpKind::Access(kind) = op.kind else {
-        unreachable!("only user accesses fault")
-    };
+    let OpKind::Access(kind) = op.kind else { unreachable!("only user accesses fault") };
     let vma = cx.world.vma(mm, cx.world.vpn(f.page));
     match Step::of(f) {
         // Waiting for memory with locks held would wait for ever: reclaim needs the PTL.
@@ -53,22 +51,9 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         }
         Step::Map => map(cx, who, f, kind, vma),
         Step::CowFlushed => {
-            let pte = Present {
-                frame: f.frame,
-                writable: true,
-                dirty: true,
-                accessed: true,
-                protnone: false,
-            };
+            let pte = Present { frame: f.frame, writable: true, dirty: true, accessed: true, protnone: false };
             cx.xchg(who, f.page, Pte::Present(pte));
-            cx.act(
-                who,
-                Act::FaultMap {
-                    page: f.page,
-                    pte,
-                    read_in: false,
-                },
-            );
+            cx.act(who, Act::FaultMap { page: f.page, pte, read_in: false });
             f.pc = Step::UnlockPtl as u8;
             Flow::Next
         }
@@ -101,13 +86,7 @@ fn map<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, kin
         }
         Pte::Present(old) => {
             let writable = vma.rights.write() && (store || cx.world.folio(old.frame).anon);
-            let pte = Present {
-                writable,
-                dirty: old.dirty || store,
-                accessed: true,
-                protnone: false,
-                ..old
-            };
+            let pte = Present { writable, dirty: old.dirty || store, accessed: true, protnone: false, ..old };
             install(cx, who, f, pte, false)
         }
         Pte::Swap => {
@@ -121,23 +100,8 @@ fn map<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, kin
             // The slot is given up on swap-in, so the folio is the only copy: dirty, whatever the PTE says.
             cx.world.set_cached_frame(f.page, None);
             let folio = cx.world.folio(frame);
-            cx.world.set_folio(
-                frame,
-                Folio {
-                    lru: true,
-                    anon: true,
-                    dirty: true,
-                    cached: false,
-                    ..folio
-                },
-            );
-            let pte = Present {
-                frame,
-                writable: vma.rights.write(),
-                dirty: store,
-                accessed: true,
-                protnone: false,
-            };
+            cx.world.set_folio(frame, Folio { lru: true, anon: true, dirty: true, cached: false, ..folio });
+            let pte = Present { frame, writable: vma.rights.write(), dirty: store, accessed: true, protnone: false };
             install(cx, who, f, pte, read_in)
         }
         Pte::None => {
@@ -149,13 +113,7 @@ fn map<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, kin
             {
                 cx.world.set_cached_frame(f.page, None);
                 let writable = vma.rights.write() && store;
-                let pte = Present {
-                    frame,
-                    writable,
-                    dirty: store,
-                    accessed: true,
-                    protnone: false,
-                };
+                let pte = Present { frame, writable, dirty: store, accessed: true, protnone: false };
                 return install(cx, who, f, pte, false);
             }
             let Some(frame) = cx.world.alloc_frame() else {
@@ -163,23 +121,10 @@ fn map<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, kin
             };
             cx.world.set_folio(
                 frame,
-                Folio {
-                    allocated: true,
-                    lru: !zero,
-                    anon,
-                    dirty: anon,
-                    cached: !anon && !zero,
-                    ..Folio::default()
-                },
+                Folio { allocated: true, lru: !zero, anon, dirty: anon, cached: !anon && !zero, ..Folio::default() },
             );
             let writable = vma.rights.write() && store;
-            let pte = Present {
-                frame,
-                writable,
-                dirty: store,
-                accessed: true,
-                protnone: false,
-            };
+            let pte = Present { frame, writable, dirty: store, accessed: true, protnone: false };
             install(cx, who, f, pte, false)
         }
     }
@@ -193,14 +138,7 @@ fn no_memory(f: &mut Frame) -> Flow {
 
 fn install<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, pte: Present, read_in: bool) -> Flow {
     cx.xchg(who, f.page, Pte::Present(pte));
-    cx.act(
-        who,
-        Act::FaultMap {
-            page: f.page,
-            pte,
-            read_in,
-        },
-    );
+    cx.act(who, Act::FaultMap { page: f.page, pte, read_in });
     f.pc = Step::UnlockPtl as u8;
     Flow::Next
 }
@@ -210,24 +148,11 @@ fn copy<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) ->
     let Some(frame) = cx.world.alloc_frame() else {
         return no_memory(f);
     };
-    cx.world.set_folio(
-        frame,
-        Folio {
-            allocated: true,
-            lru: true,
-            anon: true,
-            dirty: true,
-            ..Folio::default()
-        },
-    );
+    cx.world.set_folio(frame, Folio { allocated: true, lru: true, anon: true, dirty: true, ..Folio::default() });
     f.frame = FrameNo(frame.0);
     cx.xchg(who, f.page, Pte::None);
     f.pc = Step::CowFlushed as u8;
     let span = Span::page(cx.world.vpn(f.page));
     let mm = cx.world.mm_of(f.page);
-    Flow::Call(Cx::<W, P>::flush(Request {
-        mm: Some(mm),
-        span: Some(span),
-        cause: Cause::Cow,
-    }))
+    Flow::Call(Cx::<W, P>::flush(Request { mm: Some(mm), span: Some(span), cause: Cause::Cow }))
 }

@@ -24,10 +24,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             let request = request_of(f);
             let remote = cx.world.request_begin(who, request);
             cx.act(who, Act::FlushBegin { request, remote });
-            *f = Frame {
-                flags: if remote { REMOTE } else { 0 },
-                ..Frame::new(f.path)
-            };
+            *f = Frame { flags: if remote { REMOTE } else { 0 }, ..Frame::new(f.path) };
             f.pc = match cx.era.mechanism {
                 Mechanism::IpiSerial => Step::SerialLocal as u8,
                 Mechanism::IpiConcurrent if remote => Step::Post as u8,
@@ -37,11 +34,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         }
         Step::SerialLocal => {
             local(cx, who);
-            f.pc = if f.flags == REMOTE {
-                Step::Post as u8
-            } else {
-                Step::End as u8
-            };
+            f.pc = if f.flags == REMOTE { Step::Post as u8 } else { Step::End as u8 };
             Flow::Next
         }
         Step::Post => {
@@ -63,11 +56,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         }
         Step::ConcurrentLocal => {
             local(cx, who);
-            f.pc = if f.flags == REMOTE {
-                Step::Wait as u8
-            } else {
-                Step::End as u8
-            };
+            f.pc = if f.flags == REMOTE { Step::Wait as u8 } else { Step::End as u8 };
             Flow::Next
         }
         Step::Wait => {
@@ -112,11 +101,5 @@ fn local<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor) {
 
 /// What a CPU with this address space loaded drops for a request.
 pub(super) fn extent(request: Request, loaded: Mm) -> (Mm, Span) {
-    (
-        loaded,
-        request.span.unwrap_or(Span {
-            first: 0,
-            pages: u64::MAX,
-        }),
-    )
+    (loaded, request.span.unwrap_or(Span { first: 0, pages: u64::MAX }))
 }

@@ -67,12 +67,5 @@ fn flush<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, from: Cpu) {
     } else if let Some(loaded) = loaded {
         oracle::drop_entries(cx, who.cpu, extent(request, loaded));
     }
-    cx.act(
-        who,
-        Act::FlushRemote {
-            from,
-            request,
-            wrong_cpu,
-        },
-    );
+    cx.act(who, Act::FlushRemote { from, request, wrong_cpu });
 }

@@ -70,11 +70,7 @@ fn hook<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm
         }
         HookStep::FlushMm(resume) => {
             f.hook = resume;
-            Flow::Call(Cx::<W, P>::flush(Request {
-                mm: Some(mm),
-                span: None,
-                cause: Cause::PendingCheck,
-            }))
+            Flow::Call(Cx::<W, P>::flush(Request { mm: Some(mm), span: None, cause: Cause::PendingCheck }))
         }
     }
 }

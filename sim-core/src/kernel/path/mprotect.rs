@@ -50,10 +50,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::Pending => hook(cx, who, f, mm, Hook::BeforeTrust, Step::Change as u8),
         Step::Change => {
             let in_table = cx.world.table_span(f.cursor).clip(op.span);
-            let rest = Span {
-                first: f.cursor,
-                pages: in_table.end() - f.cursor,
-            };
+            let rest = Span { first: f.cursor, pages: in_table.end() - f.cursor };
             let Some(page) = cx.world.next_page(mm, rest) else {
                 f.pc = Step::UnlockPtl as u8;
                 return Flow::Next;
@@ -63,10 +60,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             Flow::Next
         }
         Step::UnlockPtl => {
-            let table = cx
-                .world
-                .table_at(mm, f.cursor)
-                .expect("tables stay while mmap_lock is held");
+            let table = cx.world.table_at(mm, f.cursor).expect("tables stay while mmap_lock is held");
             f.cursor = cx.world.table_span(f.cursor).end();
             cx.unlock(who, f, Lock::Ptl(table), Step::NextTable as u8)
         }
@@ -78,11 +72,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
                 _ => {
                     let span = if cx.era.mprotect_gathers { changed } else { op.span };
                     let span = (span.pages <= cx.era.ceiling_pages).then_some(span);
-                    Flow::Call(Cx::<W, P>::flush(Request {
-                        mm: Some(mm),
-                        span,
-                        cause: Cause::Operation,
-                    }))
+                    Flow::Call(Cx::<W, P>::flush(Request { mm: Some(mm), span, cause: Cause::Operation }))
                 }
             }
         }
@@ -128,11 +118,7 @@ fn change<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: crate::ke
     // can_change_pte_writable(): a promotion makes an exclusive anonymous page writable here; others fault on the next store.
     let exclusive = cx.world.folio(old.frame).anon;
     let writable = rights.write() && (old.writable || exclusive);
-    let new = Present {
-        writable,
-        protnone: !rights.read(),
-        ..old
-    };
+    let new = Present { writable, protnone: !rights.read(), ..old };
     let weaker = (old.writable && !writable) || (new.protnone && !old.protnone);
     if weaker {
         ghost::weakened(cx.world, who.cpu, page);

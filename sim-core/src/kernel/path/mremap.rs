@@ -27,10 +27,7 @@ steps! {
 pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
     let op = cx.world.op(who.task);
     let mm = cx.world.mm(who.task).expect("mremap has an address space");
-    let new_span = Span {
-        first: op.to,
-        pages: op.span.pages,
-    };
+    let new_span = Span { first: op.to, pages: op.span.pages };
     match Step::of(f) {
         Step::Enter => {
             cx.act(who, Act::Enter(OpKind::Mremap));
@@ -71,10 +68,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::Move => {
             let extent = extent(cx.world, f.cursor, op.span, op.to);
             // `count` is how far into the extent the walk has come; the cursor keeps naming its tables.
-            let rest = Span {
-                first: f.cursor + u64::from(f.count),
-                pages: extent.pages - u64::from(f.count),
-            };
+            let rest = Span { first: f.cursor + u64::from(f.count), pages: extent.pages - u64::from(f.count) };
             let Some(page) = cx.world.next_page(mm, rest) else {
                 f.pc = Step::Flush as u8;
                 return Flow::Next;
@@ -93,11 +87,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             // The old PTL matters against mkclean; the new one keeps the frame alive until the old translation is gone.
             let extent = extent(cx.world, f.cursor, op.span, op.to);
             let span = (extent.pages <= cx.era.ceiling_pages).then_some(extent);
-            Flow::Call(Cx::<W, P>::flush(Request {
-                mm: Some(mm),
-                span,
-                cause: Cause::Operation,
-            }))
+            Flow::Call(Cx::<W, P>::flush(Request { mm: Some(mm), span, cause: Cause::Operation }))
         }
         Step::UnlockNew => match tables(cx.world, mm, f, op.span.first, op.to) {
             (old, new) if old == new => {
@@ -137,10 +127,7 @@ fn extent<W: World>(world: &W, from: u64, span: Span, to: u64) -> Span {
     let target = from - span.first + to;
     let old_left = world.table_span(from).end() - from;
     let new_left = world.table_span(target).end() - target;
-    Span {
-        first: from,
-        pages: old_left.min(new_left).min(span.end() - from),
-    }
+    Span { first: from, pages: old_left.min(new_left).min(span.end() - from) }
 }
 
 /// The page tables of the old and of the new place; the new one is allocated if need be.

@@ -41,20 +41,13 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         }
         Step::LockPtl => {
             let table = cx.world.table_at(mm, f.cursor).expect("the walk found a table");
-            let next = if cx.era.pageout_checks_pending {
-                Step::Pending
-            } else {
-                Step::Isolate
-            };
+            let next = if cx.era.pageout_checks_pending { Step::Pending } else { Step::Isolate };
             cx.lock(who, f, Lock::Ptl(table), next as u8)
         }
         Step::Pending => hook(cx, who, f, mm, Hook::BeforeTrust, Step::Isolate as u8),
         Step::Isolate => {
             let in_table = cx.world.table_span(f.cursor).clip(op.span);
-            let rest = Span {
-                first: f.cursor,
-                pages: in_table.end() - f.cursor,
-            };
+            let rest = Span { first: f.cursor, pages: in_table.end() - f.cursor };
             let Some(page) = cx.world.next_page(mm, rest) else {
                 f.pc = Step::UnlockPtl as u8;
                 return Flow::Next;
@@ -64,10 +57,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             Flow::Next
         }
         Step::UnlockPtl => {
-            let table = cx
-                .world
-                .table_at(mm, f.cursor)
-                .expect("tables stay while mmap_lock is held");
+            let table = cx.world.table_at(mm, f.cursor).expect("tables stay while mmap_lock is held");
             cx.unlock(who, f, Lock::Ptl(table), Step::Reclaim as u8)
         }
         Step::Reclaim => {
@@ -84,20 +74,9 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
 
 fn isolate<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page) {
     ghost::inspected(cx.world, page);
-    match cx
-        .world
-        .pte(page)
-        .present()
-        .map(|pte| (pte.frame, cx.world.folio(pte.frame)))
-    {
+    match cx.world.pte(page).present().map(|pte| (pte.frame, cx.world.folio(pte.frame))) {
         Some((frame, folio)) if folio.lru && !folio.isolated => {
-            cx.world.set_folio(
-                frame,
-                Folio {
-                    isolated: true,
-                    ..folio
-                },
-            );
+            cx.world.set_folio(frame, Folio { isolated: true, ..folio });
             cx.world.isolate(who.task, page);
             cx.act(who, Act::Isolate(page));
         }

@@ -24,10 +24,7 @@ steps! {
 
 /// The list has been isolated already (`reclaim_pages()`).
 pub(super) fn shrink_isolated() -> Frame {
-    Frame {
-        pc: Step::Next as u8,
-        ..Frame::new(Path::Reclaim)
-    }
+    Frame { pc: Step::Next as u8, ..Frame::new(Path::Reclaim) }
 }
 
 pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
@@ -36,58 +33,31 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::Next => next(cx, who, f),
         Step::Unmap => {
             f.pc = Step::Unmapped as u8;
-            Flow::Call(Frame {
-                frame: f.frame,
-                ..Frame::about(Path::Unmap, f.page)
-            })
+            Flow::Call(Frame { frame: f.frame, ..Frame::about(Path::Unmap, f.page) })
         }
         Step::Unmapped => {
             cx.act(who, Act::Shrink(f.frame));
             let dirty = cx.world.folio(f.frame).dirty;
-            f.pc = if dirty {
-                Step::FlushDirty as u8
-            } else {
-                Step::Freeze as u8
-            };
+            f.pc = if dirty { Step::FlushDirty as u8 } else { Step::Freeze as u8 };
             Flow::Next
         }
         Step::FlushDirty => {
             f.pc = Step::Pageout as u8;
-            if cx.world.batch(who.task).writable {
-                flush(cx, Cause::BeforeIo)
-            } else {
-                Flow::Next
-            }
+            if cx.world.batch(who.task).writable { flush(cx, Cause::BeforeIo) } else { Flow::Next }
         }
         Step::Pageout => {
             cx.act(who, Act::Write(f.frame));
             let folio = cx.world.folio(f.frame);
             let synchronous = cx.era.synchronous_swap;
             // Under writeback the folio is kept; a later pass finds it clean and frees it.
-            let done = Folio {
-                dirty: false,
-                isolated: synchronous,
-                locked: synchronous,
-                ..folio
-            };
+            let done = Folio { dirty: false, isolated: synchronous, locked: synchronous, ..folio };
             cx.world.set_folio(f.frame, done);
-            f.pc = if synchronous {
-                Step::Freeze as u8
-            } else {
-                Step::Next as u8
-            };
+            f.pc = if synchronous { Step::Freeze as u8 } else { Step::Next as u8 };
             Flow::Next
         }
         Step::Freeze => {
             let folio = cx.world.folio(f.frame);
-            cx.world.set_folio(
-                f.frame,
-                Folio {
-                    cached: false,
-                    locked: false,
-                    ..folio
-                },
-            );
+            cx.world.set_folio(f.frame, Folio { cached: false, locked: false, ..folio });
             cx.world.set_cached_frame(f.page, None);
             let waiting = cx.world.free_later(who.task, f.frame);
             cx.act(who, Act::Freeze(f.frame));
@@ -97,20 +67,12 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         }
         Step::FlushFull => {
             f.pc = Step::FreeFull as u8;
-            if cx.world.batch(who.task).required {
-                flush(cx, Cause::Batch)
-            } else {
-                Flow::Next
-            }
+            if cx.world.batch(who.task).required { flush(cx, Cause::Batch) } else { Flow::Next }
         }
         Step::FreeFull => free(cx, who, f, Step::Next as u8),
         Step::Flush => {
             f.pc = Step::Free as u8;
-            if cx.world.batch(who.task).required {
-                flush(cx, Cause::Batch)
-            } else {
-                Flow::Next
-            }
+            if cx.world.batch(who.task).required { flush(cx, Cause::Batch) } else { Flow::Next }
         }
         Step::Free => free(cx, who, f, Step::End as u8),
         Step::End => {
@@ -130,20 +92,11 @@ fn isolate<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame)
     let mut rest = op.span;
     while let Some(page) = cx.world.next_page(mm, rest) {
         let vpn = cx.world.vpn(page);
-        rest = Span {
-            first: vpn + 1,
-            pages: op.span.end() - vpn - 1,
-        };
+        rest = Span { first: vpn + 1, pages: op.span.end() - vpn - 1 };
         if let Some(pte) = cx.world.pte(page).present() {
             let folio = cx.world.folio(pte.frame);
             if folio.lru && !folio.isolated {
-                cx.world.set_folio(
-                    pte.frame,
-                    Folio {
-                        isolated: true,
-                        ..folio
-                    },
-                );
+                cx.world.set_folio(pte.frame, Folio { isolated: true, ..folio });
                 cx.world.isolate(who.task, page);
                 cx.act(who, Act::Isolate(page));
             }
@@ -167,15 +120,7 @@ fn next<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) ->
     }
     (f.page, f.frame) = (page, pte.frame);
     let cached = folio.cached || folio.anon;
-    cx.world.set_folio(
-        pte.frame,
-        Folio {
-            locked: true,
-            cached,
-            dirty: folio.dirty || folio.anon,
-            ..folio
-        },
-    );
+    cx.world.set_folio(pte.frame, Folio { locked: true, cached, dirty: folio.dirty || folio.anon, ..folio });
     cx.world.set_cached_frame(page, Some(pte.frame));
     cx.act(who, Act::PteRead(page));
     f.pc = Step::Unmap as u8;
@@ -189,11 +134,7 @@ fn skip<W: World, P: Probe>(_cx: &mut Cx<'_, W, P>, _page: Page) -> Flow {
 
 /// `try_to_unmap_flush()`: what the batch names, everything of it.
 fn flush<W: World, P: Probe>(_cx: &mut Cx<'_, W, P>, cause: Cause) -> Flow {
-    Flow::Call(Cx::<W, P>::flush(Request {
-        mm: None,
-        span: None,
-        cause,
-    }))
+    Flow::Call(Cx::<W, P>::flush(Request { mm: None, span: None, cause }))
 }
 
 /// R8, one frame a step.

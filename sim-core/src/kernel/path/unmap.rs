@@ -32,21 +32,13 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::ReadPte => {
             cx.act(who, Act::PteRead(f.page));
             let maps = cx.world.pte(f.page).present().is_some_and(|pte| pte.frame == f.frame);
-            f.pc = if maps {
-                Step::Decide as u8
-            } else {
-                Step::UnlockPtl as u8
-            };
+            f.pc = if maps { Step::Decide as u8 } else { Step::UnlockPtl as u8 };
             Flow::Next
         }
         Step::Decide => {
             cx.act(who, Act::MaskRead(mm));
             let defer = cx.policy.defer(cx.world.mask_any_but(mm, who.cpu));
-            f.pc = if defer {
-                Step::Clear as u8
-            } else {
-                Step::ClearFlush as u8
-            };
+            f.pc = if defer { Step::Clear as u8 } else { Step::ClearFlush as u8 };
             Flow::Next
         }
         Step::Clear => {
@@ -70,22 +62,12 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             clear(cx, who, f);
             f.pc = Step::SwapEntry as u8;
             let span = Some(Span::page(cx.world.vpn(f.page)));
-            Flow::Call(Cx::<W, P>::flush(Request {
-                mm: Some(mm),
-                span,
-                cause: Cause::PerPage,
-            }))
+            Flow::Call(Cx::<W, P>::flush(Request { mm: Some(mm), span, cause: Cause::PerPage }))
         }
         Step::SwapEntry => {
             let folio = cx.world.folio(f.frame);
             // R4.8: the PTE's D moves to the folio. File pages leave an empty PTE.
-            cx.world.set_folio(
-                f.frame,
-                Folio {
-                    dirty: folio.dirty || f.flags == DIRTY,
-                    ..folio
-                },
-            );
+            cx.world.set_folio(f.frame, Folio { dirty: folio.dirty || f.flags == DIRTY, ..folio });
             if folio.anon {
                 cx.xchg(who, f.page, Pte::Swap);
             }
@@ -104,9 +86,5 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
 fn clear<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) {
     ghost::weakened(cx.world, who.cpu, f.page);
     let old = cx.xchg(who, f.page, Pte::None);
-    f.flags = if old.present().is_some_and(|pte| pte.dirty) {
-        DIRTY
-    } else {
-        0
-    };
+    f.flags = if old.present().is_some_and(|pte| pte.dirty) { DIRTY } else { 0 };
 }

@@ -55,10 +55,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::Pending => hook(cx, who, f, mm, Hook::BeforeTrust, Step::Zap as u8),
         Step::Zap => {
             let in_table = cx.world.table_span(f.cursor).clip(op.span);
-            let rest = Span {
-                first: f.cursor,
-                pages: in_table.end() - f.cursor,
-            };
+            let rest = Span { first: f.cursor, pages: in_table.end() - f.cursor };
             let Some(page) = cx.world.next_page(mm, rest) else {
                 f.pc = Step::UnlockPtl as u8;
                 return Flow::Next;
@@ -68,10 +65,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             Flow::Next
         }
         Step::UnlockPtl => {
-            let table = cx
-                .world
-                .table_at(mm, f.cursor)
-                .expect("tables stay while mmap_lock is held");
+            let table = cx.world.table_at(mm, f.cursor).expect("tables stay while mmap_lock is held");
             f.cursor = cx.world.table_span(f.cursor).end();
             cx.unlock(who, f, Lock::Ptl(table), Step::NextTable as u8)
         }
@@ -147,9 +141,5 @@ fn flush<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, m
         return Flow::Next;
     }
     let span = (cleared.pages <= cx.era.ceiling_pages).then_some(cleared);
-    Flow::Call(Cx::<W, P>::flush(Request {
-        mm: Some(mm),
-        span,
-        cause: Cause::Operation,
-    }))
+    Flow::Call(Cx::<W, P>::flush(Request { mm: Some(mm), span, cause: Cause::Operation }))
 }

@@ -13,10 +13,7 @@ pub(super) struct NaiveArray {
 
 impl NaiveArray {
     pub(super) fn new(entries: u32, ways: u32) -> Self {
-        Self {
-            sets: vec![Vec::new(); (entries / ways) as usize],
-            ways: ways as usize,
-        }
+        Self { sets: vec![Vec::new(); (entries / ways) as usize], ways: ways as usize }
     }
 
     fn set(&mut self, key: Key) -> &mut Vec<(Key, Option<Entry>)> {
@@ -98,9 +95,7 @@ impl NaiveMmu {
                 self.first[at].insert(key, entry);
                 Lookup::Stlb(entry)
             }
-            (_, last) => Lookup::Miss {
-                flushed: last == Found::Flushed,
-            },
+            (_, last) => Lookup::Miss { flushed: last == Found::Flushed },
         }
     }
 

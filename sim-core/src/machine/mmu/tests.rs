@@ -14,10 +14,7 @@ fn huge(vpn: u64) -> Key {
 }
 
 fn frame(frame: u32) -> Entry {
-    Entry {
-        frame,
-        ..Entry::default()
-    }
+    Entry { frame, ..Entry::default() }
 }
 
 const MISS: Lookup = Lookup::Miss { flushed: false };
@@ -115,11 +112,7 @@ fn a_miss_says_whether_a_flush_caused_it() {
     mmu.fill(page(0), Access::Load, frame(0));
     mmu.invalidate_asid(1, &mut |_, _| ());
     assert_eq!(mmu.lookup(page(0), Access::Load), FLUSHED);
-    assert_eq!(
-        mmu.lookup(page(0), Access::Fetch),
-        FLUSHED,
-        "it was in the second level"
-    );
+    assert_eq!(mmu.lookup(page(0), Access::Fetch), FLUSHED, "it was in the second level");
     assert_eq!(mmu.lookup(page(1), Access::Load), MISS);
     for vpn in [7, 14, 21] {
         mmu.fill(page(vpn), Access::Load, frame(1));

@@ -176,8 +176,7 @@ impl Rules<'_> {
         let Some(value) = self.root.get(table) else {
             return 0..0;
         };
-        key.and_then(|key| value.get_ref().get(key))
-            .map_or(value.span(), toml::Spanned::span)
+        key.and_then(|key| value.get_ref().get(key)).map_or(value.span(), toml::Spanned::span)
     }
 }
 

@@ -164,9 +164,7 @@ fn place_counts_characters_and_spans_bytes() {
 
 #[test]
 fn broadcast_needs_its_own_keys_and_no_others() {
-    let arm = PRIMES
-        .replace("mode = \"xapic_phys\"", "mode = \"none_for_tlb\"")
-        .replace("invlpg_cyc", "# invlpg_cyc");
+    let arm = PRIMES.replace("mode = \"xapic_phys\"", "mode = \"none_for_tlb\"").replace("invlpg_cyc", "# invlpg_cyc");
     assert!(Profile::parse("arm", &arm).is_ok());
     let arm = arm.replace("tlbi_asid_all_cyc", "# tlbi_asid_all_cyc");
     let case = Profile::parse("arm", &arm).expect_err("a key is missing");

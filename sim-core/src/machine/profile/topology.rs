@@ -100,9 +100,7 @@ impl Profile {
     /// The least of all line transfer, delivery and lock hand-over latencies; at least 1.
     pub fn lookahead_cycles(&self) -> u64 {
         let shortest = |distance| {
-            self.c2c_cycles(distance)
-                .min(self.delivery_cycles(distance))
-                .min(self.spin_handoff_cycles(distance))
+            self.c2c_cycles(distance).min(self.delivery_cycles(distance)).min(self.spin_handoff_cycles(distance))
         };
         Distance::ALL.map(shortest).into_iter().min().unwrap_or(1)
     }
@@ -180,10 +178,7 @@ mod tests {
         let mut profile = prime_profile();
         let [same, die, remote] = [Distance::Socket, Distance::Die, Distance::Remote].map(|d| profile.c2c_cycles(d));
         assert_eq!(profile.c2c_cycles(Distance::Same), same);
-        assert_eq!(
-            profile.delivery_cycles(Distance::Die),
-            profile.ipi.delivery_die_cyc.unwrap()
-        );
+        assert_eq!(profile.delivery_cycles(Distance::Die), profile.ipi.delivery_die_cyc.unwrap());
         let queue = profile.ipi.csd_enqueue_same_cyc.unwrap();
         assert_eq!(profile.csd_enqueue_cycles(Distance::Die), queue + die - same);
         profile.ipi.delivery_die_cyc = None;

@@ -6,10 +6,7 @@ fn page(vpn: u64) -> Key {
 }
 
 fn frame(frame: u32) -> Entry {
-    Entry {
-        frame,
-        ..Entry::default()
-    }
+    Entry { frame, ..Entry::default() }
 }
 
 /// An array of one set that holds the pages 0.. in this order of age.
