@@ -156,6 +156,14 @@ fn writes_of(action: &Action) -> impl Iterator<Item = u64> + '_ {
     lists.iter().flat_map(|list| list.writes_ns.iter().copied())
 }
 
+/// How many pages a list without writes freed.
+fn clean_list(action: &Action) -> Option<u64> {
+    match action {
+        Action::Reclaim(list) if list.writes_ns.is_empty() => Some(u64::from(list.stats.reclaimed)),
+        _ => None,
+    }
+}
+
 fn order_of(action: &Action, mm: Mm) -> What {
     match action {
         Action::Fault { vpn, kind, .. } => What::Op(Op::access(*kind, *vpn)),
@@ -191,24 +199,16 @@ impl Source for Player<'_> {
     fn pace(&mut self, order: &Order, act: Act, now: u64) -> u64 {
         let item = &self.script.items[order.tag as usize];
         let (writes, frozen) = self.progress.entry(order.tag).or_default();
-        let due_ns = match act {
-            Act::Write(_) => {
-                *writes += 1;
-                writes_of(&item.action).nth(*writes as usize - 1).inspect(|&due| {
-                    self.unfinished.remove(&(due, order.tag, *writes));
-                })
-            }
-            _ => {
-                *frozen += 1;
-                match &item.action {
-                    Action::Reclaim(list) if list.writes_ns.is_empty() => {
-                        let share = u64::from(*frozen).min(u64::from(list.stats.reclaimed));
-                        let steps = u64::from(list.stats.reclaimed) + 1;
-                        Some(item.time_ns + (item.end_ns - item.time_ns) * share / steps)
-                    }
-                    _ => None,
-                }
-            }
+        let due_ns = if let Act::Write(_) = act {
+            *writes += 1;
+            writes_of(&item.action).nth(*writes as usize - 1).inspect(|&due| {
+                self.unfinished.remove(&(due, order.tag, *writes));
+            })
+        } else {
+            *frozen += 1;
+            let frozen = u64::from(*frozen);
+            clean_list(&item.action)
+                .map(|reclaimed| item.time_ns + (item.end_ns - item.time_ns) * frozen.min(reclaimed) / (reclaimed + 1))
         };
         match due_ns {
             Some(due_ns) if self.timing == Timing::Recorded => now.max(self.profile.cycles_from_ns(due_ns)),

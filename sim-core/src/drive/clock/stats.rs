@@ -253,7 +253,7 @@ impl Stats {
                 }
             }
             Act::FlushLocal(request) => {
-                self.line(world, who.cpu, who.cpu, if request.mm.is_some() { 3 } else { 2 }, request, now)
+                self.line(world, who.cpu, who.cpu, if request.mm.is_some() { 3 } else { 2 }, request, now);
             }
             Act::FlushRemote { from, request, wrong_cpu } => {
                 self.line(world, who.cpu, from, if wrong_cpu { 5 } else { 1 }, request, now);

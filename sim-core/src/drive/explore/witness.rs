@@ -1,6 +1,6 @@
 //! A counterexample, printed the way kernel changelogs print races: one column a CPU.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use crate::drive::explore::System;
 use crate::drive::explore::race::{Move, Race, Recorder, Violation};
@@ -105,8 +105,8 @@ impl fmt::Display for Witness {
         let mut rules = String::new();
         for cpu in 0..self.cpus {
             let head = format!("CPU{cpu}");
-            rules.push_str(&format!("{:<WIDTH$}", "-".repeat(head.len())));
-            heads.push_str(&format!("{head:<WIDTH$}"));
+            write!(rules, "{:<WIDTH$}", "-".repeat(head.len()))?;
+            write!(heads, "{head:<WIDTH$}")?;
         }
         writeln!(f, "{}\n{}", heads.trim_end(), rules.trim_end())?;
         for line in &self.lines {

@@ -67,14 +67,12 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::Flush => {
             f.pc = Step::Return as u8;
             let changed = cx.world.gather(who.task).span;
-            match changed.pages {
-                0 => Flow::Next,
-                _ => {
-                    let span = if cx.era.mprotect_gathers { changed } else { op.span };
-                    let span = (span.pages <= cx.era.ceiling_pages).then_some(span);
-                    Flow::Call(Cx::<W, P>::flush(Request { mm: Some(mm), span, cause: Cause::Operation }))
-                }
+            if changed.pages == 0 {
+                return Flow::Next;
             }
+            let span = if cx.era.mprotect_gathers { changed } else { op.span };
+            let span = (span.pages <= cx.era.ceiling_pages).then_some(span);
+            Flow::Call(Cx::<W, P>::flush(Request { mm: Some(mm), span, cause: Cause::Operation }))
         }
         Step::Return => {
             // One step: nothing of the call is left to do, and the order of the promises is then that of the lock.

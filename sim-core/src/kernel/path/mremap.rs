@@ -134,13 +134,10 @@ fn extent<W: World>(world: &W, from: u64, span: Span, to: u64) -> Span {
 fn tables<W: World>(world: &mut W, mm: Mm, f: &Frame, first: u64, to: u64) -> (Table, Table) {
     let old = world.table_at(mm, f.cursor).expect("the walk found a table");
     let target = f.cursor - first + to;
-    let new = match world.table_at(mm, target) {
-        Some(table) => table,
-        None => {
-            let page = world.populate(mm, target);
-            world.table_of(page)
-        }
-    };
+    let new = world.table_at(mm, target).unwrap_or_else(|| {
+        let page = world.populate(mm, target);
+        world.table_of(page)
+    });
     (old, new)
 }
 

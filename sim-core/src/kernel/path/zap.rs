@@ -70,16 +70,14 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             cx.unlock(who, f, Lock::Ptl(table), Step::NextTable as u8)
         }
         Step::Flush => flush(cx, who, f, mm),
-        Step::FreePages => match cx.world.free_one(who.task) {
-            Some(frame) => {
+        Step::FreePages => {
+            if let Some(frame) = cx.world.free_one(who.task) {
                 cx.act(who, Act::Free(frame));
-                Flow::Next
-            }
-            None => {
+            } else {
                 f.pc = Step::Return as u8;
-                Flow::Next
             }
-        },
+            Flow::Next
+        }
         Step::Return => {
             cx.unlock(who, f, lock, Step::Return as u8);
             if op.kind == OpKind::Munmap {

@@ -1,0 +1,295 @@
+//! The explorer's world: a few CPUs and pages, packed into a few words.
+//!
+//! A TLB here is a *set* of translations that may be dropped at will: no geometry, no replacement. One address space.
+//! Task n runs on CPU n for ever.
+
+mod primitives;
+
+use crate::kernel::cpuset::CpuSet;
+use crate::kernel::op::Op;
+use crate::kernel::types::{AccessKind, Actor, Cpu, FrameNo, Lock, Mm, Page, Present, Pte, Rights, Span, Table, Task};
+use crate::machine::tlb::Entry;
+use crate::policy::Words;
+use crate::world::{Backing, Batch, Cause, Folio, Gather, Promise, Request, TlbLevel, Vma, World};
+
+/// At most this many CPUs.
+pub const CPUS: usize = 5;
+/// At most this many pages.
+pub const PAGES: usize = 4;
+/// At most this many frames.
+pub const FRAMES: usize = 8;
+
+/// Bits of a page number here, and of a count of pages.
+pub(crate) const VPN_BITS: u32 = TABLE_SHIFT + 2;
+/// log2 of the pages between two page-table pages.
+const TABLE_SHIFT: u32 = 9;
+
+/// The fixed part of an exploration: what each CPU does, over which pages.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// What it is called.
+    pub name: String,
+    /// One program a CPU.
+    pub programs: Vec<Vec<Op>>,
+    /// CPUs that run no user code and have no address space loaded (kswapd).
+    pub kernel_threads: Vec<Cpu>,
+    /// How many pages there are, all mapped read-write and present at first.
+    pub pages: u8,
+    /// How many pages share a page-table page.
+    pub pages_per_table: u8,
+    /// Are the PTEs dirty at first?
+    pub dirty: bool,
+    /// May a CPU lose any translation at any time?
+    pub evictions: bool,
+}
+
+impl Scenario {
+    /// The page number of a page: tables are a real page table's span apart, as in the big world.
+    pub fn vpn(&self, page: u8) -> u64 {
+        u64::from(page / self.pages_per_table) << TABLE_SHIFT | u64::from(page % self.pages_per_table)
+    }
+
+    /// `pages` pages under as many tables as asked for, and one program a CPU; a CPU whose program is all reclaim is kswapd.
+    pub fn new(name: &str, pages: u8, tables: u8, programs: &[&[Op]]) -> Scenario {
+        let is_reclaim =
+            |p: &&[Op]| !p.is_empty() && p.iter().all(|op| op.kind == crate::kernel::op::OpKind::Reclaim(Mm(0)));
+        assert!(usize::from(pages) <= PAGES && programs.len() <= CPUS && usize::from(pages) * 2 <= FRAMES);
+        Scenario {
+            name: name.to_owned(),
+            programs: programs.iter().map(|p| p.to_vec()).collect(),
+            kernel_threads: (0..programs.len()).filter(|&i| is_reclaim(&programs[i])).map(|i| Cpu(i as u16)).collect(),
+            pages,
+            pages_per_table: pages.div_ceil(tables),
+            dirty: false,
+            evictions: true,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+struct PageState {
+    pte: Pte,
+    vma: Vma,
+    promise: Promise,
+    cached_frame: Option<FrameNo>,
+    ghost: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct CpuState {
+    pc: u8,
+    tlb: [Option<Entry>; PAGES],
+    batch: Batch,
+    batch_mask: CpuSet<1>,
+    gather: Gather,
+    request: Option<Request>,
+    targets: CpuSet<1>,
+    waiting: CpuSet<1>,
+    queued: CpuSet<1>,
+    serving: CpuSet<1>,
+    victims: u8,
+    freeing: u8,
+}
+
+const IDLE: CpuState = CpuState {
+    pc: 0,
+    tlb: [None; PAGES],
+    batch: Batch { required: false, writable: false },
+    batch_mask: CpuSet::EMPTY,
+    gather: Gather { span: Span { first: 0, pages: 0 } },
+    request: None,
+    targets: CpuSet::EMPTY,
+    waiting: CpuSet::EMPTY,
+    queued: CpuSet::EMPTY,
+    serving: CpuSet::EMPTY,
+    victims: 0,
+    freeing: 0,
+};
+
+/// The small world. Copying it is how the explorer branches.
+#[derive(Clone, Copy, Debug)]
+pub struct Small<'s> {
+    scenario: &'s Scenario,
+    pages: [PageState; PAGES],
+    folios: [Folio; FRAMES],
+    cpus: [CpuState; CPUS],
+    ptl: [Option<Cpu>; PAGES],
+    mmap_writer: Option<Cpu>,
+    mmap_readers: CpuSet<1>,
+    words: Words,
+    mask: CpuSet<1>,
+}
+
+impl<'s> Small<'s> {
+    /// The initial state of a scenario.
+    pub fn new(scenario: &'s Scenario) -> Small<'s> {
+        let vma = Vma { mapped: true, rights: Rights::READ_WRITE, backing: Backing::Anon };
+        let mut world = Small {
+            scenario,
+            pages: [PageState::default(); PAGES],
+            folios: [Folio::default(); FRAMES],
+            cpus: [IDLE; CPUS],
+            ptl: [None; PAGES],
+            mmap_writer: None,
+            mmap_readers: CpuSet::EMPTY,
+            words: Words::default(),
+            mask: CpuSet::EMPTY,
+        };
+        for n in 0..usize::from(scenario.pages) {
+            let pte = Present {
+                frame: FrameNo(n as u32),
+                writable: true,
+                dirty: scenario.dirty,
+                accessed: false,
+                protnone: false,
+            };
+            world.pages[n] = PageState {
+                pte: Pte::Present(pte),
+                vma,
+                promise: Promise { mapped: true, rights: vma.rights },
+                ..PageState::default()
+            };
+            world.folios[n] = Folio { allocated: true, lru: true, anon: true, dirty: true, ..Folio::default() };
+        }
+        for n in 0..scenario.programs.len() {
+            let cpu = Cpu(n as u16);
+            if !scenario.kernel_threads.contains(&cpu) {
+                world.mask.insert(cpu);
+            }
+        }
+        world
+    }
+
+    /// The operation a CPU does next, if its program is not over.
+    pub fn program_op(&self, cpu: Cpu) -> Option<Op> {
+        let n = usize::from(cpu.0);
+        self.scenario.programs[n].get(usize::from(self.cpus[n].pc)).copied()
+    }
+
+    /// The operation is done.
+    pub fn program_advance(&mut self, cpu: Cpu) {
+        self.cpus[usize::from(cpu.0)].pc += 1;
+    }
+
+    /// Packs the state, exactly: equal words mean equal states of one scenario.
+    pub fn pack(&self, out: &mut Packer) {
+        let (pages, cpus) = (usize::from(self.scenario.pages), self.scenario.programs.len());
+        for page in &self.pages[..pages] {
+            pack_pte(page.pte, out);
+            out.put(u64::from(page.vma.mapped), 1);
+            out.put(u64::from(page.vma.rights.bits()), 3);
+            out.put(u64::from(page.promise.mapped), 1);
+            out.put(u64::from(page.promise.rights.bits()), 3);
+            out.put(page.cached_frame.map_or(0, |f| u64::from(f.0) + 1), 4);
+            out.put(u64::from(page.ghost), 4);
+        }
+        for folio in &self.folios[..pages * 2] {
+            let bits =
+                [folio.allocated, folio.lru, folio.anon, folio.dirty, folio.cached, folio.isolated, folio.locked];
+            for bit in bits {
+                out.put(u64::from(bit), 1);
+            }
+        }
+        for owner in &self.ptl[..pages] {
+            out.put(owner.map_or(0, |c| u64::from(c.0) + 1), 3);
+        }
+        out.put(self.mmap_writer.map_or(0, |c| u64::from(c.0) + 1), 3);
+        out.put(self.mmap_readers.words()[0], CPUS as u32);
+        out.put(self.mask.words()[0], CPUS as u32);
+        out.put(u64::from(self.words.batched), 32);
+        for cpu in &self.cpus[..cpus] {
+            cpu.pack(pages, out);
+        }
+    }
+
+    fn cpu(&mut self, cpu: Cpu) -> &mut CpuState {
+        &mut self.cpus[usize::from(cpu.0)]
+    }
+
+    fn task(&mut self, task: Task) -> &mut CpuState {
+        &mut self.cpus[usize::from(task.0)]
+    }
+}
+
+impl CpuState {
+    fn pack(&self, pages: usize, out: &mut Packer) {
+        out.put(u64::from(self.pc), 4);
+        for entry in &self.tlb[..pages] {
+            match entry {
+                None => out.put(0, 1),
+                Some(e) => {
+                    out.put(1 | u64::from(e.writable) << 1 | u64::from(e.dirty) << 2, 3);
+                    out.put(u64::from(e.marks), 3);
+                    out.put(u64::from(e.frame), 3);
+                }
+            }
+        }
+        out.put(u64::from(self.batch.required) | u64::from(self.batch.writable) << 1, 2);
+        out.put(self.gather.span.first, VPN_BITS);
+        out.put(self.gather.span.pages, VPN_BITS);
+        if let Some(request) = self.request {
+            out.put(1, 1);
+            out.put(u64::from(request.mm.is_some()), 1);
+            out.put(u64::from(request.span.is_some()), 1);
+            let span = request.span.unwrap_or_default();
+            out.put(span.first, VPN_BITS);
+            out.put(span.pages, VPN_BITS);
+            out.put(request.cause as u64, 3);
+        } else {
+            out.put(0, 1);
+        }
+        for set in [self.batch_mask, self.targets, self.waiting, self.queued, self.serving] {
+            out.put(set.words()[0], CPUS as u32);
+        }
+        out.put(u64::from(self.victims), PAGES as u32);
+        out.put(u64::from(self.freeing), FRAMES as u32);
+    }
+}
+
+fn pack_pte(pte: Pte, out: &mut Packer) {
+    match pte {
+        Pte::None => out.put(0, 2),
+        Pte::Swap => out.put(1, 2),
+        Pte::Present(p) => {
+            out.put(2, 2);
+            let bits = [p.writable, p.dirty, p.accessed, p.protnone];
+            for bit in bits {
+                out.put(u64::from(bit), 1);
+            }
+            out.put(u64::from(p.frame.0), 3);
+        }
+    }
+}
+
+/// Writes bit fields into words. Every field must be written whole, so that the packing is injective.
+#[derive(Clone, Debug, Default)]
+pub struct Packer {
+    words: Vec<u64>,
+    used: u32,
+}
+
+impl Packer {
+    /// Appends the low `bits` bits of a value.
+    pub fn put(&mut self, value: u64, bits: u32) {
+        assert!(bits < 64 && value >> bits == 0, "{value} does not fit {bits} bits");
+        let at = self.used % 64;
+        if at == 0 {
+            self.words.push(0);
+        }
+        let last = self.words.len() - 1;
+        self.words[last] |= value << at;
+        if at + bits > 64 {
+            self.words.push(value >> (64 - at));
+        }
+        self.used += bits;
+    }
+
+    /// The words, and an empty packer again.
+    pub fn finish(&mut self) -> Box<[u64]> {
+        self.used = 0;
+        std::mem::take(&mut self.words).into_boxed_slice()
+    }
+}
+
+// The cause is packed by its discriminant.
+const _: () = assert!((Cause::Cow as u64) < 8);
