@@ -4,7 +4,7 @@ use sim_core::kernel::era;
 use sim_core::policy;
 use workloads::machines::machine;
 use workloads::recorded::replay::Timing;
-use workloads::recorded::report::{Options, Report, report};
+use workloads::recorded::report::{ExtraFlushes, Options, Report, report};
 use workloads::recorded::{EMBEDDED, Pick, decode, embedded, import_text};
 
 const PAGEOUTS: [&str; 4] =
@@ -85,7 +85,7 @@ fn unpatched_pays_nothing_and_patched_one_needless_flush() {
         let unpatched = replay(&text, "unpatched");
         let rounds = paid(&unpatched, first_pageout(&unpatched), calls, 20);
         assert!(rounds.iter().all(|r| r[0] == 64 && r[1..].iter().all(|&paid| paid == 0)), "{name}: {rounds:?}");
-        assert_eq!(unpatched.extra_flushes, Default::default());
+        assert_eq!(unpatched.extra_flushes, ExtraFlushes::default());
         let patched = replay(&text, "patched");
         let rounds = paid(&patched, first_pageout(&patched), calls, 20);
         assert!(rounds.iter().all(|r| r[1] == 1 && r[2..].iter().all(|&paid| paid == 0)), "{name}: {rounds:?}");

@@ -139,8 +139,8 @@ fn csv(report: &Report) -> String {
     String::from_utf8(bytes).expect("the fields are text")
 }
 
-fn right(text: impl ToString) -> Cell {
-    Cell::new(text.to_string()).set_alignment(CellAlignment::Right)
+fn right(text: impl std::fmt::Display + Copy) -> Cell {
+    Cell::new(text).set_alignment(CellAlignment::Right)
 }
 
 fn table(report: &Report) -> String {
