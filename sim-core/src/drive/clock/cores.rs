@@ -122,7 +122,7 @@ impl Core {
 
     /// What it waited for has come.
     pub(super) fn wake(&mut self, now: u64) {
-        debug_assert!(matches!(self.state, State::Parked(_)), "only a waiter is woken: {self:?}");
+        debug_assert!(matches!(self.state, State::Parked(_) | State::Held), "only a waiter is woken: {self:?}");
         self.state = State::Running;
         self.ready = self.ready.max(now);
     }
