@@ -5,6 +5,7 @@ use std::path::Path;
 use sim_core::machine::profile::Profile;
 use workloads::machines::{self, MACHINES};
 use workloads::outcome::Input;
+use workloads::recorded::EMBEDDED;
 use workloads::synthetic::{self, Synthetic, WORKLOADS};
 
 use crate::failure::Failure;
@@ -38,7 +39,8 @@ pub(crate) fn workload(name: &str) -> Result<Synthetic, Failure> {
     let text = if let Some(builtin) = synthetic::find(name) {
         builtin.text
     } else {
-        let known: Vec<_> = WORKLOADS.iter().map(|w| w.name).collect();
+        // Whoever may name a workload may name a recording.
+        let known: Vec<_> = WORKLOADS.iter().map(|w| w.name).chain(EMBEDDED.iter().map(|r| r.name)).collect();
         read = read_text(name, "workload", &known)?;
         read.as_str()
     };

@@ -2,33 +2,8 @@
 
 mod common;
 
-use common::mmusim;
+use common::{expect, file};
 use workloads::synthetic;
-
-/// What is said on stderr.
-fn complaint(args: &[&str]) -> String {
-    let assert = mmusim(args).assert().code(2).stdout("");
-    let text = String::from_utf8(assert.get_output().stderr.clone()).expect("text");
-    assert!(text.lines().count() <= 24, "more than a screen:\n{text}");
-    assert!(!text.contains('\u{1b}') && !text.contains("panicked"), "{text}");
-    text
-}
-
-fn expect(args: &[&str], parts: &[&str]) {
-    let text = complaint(args);
-    for part in parts {
-        assert!(text.contains(part), "no `{part}` in:\n{text}");
-    }
-}
-
-/// A file of these bytes.
-fn file(name: &str, bytes: &[u8]) -> (tempfile::TempDir, String) {
-    let directory = tempfile::tempdir().expect("a directory");
-    let path = directory.path().join(name);
-    std::fs::write(&path, bytes).expect("a file");
-    let path = path.to_str().expect("text").to_owned();
-    (directory, path)
-}
 
 fn overlap_with(from: &str, to: &str) -> (tempfile::TempDir, String) {
     let text = synthetic::find("overlap").expect("built in").text;
@@ -38,7 +13,7 @@ fn overlap_with(from: &str, to: &str) -> (tempfile::TempDir, String) {
 
 #[test]
 fn unknown_names_list_the_known() {
-    expect(&["compare", "nope"], &["no workload `nope`", "overlap-two-tables"]);
+    expect(&["compare", "nope"], &["no workload `nope`", "overlap-two-tables", "pageout-dirty-mprotect"]);
     expect(&["compare", "--profile", "nope"], &["no profile `nope`", "skx_2s"]);
     expect(&["compare", "--policy", "nope"], &["'nope'", "pending-generation"]);
     expect(&["compare", "--era", "v9"], &["'v9'", "v4.13", "v6.18"]);
@@ -50,7 +25,8 @@ fn unknown_names_list_the_known() {
 #[test]
 fn files_that_are_no_workload() {
     expect(&["compare", "/nonexistent/x.toml"], &["no workload `/nonexistent/x.toml`", "no such file"]);
-    expect(&["compare", "/tmp"], &["/tmp is a directory", "expected a file"]);
+    expect(&["compare", "/usr"], &["/usr: is a directory", "expected a file"]);
+    expect(&["compare", "--profile", "/usr"], &["/usr is a directory", "expected a file"]);
     let (_directory, binary) = file("b.toml", b"name = 1\n\xff\xfe\x00");
     expect(&["compare", &binary], &["b.toml:2: not text", "expected a workload in TOML"]);
     let (_directory, empty) = file("e.toml", b"");
@@ -82,5 +58,5 @@ fn machines_that_do_not_fit() {
 #[test]
 fn places_that_cannot_be_written() {
     expect(&["compare", "-o", "/nonexistent/x.csv"], &["/nonexistent/x.csv", "does not exist"]);
-    expect(&["compare", "-o", "/tmp"], &["/tmp is a directory"]);
+    expect(&["compare", "-o", "/usr"], &["/usr is a directory"]);
 }

@@ -87,7 +87,7 @@ fn recorded(recording: &Recording, policy: &'static PolicyInfo, args: &ClockArgs
         policy: policy.name,
         era: options.era.name,
         profile: machine.input,
-        workload: Input { name: recording.name.clone(), sha256: recording.sha256.clone() },
+        workload: Input { name: recording.file_name().to_owned(), sha256: recording.sha256.clone() },
         seed: None,
         reclaim_cycles: report.reclaim_cycles,
         duration_cycles: report.replayed.duration_cycles,

@@ -147,8 +147,15 @@ fn table(report: &Report) -> String {
     let p = &report.provenance;
     let mut text =
         format!("{} ({} {}) under {}, era {}, on {}\n", p.recording, p.comm, p.pid, p.policy, p.era, p.profile);
-    let _ = writeln!(text, "{}\n", rows(report));
-    let _ = writeln!(text, "{}\n", operations(report));
+    let _ = writeln!(
+        text,
+        "{} lines read, {} of events that are unknown and skipped, {} events of other processes",
+        report.lines.read,
+        report.lines.unknown_events.values().sum::<u64>(),
+        report.lines.other_process_events
+    );
+    let _ = writeln!(text, "{}\n", rows(report).trim_fmt());
+    let _ = writeln!(text, "{}\n", operations(report).trim_fmt());
     let extra = report.extra_flushes;
     let total = extra.needed + extra.useful_elsewhere + extra.needless;
     let _ = writeln!(

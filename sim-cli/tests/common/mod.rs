@@ -1,4 +1,5 @@
 //! What the tests of the program share.
+#![allow(dead_code, reason = "not every test file needs all of it")]
 
 use assert_cmd::Command;
 
@@ -10,8 +11,32 @@ pub(crate) fn mmusim(args: &[&str]) -> Command {
 }
 
 /// What it prints when all is well.
-#[allow(dead_code, reason = "not every test file needs it")]
 pub(crate) fn stdout(args: &[&str]) -> String {
     let assert = mmusim(args).assert().success();
     String::from_utf8(assert.get_output().stdout.clone()).expect("text")
+}
+
+/// What it prints when all is well, as JSON.
+pub(crate) fn json(args: &[&str]) -> serde_json::Value {
+    serde_json::from_str(&stdout(&[args, &["--format", "json"]].concat())).expect("JSON")
+}
+
+/// It ends with exit code 2, nothing on stdout, and one screen on stderr that has all these parts.
+pub(crate) fn expect(args: &[&str], parts: &[&str]) {
+    let assert = mmusim(args).assert().code(2).stdout("");
+    let text = String::from_utf8(assert.get_output().stderr.clone()).expect("text");
+    assert!(text.lines().count() <= 24, "more than a screen:\n{text}");
+    assert!(!text.contains('\u{1b}') && !text.contains("panicked"), "{text}");
+    for part in parts {
+        assert!(text.contains(part), "no `{part}` in:\n{text}");
+    }
+}
+
+/// A file of these bytes, and its path.
+pub(crate) fn file(name: &str, bytes: &[u8]) -> (tempfile::TempDir, String) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join(name);
+    std::fs::write(&path, bytes).expect("a file");
+    let path = path.to_str().expect("text").to_owned();
+    (directory, path)
 }

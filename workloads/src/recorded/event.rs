@@ -1,6 +1,7 @@
 //! What a recording consists of: its target, its events and what the import left out.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// A recorded trace, read and checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +16,13 @@ pub struct Recording {
     pub events: Vec<Event>,
     /// What was counted on the way.
     pub summary: ImportSummary,
+}
+
+impl Recording {
+    /// The name it goes by in results, which must not depend on where it lies.
+    pub fn file_name(&self) -> &str {
+        Path::new(&self.name).file_name().and_then(|name| name.to_str()).unwrap_or(&self.name)
+    }
 }
 
 /// The process a recording is about.

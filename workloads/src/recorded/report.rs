@@ -1,5 +1,7 @@
 //! A replay as a reader gets it: recorded beside predicted, what was inferred, and where it all comes from.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use sim_core::drive::clock::price::Unpriced;
 use sim_core::drive::engine::Setting;
@@ -58,11 +60,24 @@ pub struct Provenance {
     pub timing: Timing,
 }
 
+/// What was in the text, and what of it the replay has no use for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Lines {
+    /// Lines of whatever kind.
+    pub read: u64,
+    /// Well-formed lines of events that the importer does not know, by event: counted and skipped.
+    pub unknown_events: BTreeMap<String, u64>,
+    /// Known events of other processes.
+    pub other_process_events: u64,
+}
+
 /// A replay, beside what the kernel did.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// Where it comes from.
     pub provenance: Provenance,
+    /// What was read.
+    pub lines: Lines,
     /// Flushes by context, reason and extent.
     pub rows: Vec<Row>,
     /// Every system call of the process, in order.
@@ -107,7 +122,7 @@ pub fn report(recording: &Recording, options: Options<'_>) -> Result<Report, Unp
     Ok(Report {
         provenance: Provenance {
             version: env!("CARGO_PKG_VERSION"),
-            recording: recording.name.clone(),
+            recording: recording.file_name().to_owned(),
             recording_sha256: recording.sha256.clone(),
             pid: recording.target.pid,
             comm: recording.target.comm.clone(),
@@ -116,6 +131,11 @@ pub fn report(recording: &Recording, options: Options<'_>) -> Result<Report, Unp
             profile: profile_name.to_owned(),
             profile_sha256: profile_sha256.to_owned(),
             timing: options.timing,
+        },
+        lines: Lines {
+            read: recording.summary.lines,
+            unknown_events: recording.summary.unknown_events.clone(),
+            other_process_events: recording.summary.other_process_events,
         },
         rows,
         operations,
