@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use sim_core::drive::clock::price::Unpriced;
 use sim_core::drive::engine::Setting;
-use sim_core::kernel::era::Era;
 use sim_core::machine::profile::Profile;
 use sim_core::policy::PolicyInfo;
+use sim_core::step::era::Era;
 use sim_core::world::big::FlushValue;
 
 use super::answer::{self, OperationRow, Row};
