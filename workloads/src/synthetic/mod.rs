@@ -14,11 +14,11 @@ use sim_core::drive::clock::{Clock, RunAhead};
 use sim_core::drive::engine::Setting;
 use sim_core::kernel::era::Era;
 use sim_core::kernel::op::OpKind;
-use sim_core::kernel::types::{Cpu, Mm, Rights, Task};
+use sim_core::kernel::types::{Cpu, Mm, Pte, Rights, Task};
 use sim_core::machine::profile::Profile;
 use sim_core::policy::PolicyInfo;
 use sim_core::world::big::Big;
-use sim_core::world::{Backing, Vma};
+use sim_core::world::{Backing, Vma, World};
 use thiserror::Error;
 
 use crate::error::TextError;
@@ -161,7 +161,14 @@ impl<'a> Cores<'a> {
     fn new(workload: &Workload, seed: u64, world: &mut Big, progress: &'a mut dyn FnMut(u64)) -> Cores<'a> {
         let mm = world.add_mm();
         let vma = Vma { mapped: true, rights: Rights::READ_WRITE, backing: Backing::Anon };
-        Layout::new(workload).spans().for_each(|span| world.map(mm, span, vma));
+        for span in Layout::new(workload).spans() {
+            world.map(mm, span, vma);
+            // Written and swapped out before the run: a first load finds content, not the zero page.
+            for vpn in span.first..span.end() {
+                let page = world.populate(mm, vpn);
+                world.pte_xchg(page, Pte::Swap);
+            }
+        }
         let zipf = (workload.user.pattern == Pattern::Zipf).then(|| {
             let s = workload.user.zipf_s.as_ref().map_or(0.0, |s| *s.get_ref());
             Arc::new(Zipf::new(workload.pages.get_ref().get(), s))

@@ -296,7 +296,7 @@ impl Reclaimer {
             let Some(page) = world.page(self.mm, vpn) else { continue };
             let Some(pte) = world.pte(page).present() else { continue };
             let folio = world.folio(pte.frame);
-            if folio.isolated {
+            if folio.isolated || !folio.lru {
                 continue;
             }
             let isolated = Folio { isolated: true, ..folio };
