@@ -86,7 +86,8 @@ fn the_numbers_of_the_runs_are_in_the_results() {
 
 /// Compares a table with what it should be, printed as it should be.
 fn same(first: &str, expected: &[Vec<String>]) {
-    let lines = |rows: &[Vec<String>]| rows.iter().map(|r| format!("| {} |\n", r.join(" | "))).collect::<String>();
+    let line = |row: &Vec<String>| format!("| {} |", row.join(" | "));
+    let lines = |rows: &[Vec<String>]| rows.iter().map(line).collect::<Vec<_>>().join("\n");
     let expected = lines(expected);
     assert_eq!(lines(&table(first)[1..]), expected, "README.md should have:\n{expected}");
 }
@@ -152,8 +153,8 @@ fn the_witness_is_the_one_the_explorer_finds() {
         Race { scenario: &scenario, setting: Setting { policy: strategy, era: *era::find("v4.13").expect("v4.13") } };
     let Verdict::Sometimes(moves) = search(&race, 1_000_000).verdict else { panic!("the race is not found") };
     let witness = Witness::replay(&race, &moves).to_string();
-    let witness: String = witness.trim().lines().map(|line| format!("{}\n", line.trim_end())).collect();
-    assert!(read("README.md").contains(&format!("```text\n{witness}```")), "README.md should have:\n{witness}");
+    let witness = witness.trim().lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
+    assert!(read("README.md").contains(&format!("```text\n{witness}\n```")), "README.md should have:\n{witness}");
 }
 
 #[test]
