@@ -11,10 +11,10 @@ use serde_json::Value;
 use sim_core::drive::engine::Setting;
 use sim_core::drive::explore::race::Race;
 use sim_core::drive::explore::{Verdict, Witness, search};
-use sim_core::kernel::era;
-use sim_core::kernel::op::{Op, OpKind};
-use sim_core::kernel::types::{AccessKind, Mm, Rights, Span};
+use sim_core::nouns::op::{Op, OpKind};
+use sim_core::nouns::types::{AccessKind, Mm, Rights, Span};
 use sim_core::policy;
+use sim_core::step::era;
 use sim_core::world::small::Scenario;
 
 /// Heads of the table of runs, and the columns of the CSV they stand for.
