@@ -90,11 +90,11 @@ impl Core {
         let now = self.ready;
         match before.state {
             // A waiter looks again at once: what it waited for may have come meanwhile.
-            State::Running | State::Parked(_) => {}
+            State::Running | State::Parked(_) | State::Held => {}
             State::Idle { worked, not_before, .. } => {
                 self.idle(now, now + worked.saturating_sub(before.at), not_before);
             }
-            State::Held | State::Done => self.state = before.state,
+            State::Done => self.state = State::Done,
         }
     }
 

@@ -132,6 +132,8 @@ pub struct Stats {
     pub segvs: u64,
     /// Cycles of user accesses and walks.
     pub access_cycles: u64,
+    /// Which steps acted: one bit a step, by path.
+    pub steps: BTreeMap<Path, u32>,
     /// The lines of `tlb:tlb_flush`, if they are kept.
     pub flush_lines: Option<Vec<FlushLine>>,
     value_at_hand: Option<FlushValue>,
@@ -167,6 +169,7 @@ impl Stats {
             faults: 0,
             segvs: 0,
             access_cycles: 0,
+            steps: BTreeMap::new(),
             flush_lines: None,
             value_at_hand: None,
             open: FxHashMap::default(),
@@ -239,6 +242,7 @@ impl Stats {
 
     /// An act that took `cycles` and ended at `now`.
     pub(super) fn act(&mut self, who: Actor, act: Act, at: StepId, now: u64, cycles: u64, world: &Big) {
+        *self.steps.entry(at.path).or_default() |= 1 << at.pc;
         match at.path {
             Path::Flush => self.cycles.initiator += cycles,
             Path::Irq => self.cycles.receivers += cycles,
