@@ -200,6 +200,15 @@ pub enum Backing {
     SharedFile,
 }
 
+/// What user space has been promised about a page (the oracle's side of a VMA).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Promise {
+    /// Accesses may reach the mapping that is here now.
+    pub mapped: bool,
+    /// With these rights.
+    pub rights: Rights,
+}
+
 /// A lock of the modelled kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Lock {

@@ -9,9 +9,10 @@ pub mod ghost;
 use crate::machine::tlb::Entry;
 pub use crate::nouns::marks::{Class, Marks};
 use crate::nouns::marks::{NO_LOAD, NO_STORE, UNMAPPED};
+use crate::nouns::types::Promise;
 use crate::nouns::types::{AccessKind, Actor, Cpu, Mm, Page, Rights, Span};
 use crate::step::frame::{Cx, Probe};
-use crate::world::{Promise, World};
+use crate::world::World;
 
 /// The marks of a translation under a promise. A mapping that is gone stays gone: mapping something else at the same
 /// address does not make the old translation right, so that mark is only ever added.

@@ -10,7 +10,9 @@ pub mod vmas;
 
 use crate::machine::tlb::Entry;
 use crate::nouns::op::Op;
-use crate::nouns::types::{AccessKind, Actor, Backing, Cpu, FrameNo, Lock, Mm, Page, Pte, Rights, Span, Table, Task};
+use crate::nouns::types::{
+    AccessKind, Actor, Backing, Cpu, FrameNo, Lock, Mm, Page, Promise, Pte, Rights, Span, Table, Task,
+};
 use crate::policy::Words;
 
 /// What an address range may be used for, as `mmap` and `mprotect` left it.
@@ -22,15 +24,6 @@ pub struct Vma {
     pub rights: Rights,
     /// What fills the pages.
     pub backing: Backing,
-}
-
-/// What user space has been promised about a page (the oracle's side of a VMA).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-pub struct Promise {
-    /// Accesses may reach the mapping that is here now.
-    pub mapped: bool,
-    /// With these rights.
-    pub rights: Rights,
 }
 
 /// One folio (always of one page here) as reclaim sees it.

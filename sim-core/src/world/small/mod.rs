@@ -9,9 +9,10 @@ use crate::machine::tlb::Entry;
 use crate::nouns::cpuset::CpuSet;
 use crate::nouns::op::Op;
 use crate::nouns::types::Backing;
+use crate::nouns::types::Promise;
 use crate::nouns::types::{AccessKind, Actor, Cpu, FrameNo, Lock, Mm, Page, Present, Pte, Rights, Span, Table, Task};
 use crate::policy::Words;
-use crate::world::{Batch, Cause, Folio, Gather, Promise, Request, TlbLevel, Vma, World};
+use crate::world::{Batch, Cause, Folio, Gather, Request, TlbLevel, Vma, World};
 
 /// At most this many CPUs.
 pub const CPUS: usize = 5;
