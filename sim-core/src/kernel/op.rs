@@ -41,6 +41,11 @@ pub enum OpKind {
 }
 
 impl OpKind {
+    /// Does it promise anything to user space when it returns?
+    pub fn promises(self) -> bool {
+        !matches!(self, OpKind::Access(_) | OpKind::Pageout | OpKind::Other | OpKind::Reclaim(_))
+    }
+
     /// The name of the system call or of the kernel's own activity.
     pub fn name(self) -> &'static str {
         match self {

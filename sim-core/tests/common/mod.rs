@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use sim_core::drive::clock::source::{Order, Source, What};
 use sim_core::drive::clock::{Clock, RunAhead};
 use sim_core::drive::engine::Setting;
-use sim_core::kernel::era;
+use sim_core::kernel::era::{self, Era};
 use sim_core::kernel::op::Op;
 use sim_core::kernel::types::{AccessKind, Cpu, Mm, Present, Pte, Rights, Span, Task};
 use sim_core::machine::profile::Profile;
@@ -77,6 +77,7 @@ pub struct Machine {
     pub world: Big,
     pub policy: &'static str,
     pub era: &'static str,
+    pub nested_gathers: bool,
     orders: Vec<VecDeque<Order>>,
 }
 
@@ -97,6 +98,7 @@ impl Machine {
             world,
             policy: "immediate",
             era: "v5.17",
+            nested_gathers: true,
             orders: vec![VecDeque::new(); usize::from(cpus)],
         }
     }
@@ -130,7 +132,7 @@ impl Machine {
     pub fn run_ahead(self, run_ahead: RunAhead) -> Clock<Script> {
         let setting = Setting {
             policy: policy::find(self.policy).expect("a registered policy").strategy,
-            era: *era::find(self.era).expect("an era"),
+            era: Era { nested_gathers: self.nested_gathers, ..*era::find(self.era).expect("an era") },
         };
         let script = Script { ran: vec![Vec::new(); self.orders.len()], orders: self.orders };
         let mut clock = Clock::new(self.world, script, setting, &self.profile, run_ahead).expect("priced");

@@ -135,9 +135,9 @@ fn path_to<A: Copy>(origins: &[Origin<A>], mut id: u32, last: Option<A>) -> Vec<
 mod tests {
     use super::*;
 
-    /// `counters` counters that each count from 0 to `top`; broken when all are at `top`, if that is asked for.
+    /// `many` counters that each count from 0 to `top`; broken when all are at `top`, if that is asked for.
     struct Counters {
-        counters: usize,
+        many: usize,
         top: u8,
         forbid_top: bool,
     }
@@ -148,13 +148,13 @@ mod tests {
         type Key = Vec<u8>;
 
         fn initial(&self) -> Vec<u8> {
-            vec![0; self.counters]
+            vec![0; self.many]
         }
         fn key(&self, state: &Vec<u8>) -> Vec<u8> {
             state.clone()
         }
         fn actions(&self, _state: &Vec<u8>, out: &mut Vec<usize>) {
-            out.extend(0..self.counters);
+            out.extend(0..self.many);
         }
         fn apply(&self, state: &Vec<u8>, action: usize) -> Option<Next<Vec<u8>>> {
             let mut state = state.clone();
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn counts_every_state_and_edge_of_a_grid() {
-        let outcome = search(&Counters { counters: 5, top: 6, forbid_top: false }, usize::MAX);
+        let outcome = search(&Counters { many: 5, top: 6, forbid_top: false }, usize::MAX);
         assert_eq!(outcome.states, 7_usize.pow(5));
         assert_eq!(outcome.transitions, 5 * 6 * 7_usize.pow(4));
         assert_eq!(outcome.verdict, Verdict::Never { vacuous: false });
@@ -182,14 +182,14 @@ mod tests {
 
     #[test]
     fn finds_a_shortest_way() {
-        let outcome = search(&Counters { counters: 3, top: 2, forbid_top: true }, usize::MAX);
+        let outcome = search(&Counters { many: 3, top: 2, forbid_top: true }, usize::MAX);
         let Verdict::Sometimes(path) = outcome.verdict else { panic!("{outcome:?}") };
         assert_eq!(path.len(), 6);
     }
 
     #[test]
     fn says_when_a_bound_cut_it_short() {
-        let outcome = search(&Counters { counters: 5, top: 6, forbid_top: false }, 100);
+        let outcome = search(&Counters { many: 5, top: 6, forbid_top: false }, 100);
         assert_eq!((outcome.verdict, outcome.states), (Verdict::Incomplete, 100));
     }
 

@@ -8,6 +8,7 @@ mod irq;
 mod mprotect;
 mod mremap;
 mod pageout;
+mod pending;
 mod reclaim;
 mod unmap;
 mod zap;
