@@ -111,7 +111,7 @@ fn program(rng: &mut ChaCha8Rng, scenario: &Scenario, cpu: usize) -> Vec<Op> {
                 5 => Op::mprotect(span, [Rights::READ, Rights::NONE, Rights::READ_WRITE][below(3) as usize]),
                 6 => Op { rights: Rights::READ_WRITE, ..Op::call(OpKind::Mmap(Backing::Anon), span) },
                 7 if scenario.pages_per_table == 1 => Op::mremap(span, scenario.vpn(1 - u8::from(vpn != 0))),
-                8 => Op::call([OpKind::Munmap, OpKind::Dontneed][below(2) as usize], span),
+                8 => Op::call([OpKind::Munmap, OpKind::Dontneed, OpKind::Free][below(3) as usize], span),
                 _ => Op::call(OpKind::Pageout, span),
             }
         })

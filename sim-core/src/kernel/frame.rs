@@ -21,6 +21,8 @@ pub enum Path {
     Munmap,
     /// `madvise(MADV_DONTNEED)`, steps Z.
     Dontneed,
+    /// `madvise(MADV_FREE)`, steps A.
+    Free,
     /// `mremap`, steps V.
     Mremap,
     /// `mmap`.

@@ -31,6 +31,8 @@ pub enum OpKind {
     Mmap(crate::world::Backing),
     /// `madvise(MADV_DONTNEED)`.
     Dontneed,
+    /// `madvise(MADV_FREE)`.
+    Free,
     /// `madvise(MADV_PAGEOUT)`.
     Pageout,
     /// A call that changes nothing the model knows (`MADV_NOHUGEPAGE`, a failed call).
@@ -56,7 +58,7 @@ impl OpKind {
             OpKind::Munmap => "munmap",
             OpKind::Mremap => "mremap",
             OpKind::Mmap(_) => "mmap",
-            OpKind::Dontneed | OpKind::Pageout => "madvise",
+            OpKind::Dontneed | OpKind::Free | OpKind::Pageout => "madvise",
             OpKind::Other => "other",
             OpKind::Reclaim(_) => "reclaim",
         }
@@ -94,6 +96,7 @@ impl Op {
             OpKind::Mremap => Path::Mremap,
             OpKind::Mmap(_) => Path::Mmap,
             OpKind::Dontneed => Path::Dontneed,
+            OpKind::Free => Path::Free,
             OpKind::Pageout => Path::Pageout,
             OpKind::Other => Path::Other,
             OpKind::Reclaim(_) => Path::Reclaim,

@@ -133,8 +133,12 @@ impl Marks {
     }
 
     /// The same if either content is right, but a store has to survive.
-    pub(super) fn discardable(self) -> Marks {
-        if self.0 & OLD == 0 { self } else { Marks(self.0 | DATA) }
+    pub(super) fn discardable(self, stores_blindly: bool) -> Marks {
+        match self.0 {
+            m if m & OLD == 0 || m & DATA != 0 => self,
+            m if stores_blindly => Marks(m | DATA),
+            m => Marks(m & !OLD),
+        }
     }
 
     /// The allocator has the frame.

@@ -94,7 +94,7 @@ pub fn renew<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, span: Span, 
             cx.world.set_emptier(page, None);
             mark(cx, page, |entry| {
                 let marks = Marks::of(entry);
-                if keeps_stores { marks.discardable() } else { marks.replaced() }
+                if keeps_stores { marks.discardable(entry.writable && entry.dirty) } else { marks.replaced() }
             });
         }
     });

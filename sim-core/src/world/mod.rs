@@ -60,6 +60,8 @@ pub struct Folio {
     pub cached: bool,
     /// Taken off the LRU by reclaim, which holds a reference to it.
     pub isolated: bool,
+    /// Its content may be dropped unless it is stored to again (`MADV_FREE`).
+    pub lazyfree: bool,
     /// The folio lock is held by reclaim.
     pub locked: bool,
     /// An operation has unmapped it and holds a reference until it has flushed.

@@ -139,9 +139,15 @@ fn next<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) ->
         return skip(cx, page);
     }
     (f.page, f.frame) = (page, pte.frame);
-    let cached = folio.cached || folio.anon;
-    cx.world.set_folio(pte.frame, Folio { locked: true, cached, dirty: folio.dirty || folio.anon, ..folio });
-    cx.world.set_cached_frame(page, Some(pte.frame));
+    // A lazyfree folio needs no swap: it is dropped, or kept.
+    let swap = folio.anon && !folio.lazyfree;
+    cx.world.set_folio(
+        pte.frame,
+        Folio { locked: true, cached: folio.cached || swap, dirty: folio.dirty || swap, ..folio },
+    );
+    if !folio.lazyfree {
+        cx.world.set_cached_frame(page, Some(pte.frame));
+    }
     cx.act(who, Act::PteRead(page));
     f.pc = Step::Unmap as u8;
     Flow::Next

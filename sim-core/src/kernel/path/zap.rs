@@ -1,11 +1,12 @@
-//! `munmap` and `madvise(MADV_DONTNEED)`: `zap_pte_range()` and the `mmu_gather` around it, steps Z1..Z10.
+//! `munmap`, `madvise(MADV_DONTNEED)` and `madvise(MADV_FREE)`: the walk and the `mmu_gather` around it, steps Z1..Z10; A1..A5
+//! are the same but for A3, which makes PTEs old and clean where Z5 clears them.
 
 use crate::kernel::frame::{Act, Cx, Flow, Frame, Path, Probe, steps};
 use crate::kernel::op::OpKind;
 use crate::kernel::path::hook;
 use crate::kernel::path::mprotect::{leave, next_table};
 use crate::kernel::path::pending::{self, NESTED};
-use crate::kernel::types::{Actor, FrameNo, Lock, Mm, Page, Pte, Rights, Span};
+use crate::kernel::types::{Actor, FrameNo, Lock, Mm, Page, Present, Pte, Rights, Span};
 use crate::oracle::{self, ghost};
 use crate::policy::Hook;
 use crate::world::{Backing, Cause, Folio, Gather, Request, Vma, World};
@@ -68,6 +69,13 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
                 f.pc = Step::UnlockPtl as u8;
                 return Flow::Next;
             };
+            if f.path == Path::Free {
+                if age(cx, who, page) {
+                    oracle::outdate(cx, who, page);
+                }
+                leave(cx.world.vpn(page), in_table, f, Step::UnlockPtl as u8);
+                return Flow::Next;
+            }
             zap(cx, who, page, unmap);
             // A shared file page comes back as it was.
             if !unmap && cx.world.vma(mm, cx.world.vpn(page)).backing != Backing::SharedFile {
@@ -97,7 +105,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             if op.kind == OpKind::Munmap {
                 oracle::promise(cx, who, op.span, Rights::NONE, false);
             } else {
-                oracle::renew(cx, who, op.span, false);
+                oracle::renew(cx, who, op.span, f.path == Path::Free);
             }
             cx.act(who, Act::Return(op.kind));
             Flow::Return(0)
@@ -131,6 +139,46 @@ fn zap<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, unmap:
     }
     if let Some(frame) = cx.world.cached_frame(page)
         && (unmap || cx.world.folio(frame).anon)
+        && !cx.world.folio(frame).isolated
+    {
+        cx.world.set_cached_frame(page, None);
+        release(cx, who, frame);
+    }
+}
+
+/// A3, `madvise_free_pte_range()`: from now on only a store that sets D again keeps the content. False if it is kept anyway.
+fn age<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page) -> bool {
+    ghost::inspected(cx.world, page);
+    match cx.world.pte(page) {
+        Pte::None => cx.act(who, Act::PteRead(page)),
+        Pte::Swap => {
+            cx.xchg(who, page, Pte::None);
+            drop_swap_cache(cx, who, page);
+        }
+        Pte::Present(old) => {
+            let folio = cx.world.folio(old.frame);
+            if !folio.anon || folio.locked {
+                cx.act(who, Act::PteRead(page));
+                return false;
+            }
+            cx.world.set_folio(old.frame, Folio { lazyfree: true, dirty: false, ..folio });
+            if old.accessed || old.dirty {
+                ghost::weakened(cx.world, who.cpu, page);
+                cx.xchg(who, page, Pte::Present(Present { accessed: false, dirty: false, ..old }));
+                let span = Span::page(cx.world.vpn(page));
+                let gather = cx.world.gather(who.task);
+                gather.span = gather.span.cover(span);
+            } else {
+                cx.act(who, Act::PteRead(page));
+            }
+        }
+    }
+    true
+}
+
+/// What only a swap entry could find goes with it; reclaim frees what it holds itself.
+fn drop_swap_cache<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page) {
+    if let Some(frame) = cx.world.cached_frame(page)
         && !cx.world.folio(frame).isolated
     {
         cx.world.set_cached_frame(page, None);

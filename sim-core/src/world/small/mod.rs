@@ -203,6 +203,7 @@ impl<'s> Small<'s> {
                 folio.isolated,
                 folio.locked,
                 folio.gathered,
+                folio.lazyfree,
             ];
             for bit in bits {
                 out.put(u64::from(bit), 1);
