@@ -1,7 +1,7 @@
 //! `mprotect`: `do_mprotect_pkey()` and `change_pte_range()`, steps M1..M10.
 
 use crate::kernel::frame::{Act, Cx, Flow, Frame, Probe, steps};
-use crate::kernel::op::OpKind;
+use crate::kernel::op::{Op, OpKind};
 use crate::kernel::path::hook;
 use crate::kernel::path::pending::{self, NESTED};
 use crate::kernel::types::{Actor, Lock, Mm, Present, Pte, Rights, Span};
@@ -78,20 +78,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             f.pc = Step::Flush as u8;
             Flow::Next
         }
-        Step::Flush => {
-            let late = cx.era.protections.pending_until_flushed;
-            f.pc = if late { Step::Uncount as u8 } else { Step::Return as u8 };
-            if f.flags == NESTED {
-                return Flow::Call(Cx::<W, P>::flush(Request { mm: Some(mm), span: None, cause: Cause::Nested }));
-            }
-            let changed = cx.world.gather(who.task).span;
-            if changed.pages == 0 {
-                return Flow::Next;
-            }
-            let span = if cx.era.mprotect_gathers { changed } else { op.span };
-            let span = (span.pages <= cx.era.ceiling_pages).then_some(span);
-            Flow::Call(Cx::<W, P>::flush(Request { mm: Some(mm), span, cause: Cause::Operation }))
-        }
+        Step::Flush => flush(cx, who, f, mm, op),
         Step::Uncount => pending::uncount(cx, who, f, mm, Step::Return as u8),
         Step::Return => {
             // One step: nothing of the call is left to do, and the order of the promises is then that of the lock.
@@ -101,6 +88,22 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             Flow::Return(0)
         }
     }
+}
+
+/// M8.
+fn flush<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm: Mm, op: Op) -> Flow {
+    let late = cx.era.protections.pending_until_flushed;
+    f.pc = if late { Step::Uncount as u8 } else { Step::Return as u8 };
+    if f.flags == NESTED {
+        return Flow::Call(Cx::<W, P>::flush(Request { mm: Some(mm), span: None, cause: Cause::Nested }));
+    }
+    let changed = cx.world.gather(who.task).span;
+    if changed.pages == 0 {
+        return Flow::Next;
+    }
+    let span = if cx.era.mprotect_gathers { changed } else { op.span };
+    let span = (span.pages <= cx.era.ceiling_pages).then_some(span);
+    Flow::Call(Cx::<W, P>::flush(Request { mm: Some(mm), span, cause: Cause::Operation }))
 }
 
 /// Moves a walk on to the next page table that exists: `found`, or `done` past the end of the span.

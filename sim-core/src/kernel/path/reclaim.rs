@@ -36,23 +36,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             f.pc = Step::Unmapped as u8;
             Flow::Call(Frame { frame: f.frame, ..Frame::about(Path::Unmap, f.page) })
         }
-        Step::Unmapped => {
-            let folio = cx.world.folio(f.frame);
-            if cx.world.mapped(f.frame) || folio.gathered {
-                // R6 would find a reference too many: it was moved before the PTL was taken, or unmapped by an operation that
-                // has not flushed yet.
-                cx.world.uncache(f.frame);
-                let cached = folio.cached && !folio.anon;
-                cx.world.set_folio(f.frame, Folio { cached, isolated: false, locked: false, ..folio });
-                cx.act(who, Act::Shrink(f.frame));
-                f.pc = Step::Next as u8;
-                return Flow::Next;
-            }
-            cx.act(who, Act::Shrink(f.frame));
-            let dirty = folio.dirty;
-            f.pc = if dirty { Step::FlushDirty as u8 } else { Step::Freeze as u8 };
-            Flow::Next
-        }
+        Step::Unmapped => unmapped(cx, who, f),
         Step::FlushDirty => {
             f.pc = Step::Pageout as u8;
             let wanted = cx.era.protections.flush_before_io && cx.world.batch(who.task).writable;
@@ -100,6 +84,25 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             Flow::Return(0)
         }
     }
+}
+
+/// R5: what is left of the folio's users decides.
+fn unmapped<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
+    let folio = cx.world.folio(f.frame);
+    if cx.world.mapped(f.frame) || folio.gathered {
+        // R6 would find a reference too many: it was moved before the PTL was taken, or unmapped by an operation that
+        // has not flushed yet.
+        cx.world.uncache(f.frame);
+        let cached = folio.cached && !folio.anon;
+        cx.world.set_folio(f.frame, Folio { cached, isolated: false, locked: false, ..folio });
+        cx.act(who, Act::Shrink(f.frame));
+        f.pc = Step::Next as u8;
+        return Flow::Next;
+    }
+    cx.act(who, Act::Shrink(f.frame));
+    let dirty = folio.dirty;
+    f.pc = if dirty { Step::FlushDirty as u8 } else { Step::Freeze as u8 };
+    Flow::Next
 }
 
 /// R0.2, for the pages an operation names: each gets the isolate reference.

@@ -2,7 +2,7 @@
 //! are the same but for A3, which makes PTEs old and clean where Z5 clears them.
 
 use crate::kernel::frame::{Act, Cx, Flow, Frame, Path, Probe, steps};
-use crate::kernel::op::OpKind;
+use crate::kernel::op::{Op, OpKind};
 use crate::kernel::path::hook;
 use crate::kernel::path::mprotect::{leave, next_table};
 use crate::kernel::path::pending::{self, NESTED};
@@ -62,28 +62,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             cx.lock(who, f, Lock::Ptl(table), Step::Pending as u8)
         }
         Step::Pending => hook(cx, who, f, mm, Hook::BeforeTrust, Step::Zap as u8),
-        Step::Zap => {
-            let in_table = cx.world.table_span(f.cursor).clip(op.span);
-            let rest = Span { first: f.cursor, pages: in_table.end() - f.cursor };
-            let Some(page) = cx.world.next_page(mm, rest) else {
-                f.pc = Step::UnlockPtl as u8;
-                return Flow::Next;
-            };
-            if f.path == Path::Free {
-                if age(cx, who, page) {
-                    oracle::outdate(cx, who, page);
-                }
-                leave(cx.world.vpn(page), in_table, f, Step::UnlockPtl as u8);
-                return Flow::Next;
-            }
-            zap(cx, who, page, unmap);
-            // A shared file page comes back as it was.
-            if !unmap && cx.world.vma(mm, cx.world.vpn(page)).backing != Backing::SharedFile {
-                oracle::outdate(cx, who, page);
-            }
-            leave(cx.world.vpn(page), in_table, f, Step::UnlockPtl as u8);
-            Flow::Next
-        }
+        Step::Zap => walk(cx, who, f, mm, op),
         Step::UnlockPtl => {
             let table = cx.world.table_at(mm, f.cursor).expect("tables stay while mmap_lock is held");
             f.cursor = cx.world.table_span(f.cursor).end();
@@ -111,6 +90,31 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             Flow::Return(0)
         }
     }
+}
+
+/// Z5 or A3, one PTE.
+fn walk<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm: Mm, op: Op) -> Flow {
+    let unmap = f.path == Path::Munmap;
+    let in_table = cx.world.table_span(f.cursor).clip(op.span);
+    let rest = Span { first: f.cursor, pages: in_table.end() - f.cursor };
+    let Some(page) = cx.world.next_page(mm, rest) else {
+        f.pc = Step::UnlockPtl as u8;
+        return Flow::Next;
+    };
+    if f.path == Path::Free {
+        if age(cx, who, page) {
+            oracle::outdate(cx, who, page);
+        }
+        leave(cx.world.vpn(page), in_table, f, Step::UnlockPtl as u8);
+        return Flow::Next;
+    }
+    zap(cx, who, page, unmap);
+    // A shared file page comes back as it was.
+    if !unmap && cx.world.vma(mm, cx.world.vpn(page)).backing != Backing::SharedFile {
+        oracle::outdate(cx, who, page);
+    }
+    leave(cx.world.vpn(page), in_table, f, Step::UnlockPtl as u8);
+    Flow::Next
 }
 
 /// Z5. `unmap`: the mapping goes too, so what only its pages could find in a cache is freed with them.
