@@ -189,3 +189,14 @@ fn giving_content_up_has_the_race_too() {
         }
     }
 }
+
+#[test]
+fn state_counts_are_golden() {
+    // A change here is a change of the model: which step acts, or what a state holds.
+    let seed = explore(&changelog(), "patched", "v4.13");
+    let dontneed = explore(&given_up(OpKind::Dontneed, &[load(0), load(0)]), "patched", "v6.18");
+    assert_eq!(
+        [(seed.states, seed.transitions), (dontneed.states, dontneed.transitions)],
+        [(30_189, 73_035), (76_667, 194_363)]
+    );
+}
