@@ -9,7 +9,7 @@
 //! Where no operation promises anything there are still the frames: their story is (1), then reclaim gives the folio up,
 //! then an access is attempted while nothing is mapped.
 
-use crate::kernel::types::{AccessKind, Actor, Cpu, Page, Pte, Span};
+use crate::nouns::types::{AccessKind, Actor, Cpu, Page, Pte, Span};
 use crate::world::World;
 
 const WEAKENED: u8 = 1;

@@ -5,15 +5,15 @@
 //! that the hot path tests one byte of the entry it hit. It does not know why a flush happened.
 
 pub mod ghost;
-mod marks;
 
-pub(crate) use marks::MARK_BITS;
-pub use marks::{Class, Marks};
+pub(crate) use crate::nouns::marks::MARK_BITS;
+pub use crate::nouns::marks::{Class, Marks};
 
-use crate::kernel::frame::{Cx, Probe};
-use crate::kernel::types::{AccessKind, Actor, Cpu, FrameNo, Mm, Page, Rights, Span};
 use crate::machine::tlb::Entry;
-use crate::world::{Promise, World};
+use crate::nouns::types::Promise;
+use crate::nouns::types::{AccessKind, Actor, Cpu, FrameNo, Mm, Page, Rights, Span};
+use crate::step::frame::{Cx, Probe};
+use crate::world::World;
 
 /// Changes the marks of every translation of a page that can still be used.
 fn mark<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, page: Page, change: impl Fn(Entry) -> Marks) {

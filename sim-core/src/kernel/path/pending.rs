@@ -3,9 +3,9 @@
 //! An operation that finds a PTE cleared owes no flush for it; whoever cleared it does, and may not have made it yet. So the
 //! count is raised before a PTE is changed and lowered after the flush, and who reads more than its own flushes everything.
 
-use crate::kernel::frame::{Act, Cx, Flow, Frame, Probe};
-use crate::kernel::types::{Actor, Mm};
+use crate::nouns::types::{Actor, Mm};
 use crate::policy::Touch;
+use crate::step::frame::{Act, Cx, Flow, Frame, Probe};
 use crate::world::World;
 
 /// A flag of the frame: others have not flushed yet.

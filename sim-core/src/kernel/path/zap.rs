@@ -1,15 +1,16 @@
 //! `munmap`, `madvise(MADV_DONTNEED)` and `madvise(MADV_FREE)`: the walk and the `mmu_gather` around it, steps Z1..Z10; A1..A5
 //! are the same but for A3, which makes PTEs old and clean where Z5 clears them.
 
-use crate::kernel::frame::{Act, Cx, Flow, Frame, Path, Probe, steps};
-use crate::kernel::op::{Op, OpKind};
 use crate::kernel::path::hook;
 use crate::kernel::path::mprotect::{leave, next_table};
 use crate::kernel::path::pending::{self, NESTED};
-use crate::kernel::types::{Actor, FrameNo, Lock, Mm, Page, Present, Pte, Rights, Span};
+use crate::nouns::op::{Op, OpKind};
+use crate::nouns::types::Backing;
+use crate::nouns::types::{Actor, FrameNo, Lock, Mm, Page, Present, Pte, Rights, Span};
 use crate::oracle::{self, ghost};
 use crate::policy::Hook;
-use crate::world::{Backing, Cause, Folio, Gather, Request, Vma, World};
+use crate::step::frame::{Act, Cx, Flow, Frame, Path, Probe, steps};
+use crate::world::{Cause, Folio, Gather, Request, Vma, World};
 
 steps! {
     Enter = "Z0" "system call",

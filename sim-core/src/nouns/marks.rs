@@ -1,8 +1,8 @@
 //! The classes of violation, and the marks a translation bears.
 
-use crate::kernel::types::AccessKind;
 use crate::machine::tlb::Entry;
-use crate::world::Promise;
+use crate::nouns::types::AccessKind;
+use crate::nouns::types::Promise;
 
 /// The classes of violation, mildest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -67,7 +67,7 @@ impl Marks {
     }
 
     /// The byte to keep.
-    pub(super) fn byte(self) -> u8 {
+    pub(crate) fn byte(self) -> u8 {
         self.0
     }
 
@@ -97,12 +97,12 @@ impl Marks {
     }
 
     /// Does it break the same promises, for every access?
-    pub(super) fn breaks_as(self, other: Marks) -> bool {
+    pub(crate) fn breaks_as(self, other: Marks) -> bool {
         [AccessKind::Load, AccessKind::Store].iter().all(|&kind| self.breaks(kind) == other.breaks(kind))
     }
 
     /// The marks of a translation under a promise.
-    pub(super) fn judge(entry: Entry, promise: Promise) -> Marks {
+    pub(crate) fn judge(entry: Entry, promise: Promise) -> Marks {
         let mut marks = entry.marks & STICKY;
         // Mapping something else at the same address does not make the old translation right.
         if !promise.mapped {
@@ -118,22 +118,22 @@ impl Marks {
     }
 
     /// Something else is mapped here now: what could be reached though it was unmapped is now old content.
-    pub(super) fn remapped(self) -> Marks {
+    pub(crate) fn remapped(self) -> Marks {
         if self.0 & UNMAPPED == 0 { self } else { Marks(self.0 & !(UNMAPPED | OLD) | DATA) }
     }
 
     /// An operation that gives the content up has come past its PTE.
-    pub(super) fn outdated(self) -> Marks {
+    pub(crate) fn outdated(self) -> Marks {
         if self.0 & DATA == 0 { Marks(self.0 | OLD) } else { self }
     }
 
     /// That operation returns: what was there before is old content.
-    pub(super) fn replaced(self) -> Marks {
+    pub(crate) fn replaced(self) -> Marks {
         if self.0 & OLD == 0 { self } else { Marks(self.0 & !OLD | DATA) }
     }
 
     /// The same if either content is right, but a store has to survive.
-    pub(super) fn discardable(self, stores_blindly: bool) -> Marks {
+    pub(crate) fn discardable(self, stores_blindly: bool) -> Marks {
         match self.0 {
             m if m & OLD == 0 || m & DATA != 0 => self,
             m if stores_blindly => Marks(m | DATA),
@@ -142,12 +142,12 @@ impl Marks {
     }
 
     /// The allocator has the frame.
-    pub(super) fn freed(self) -> Marks {
+    pub(crate) fn freed(self) -> Marks {
         Marks(self.0 & !REUSED | FREED)
     }
 
     /// The allocator hands the frame out again, to this page or to another.
-    pub(super) fn reused(self, by_other: bool) -> Marks {
+    pub(crate) fn reused(self, by_other: bool) -> Marks {
         if self.0 & FREED == 0 { self } else { Marks(self.0 & !FREED | if by_other { REUSED } else { 0 }) }
     }
 }
