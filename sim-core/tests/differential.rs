@@ -112,7 +112,7 @@ fn program(rng: &mut ChaCha8Rng, scenario: &Scenario, cpu: usize) -> Vec<Op> {
                 5 => Op::mprotect(span, [Rights::READ, Rights::NONE, Rights::READ_WRITE][below(3) as usize]),
                 6 => Op { rights: Rights::READ_WRITE, ..Op::call(OpKind::Mmap(Backing::Anon), span) },
                 7 if scenario.pages_per_table == 1 => Op::mremap(span, scenario.vpn(1 - u8::from(vpn != 0))),
-                8 => Op::call([OpKind::Munmap, OpKind::Dontneed][below(2) as usize], span),
+                8 => Op::call([OpKind::Munmap, OpKind::Dontneed, OpKind::Free][below(3) as usize], span),
                 _ => Op::call(OpKind::Pageout, span),
             }
         })
@@ -131,7 +131,7 @@ fn ten_thousand_schedules_agree_for_each_policy() {
             scenario.dirty = seed % 3 == 0;
             scenario.kernel_threads = if seed % 5 == 0 { vec![] } else { vec![Cpu(0)] };
             scenario.programs = (0..4).map(|cpu| program(&mut rng, &scenario, cpu)).collect();
-            let choices: Vec<Choice> = (0..300)
+            let choices: Vec<Choice> = (0..400)
                 .map(|_| Choice {
                     cpu: (rng.next_u32() % 4) as u16,
                     what: (rng.next_u32() % 16) as u8,
@@ -145,6 +145,9 @@ fn ten_thousand_schedules_agree_for_each_policy() {
             let start = |world: &mut Big, cpu: Cpu, op| world.begin(Task(cpu.0), op);
             let in_big = play(&mut big(&scenario), &setting, &scenario, &choices, start, |_, _| {});
             assert_eq!(in_small, in_big, "{} with seed {seed}", policy.name);
+            // The lost update of the flag is too rare for chance; the explorer finds it.
+            let broken = &in_small.violations;
+            assert!(policy.name == "batched" || broken.is_empty(), "{} with seed {seed}: {broken:?}", policy.name);
             acts += in_small.acts.len();
             violations += in_small.violations.len();
             finished += usize::from((0..4).all(|cpu| small.program_op(Cpu(cpu)).is_none()));
@@ -152,10 +155,6 @@ fn ten_thousand_schedules_agree_for_each_policy() {
         println!("{}: {acts} acts, {violations} violations, {finished} schedules ran to the end", policy.name);
         assert!(acts as u64 > SCHEDULES * 50, "{}: the schedules do something", policy.name);
         assert!(finished as u64 > SCHEDULES / 20, "{}: {finished} schedules end", policy.name);
-        // The lost update of the flag is too rare for chance; the explorer finds it.
-        match policy.name {
-            "batched" => assert!(violations > 0, "chance alone finds the race of {}", policy.name),
-            _ => assert_eq!(violations, 0, "{}", policy.name),
-        }
+        assert_eq!(violations > 0, policy.name == "batched", "chance alone finds the race of {}", policy.name);
     }
 }

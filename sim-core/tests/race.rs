@@ -171,3 +171,32 @@ fn mremap_leaves_the_old_address_reachable() {
         assert_never(&scenario, policy, "v6.18");
     }
 }
+
+/// CPU0 reclaims x, CPU1 uses it, CPU2 gives its content up.
+fn given_up(kind: OpKind, user: &[Op]) -> Scenario {
+    Scenario::new("given up", 1, 1, &[&[reclaim(0)], user, &[Op::call(kind, Span::page(0))]])
+}
+
+#[test]
+fn giving_content_up_has_the_race_too() {
+    let forms = [(OpKind::Dontneed, [load(0), load(0)]), (OpKind::Free, [store(0), store(0)])];
+    for (kind, user) in forms {
+        let scenario = given_up(kind, &user);
+        let violation = witness(&scenario, "batched", "v6.18").violation.expect("violation");
+        assert_eq!((violation.class, violation.page.0), (Class::Data, 0), "{kind:?}");
+        for policy in ["immediate", "pending-flag", "pending-generation"] {
+            assert_never(&scenario, policy, "v6.18");
+        }
+    }
+}
+
+#[test]
+fn state_counts_are_golden() {
+    // A change here is a change of the model: which step acts, or what a state holds.
+    let seed = explore(&changelog(), "patched", "v4.13");
+    let dontneed = explore(&given_up(OpKind::Dontneed, &[load(0), load(0)]), "patched", "v6.18");
+    assert_eq!(
+        [(seed.states, seed.transitions), (dontneed.states, dontneed.transitions)],
+        [(30_189, 73_035), (76_667, 194_363)]
+    );
+}

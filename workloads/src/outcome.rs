@@ -107,6 +107,10 @@ const IPIS: &str = "interrupts";
 const COST: &str = "flush cost per reclaim cycle";
 const PERMISSION: &str = "permission windows (mprotect returned, right still usable)";
 const UNMAPPED: &str = "unmapped windows (munmap returned, page still reachable)";
+const DATA: &str = "data windows (content given up, still reachable or stores lost)";
+const COPY: &str = "copy windows (fork returned, shared frame still writable)";
+const FREED: &str = "freed-frame windows (frame freed, still reachable)";
+const REUSED: &str = "reused-frame windows (frame handed out again, still reachable)";
 const POTENTIAL: &str = "potential windows (PTE cleared, flush pending)";
 const VIOLATIONS: &str = "violations";
 const USER: &str = "user";
@@ -135,6 +139,7 @@ pub static METRICS: &[Metric] = &[
     metric(FLUSHES, "flushes_operation_per_reclaim_cycle", "operation's own", "", |o, _| flushes(o, Cause::Operation)),
     metric(FLUSHES, "flushes_per_page_per_reclaim_cycle", "per page", "", |o, _| flushes(o, Cause::PerPage)),
     metric(FLUSHES, "flushes_cow_per_reclaim_cycle", "copy on write", "", |o, _| flushes(o, Cause::Cow)),
+    metric(FLUSHES, "flushes_nested_per_reclaim_cycle", "nested gathers", "", |o, _| flushes(o, Cause::Nested)),
     metric(EXTRA, "flushes_extra_per_reclaim_cycle", "extra", "", |o, _| flushes(o, Cause::PendingCheck)),
     metric(EXTRA, "flushes_extra_needed_per_reclaim_cycle", "needed", "", |o, _| extra(o, FlushValue::Needed)),
     metric(EXTRA, "flushes_extra_useful_elsewhere_per_reclaim_cycle", "useful elsewhere", "",
@@ -161,12 +166,36 @@ pub static METRICS: &[Metric] = &[
     metric(UNMAPPED, "windows_unmapped_p99_cycles", "p99", "cycles", |o, _| percentile(windows(o, Class::Unmapped), 99)),
     metric(UNMAPPED, "windows_unmapped_max_cycles", "max", "cycles", |o, _| percentile(windows(o, Class::Unmapped), 100)),
     metric(UNMAPPED, "windows_unmapped_used", "used", "", |o, _| used(windows(o, Class::Unmapped))),
+    metric(DATA, "windows_data", "windows", "", |o, _| count(windows(o, Class::Data))),
+    metric(DATA, "windows_data_p50_cycles", "p50", "cycles", |o, _| percentile(windows(o, Class::Data), 50)),
+    metric(DATA, "windows_data_p99_cycles", "p99", "cycles", |o, _| percentile(windows(o, Class::Data), 99)),
+    metric(DATA, "windows_data_max_cycles", "max", "cycles", |o, _| percentile(windows(o, Class::Data), 100)),
+    metric(DATA, "windows_data_used", "used", "", |o, _| used(windows(o, Class::Data))),
+    metric(COPY, "windows_copy", "windows", "", |o, _| count(windows(o, Class::Copy))),
+    metric(COPY, "windows_copy_p50_cycles", "p50", "cycles", |o, _| percentile(windows(o, Class::Copy), 50)),
+    metric(COPY, "windows_copy_p99_cycles", "p99", "cycles", |o, _| percentile(windows(o, Class::Copy), 99)),
+    metric(COPY, "windows_copy_max_cycles", "max", "cycles", |o, _| percentile(windows(o, Class::Copy), 100)),
+    metric(COPY, "windows_copy_used", "used", "", |o, _| used(windows(o, Class::Copy))),
+    metric(FREED, "windows_freed_frame", "windows", "", |o, _| count(windows(o, Class::FreedFrame))),
+    metric(FREED, "windows_freed_frame_p50_cycles", "p50", "cycles", |o, _| percentile(windows(o, Class::FreedFrame), 50)),
+    metric(FREED, "windows_freed_frame_p99_cycles", "p99", "cycles", |o, _| percentile(windows(o, Class::FreedFrame), 99)),
+    metric(FREED, "windows_freed_frame_max_cycles", "max", "cycles", |o, _| percentile(windows(o, Class::FreedFrame), 100)),
+    metric(FREED, "windows_freed_frame_used", "used", "", |o, _| used(windows(o, Class::FreedFrame))),
+    metric(REUSED, "windows_reused_frame", "windows", "", |o, _| count(windows(o, Class::ReusedFrame))),
+    metric(REUSED, "windows_reused_frame_p50_cycles", "p50", "cycles", |o, _| percentile(windows(o, Class::ReusedFrame), 50)),
+    metric(REUSED, "windows_reused_frame_p99_cycles", "p99", "cycles", |o, _| percentile(windows(o, Class::ReusedFrame), 99)),
+    metric(REUSED, "windows_reused_frame_max_cycles", "max", "cycles", |o, _| percentile(windows(o, Class::ReusedFrame), 100)),
+    metric(REUSED, "windows_reused_frame_used", "used", "", |o, _| used(windows(o, Class::ReusedFrame))),
     metric(POTENTIAL, "windows_potential", "windows", "", |o, _| count(Some(&o.stats.potential))),
     metric(POTENTIAL, "windows_potential_p50_cycles", "p50", "cycles", |o, _| percentile(Some(&o.stats.potential), 50)),
     metric(POTENTIAL, "windows_potential_p99_cycles", "p99", "cycles", |o, _| percentile(Some(&o.stats.potential), 99)),
     metric(POTENTIAL, "windows_potential_max_cycles", "max", "cycles", |o, _| percentile(Some(&o.stats.potential), 100)),
     metric(VIOLATIONS, "violations_permission", "permission", "", |o, _| violations(o, Class::Permission)),
     metric(VIOLATIONS, "violations_unmapped", "unmapped", "", |o, _| violations(o, Class::Unmapped)),
+    metric(VIOLATIONS, "violations_data", "data", "", |o, _| violations(o, Class::Data)),
+    metric(VIOLATIONS, "violations_copy", "copy", "", |o, _| violations(o, Class::Copy)),
+    metric(VIOLATIONS, "violations_freed_frame", "freed frame", "", |o, _| violations(o, Class::FreedFrame)),
+    metric(VIOLATIONS, "violations_reused_frame", "reused frame", "", |o, _| violations(o, Class::ReusedFrame)),
     metric(USER, "accesses", "accesses", "", |o, _| Value::Count(o.stats.accesses)),
     metric(USER, "faults", "faults", "", |o, _| Value::Count(o.stats.faults)),
     metric(USER, "segvs", "SIGSEGVs", "", |o, _| Value::Count(o.stats.segvs)),
@@ -252,7 +281,7 @@ mod tests {
     fn every_class_of_violation_has_its_rows() {
         for class in Class::ALL {
             for prefix in ["windows", "violations"] {
-                let name = format!("{prefix}_{}", class.name());
+                let name = format!("{prefix}_{}", class.name().replace('-', "_"));
                 assert!(METRICS.iter().any(|m| m.name == name), "{name}");
             }
         }

@@ -30,6 +30,8 @@ pub enum OpKind {
     Mmap(crate::nouns::types::Backing),
     /// `madvise(MADV_DONTNEED)`.
     Dontneed,
+    /// `madvise(MADV_FREE)`.
+    Free,
     /// `madvise(MADV_PAGEOUT)`.
     Pageout,
     /// A call that changes nothing the model knows (`MADV_NOHUGEPAGE`, a failed call).
@@ -40,6 +42,11 @@ pub enum OpKind {
 }
 
 impl OpKind {
+    /// Does it promise anything to user space when it returns?
+    pub fn promises(self) -> bool {
+        !matches!(self, OpKind::Access(_) | OpKind::Pageout | OpKind::Other | OpKind::Reclaim(_))
+    }
+
     /// The name of the system call or of the kernel's own activity.
     pub fn name(self) -> &'static str {
         match self {
@@ -50,7 +57,7 @@ impl OpKind {
             OpKind::Munmap => "munmap",
             OpKind::Mremap => "mremap",
             OpKind::Mmap(_) => "mmap",
-            OpKind::Dontneed | OpKind::Pageout => "madvise",
+            OpKind::Dontneed | OpKind::Free | OpKind::Pageout => "madvise",
             OpKind::Other => "other",
             OpKind::Reclaim(_) => "reclaim",
         }

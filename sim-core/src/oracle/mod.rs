@@ -6,33 +6,17 @@
 
 pub mod ghost;
 
-use crate::machine::tlb::Entry;
+pub(crate) use crate::nouns::marks::MARK_BITS;
 pub use crate::nouns::marks::{Class, Marks};
-use crate::nouns::marks::{NO_LOAD, NO_STORE, UNMAPPED};
+
+use crate::machine::tlb::Entry;
 use crate::nouns::types::Promise;
-use crate::nouns::types::{AccessKind, Actor, Cpu, Mm, Page, Rights, Span};
+use crate::nouns::types::{AccessKind, Actor, Cpu, FrameNo, Mm, Page, Rights, Span};
 use crate::step::frame::{Cx, Probe};
 use crate::world::World;
 
-/// The marks of a translation under a promise. A mapping that is gone stays gone: mapping something else at the same
-/// address does not make the old translation right, so that mark is only ever added.
-fn judge(entry: Entry, promise: Promise) -> u8 {
-    let mut marks = entry.marks & UNMAPPED;
-    if !promise.mapped {
-        marks |= UNMAPPED;
-    }
-    if !promise.rights.read() {
-        marks |= NO_LOAD;
-    }
-    if entry.writable && !promise.rights.write() {
-        marks |= NO_STORE;
-    }
-    marks
-}
-
-/// Re-marks every translation of a page after its promise changed.
-fn remark<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, page: Page) {
-    let promise = cx.world.promise(page);
+/// Changes the marks of every translation of a page that can still be used.
+fn mark<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, page: Page, change: impl Fn(Entry) -> Marks) {
     let mut from = 0;
     while let Some(cpu) = cx.world.next_holder(page, from) {
         from = cpu.0 + 1;
@@ -40,45 +24,107 @@ fn remark<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, page: Page) {
             continue;
         }
         let entry = cx.world.tlb_peek(cpu, page).expect("a holder holds");
-        let marks = judge(entry, promise);
-        if marks != entry.marks {
-            cx.world.tlb_update(cpu, page, Entry { marks, ..entry });
-            cx.probe.remarked(cpu, page, Marks::of(entry));
-            let class = Marks(marks).class();
-            if class != Marks::of(entry).class() {
-                cx.probe.window(cpu, page, class);
-            }
+        let (old, new) = (Marks::of(entry), change(entry));
+        if old == new {
+            continue;
+        }
+        cx.world.tlb_update(cpu, page, Entry { marks: new.byte(), ..entry });
+        if !old.breaks_as(new) {
+            cx.probe.remarked(cpu, page, old);
+        }
+        if old.class() != new.class() {
+            cx.probe.window(cpu, page, new.class());
         }
     }
 }
 
-/// Applies `change` to the promise of every touched page of a span.
-fn change<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, span: Span, change: impl Fn(Promise) -> Promise) {
+/// Does something for every touched page of a span.
+fn for_pages<W: World, P: Probe>(
+    cx: &mut Cx<'_, W, P>,
+    who: Actor,
+    span: Span,
+    mut each: impl FnMut(&mut Cx<'_, W, P>, Page),
+) {
     let mm = cx.world.mm(who.task).expect("operations belong to an address space");
     let mut rest = span;
     while let Some(page) = cx.world.next_page(mm, rest) {
         let vpn = cx.world.vpn(page);
         rest = Span { first: vpn + 1, pages: span.end() - vpn - 1 };
-        let (old, new) = (cx.world.promise(page), change(cx.world.promise(page)));
+        each(cx, page);
+    }
+}
+
+/// Applies `change` to the promise of every touched page of a span, and re-marks their translations.
+fn change<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, span: Span, change: impl Fn(Promise) -> Promise) {
+    for_pages(cx, who, span, |cx, page| {
+        let old = cx.world.promise(page);
+        let new = change(old);
         if old != new {
             cx.world.set_promise(page, new);
-            remark(cx, page);
+            mark(cx, page, |entry| Marks::judge(entry, new));
         }
-        if rest.pages == 0 {
-            break;
-        }
-    }
+    });
 }
 
 /// An operation begins: while it runs, user space may see either side of it.
 pub fn grant<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, span: Span, rights: Rights, mapped: bool) {
+    if mapped {
+        for_pages(cx, who, span, |cx, page| mark(cx, page, |entry| Marks::of(entry).remapped()));
+    }
     change(cx, who, span, |p| Promise { mapped: p.mapped || mapped, rights: p.rights.union(rights) });
 }
 
 /// An operation returns: only this is allowed from now on.
 pub fn promise<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, span: Span, rights: Rights, mapped: bool) {
     change(cx, who, span, |_| Promise { mapped, rights });
-    ghost::promised(cx.world, who, span);
+    ghost::promised(cx.world, who, span, ghost::Forbids::BeyondPromise);
+}
+
+/// An operation that gives content up has come past a PTE, whose PTL it holds: whatever is filled later is new.
+pub fn outdate<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page) {
+    cx.world.set_emptier(page, Some(who.task));
+    mark(cx, page, |entry| Marks::of(entry).outdated());
+}
+
+/// That operation returns. Pages that another one has come past since are left to it: what was filled in between would be
+/// taken for older than it is.
+pub fn renew<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, span: Span, keeps_stores: bool) {
+    for_pages(cx, who, span, |cx, page| {
+        if cx.world.emptier(page) == Some(who.task) {
+            cx.world.set_emptier(page, None);
+            mark(cx, page, |entry| {
+                let marks = Marks::of(entry);
+                if keeps_stores { marks.discardable(entry.writable && entry.dirty) } else { marks.replaced() }
+            });
+        }
+    });
+    let forbids = if keeps_stores { ghost::Forbids::Stores } else { ghost::Forbids::Everything };
+    ghost::promised(cx.world, who, span, forbids);
+}
+
+/// A frame goes to the allocator.
+pub fn freed<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, frame: FrameNo) {
+    frame_changes_hands(cx, frame, |_, marks| marks.freed());
+}
+
+/// The allocator hands a frame out, for this page.
+pub fn allocated<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, frame: FrameNo, to: Page) {
+    frame_changes_hands(cx, frame, |page, marks| marks.reused(page != to));
+}
+
+fn frame_changes_hands<W: World, P: Probe>(
+    cx: &mut Cx<'_, W, P>,
+    frame: FrameNo,
+    change: impl Fn(Page, Marks) -> Marks,
+) {
+    let mut from = 0;
+    while let Some(page) = cx.world.next_page_of(frame, from) {
+        from = page.0 + 1;
+        mark(cx, page, |entry| {
+            let marks = Marks::of(entry);
+            if entry.frame == frame.0 { change(page, marks) } else { marks }
+        });
+    }
 }
 
 /// A translation is used.
@@ -93,20 +139,23 @@ pub fn used<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, k
 pub fn attempt<W: World>(world: &mut W, page: Page, kind: AccessKind) {
     let promise = world.promise(page);
     let granted = promise.mapped && promise.rights.read() && (kind != AccessKind::Store || promise.rights.write());
-    if !granted {
-        ghost::attempted(world, page);
-    }
+    ghost::attempted(world, page, kind, granted);
 }
 
 /// A translation is filled. The walker saw a PTE that grants it, so it is clean unless the kernel is broken.
 pub fn fill<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, cpu: Cpu, page: Page, kind: AccessKind, entry: Entry) {
-    let marks = judge(entry, cx.world.promise(page));
+    let mut marks = Marks::judge(entry, cx.world.promise(page));
+    if !cx.world.folio(FrameNo(entry.frame)).allocated {
+        marks = marks.freed();
+    }
     let probe = &mut *cx.probe;
     if let Some(old) = cx.world.tlb_peek(cpu, page) {
         close(probe, cpu, page, old);
     }
-    cx.world.tlb_fill(cpu, page, kind, Entry { marks, ..entry }, &mut |page, gone| close(probe, cpu, page, gone));
-    if let Some(class) = Marks(marks).class() {
+    cx.world.tlb_fill(cpu, page, kind, Entry { marks: marks.byte(), ..entry }, &mut |page, gone| {
+        close(probe, cpu, page, gone);
+    });
+    if let Some(class) = marks.class() {
         cx.probe.window(cpu, page, Some(class));
     }
 }

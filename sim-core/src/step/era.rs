@@ -9,6 +9,23 @@ pub enum Mechanism {
     IpiConcurrent,
 }
 
+/// What keeps the modelled kernel right, whatever the era: each can be taken away, to see what it protects from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Protections {
+    /// Reclaim flushes its batch (R7) before it frees frames (R8), not after.
+    pub flush_before_free: bool,
+    /// Reclaim flushes before it writes a folio if the batch holds a PTE that was dirty (R5.2).
+    pub flush_before_io: bool,
+    /// An operation counts itself out of `tlb_flush_pending` after its flush, not before.
+    pub pending_until_flushed: bool,
+}
+
+impl Protections {
+    /// All in place.
+    pub const ALL: Protections =
+        Protections { flush_before_free: true, flush_before_io: true, pending_until_flushed: true };
+}
+
 /// The rules of the surrounding kernel. A policy row names a default; a recording keeps its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Era {
@@ -19,6 +36,9 @@ pub struct Era {
     /// mprotect flushes the span of PTEs whose rights changed (v5.19, 4a18419f71cd), not the whole range as soon as one
     /// present PTE was visited.
     pub mprotect_gathers: bool,
+    /// An operation that is about to flush what it gathered flushes the whole address space if others have changed PTEs and not
+    /// flushed yet (v4.13, 99baac21e458): what it found cleared they may still owe.
+    pub nested_gathers: bool,
     /// `MADV_PAGEOUT` calls the pending check for each page table. The walker came with v5.4, its check later.
     pub pageout_checks_pending: bool,
     /// Reclaim flushes and frees in its loop each time this many freed folios have collected (31 since v6.10); 0: only at
@@ -36,12 +56,15 @@ pub struct Era {
     pub synchronous_swap: bool,
     /// A store through a clean entry translates again (x86). Off: it writes the frame the old entry names.
     pub dirty_assist: bool,
+    /// What no kernel leaves out.
+    pub protections: Protections,
 }
 
 const V4_13: Era = Era {
     name: "v4.13",
     mechanism: Mechanism::IpiSerial,
     mprotect_gathers: false,
+    nested_gathers: true,
     pageout_checks_pending: true,
     free_batch_slots: 0,
     lazy_mask: false,
@@ -49,6 +72,7 @@ const V4_13: Era = Era {
     ceiling_pages: 33,
     synchronous_swap: true,
     dirty_assist: true,
+    protections: Protections::ALL,
 };
 
 /// All eras, oldest first.

@@ -1,11 +1,11 @@
 //! Frames, steps and acts: how a kernel path is cut into atomic pieces.
 
-use crate::nouns::marks::{Class, Marks};
 use crate::nouns::op::{Op, OpKind};
 use crate::nouns::types::{AccessKind, Actor, Cpu, FrameNo, Lock, Mm, Page, Present, Pte, Span};
+use crate::oracle::{self, Class, Marks};
 use crate::policy::{Policy, Touch};
 use crate::step::era::Era;
-use crate::world::{Cause, Request, TlbLevel, World};
+use crate::world::{Cause, Folio, Request, TlbLevel, World};
 
 /// The kernel paths; one file each in `kernel/path/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,6 +21,8 @@ pub enum Path {
     Munmap,
     /// `madvise(MADV_DONTNEED)`, steps Z.
     Dontneed,
+    /// `madvise(MADV_FREE)`, steps A.
+    Free,
     /// `mremap`, steps V.
     Mremap,
     /// `mmap`.
@@ -92,6 +94,7 @@ impl Frame {
             OpKind::Mremap => Path::Mremap,
             OpKind::Mmap(_) => Path::Mmap,
             OpKind::Dontneed => Path::Dontneed,
+            OpKind::Free => Path::Free,
             OpKind::Pageout => Path::Pageout,
             OpKind::Other => Path::Other,
             OpKind::Reclaim(_) => Path::Reclaim,
@@ -165,6 +168,8 @@ pub enum Act {
         /// PTE.D.
         dirty: bool,
     },
+    /// An operation counts itself in or out of `tlb_flush_pending`, or reads it.
+    FlushPending(Mm, Touch),
     /// A policy touches its words.
     Words(Mm, Touch),
     /// A shootdown begins.
@@ -248,6 +253,8 @@ pub enum Act {
     Write(FrameNo),
     /// A folio leaves the cache and waits for the flush.
     Freeze(FrameNo),
+    /// A reference to a frame is dropped that was not the last.
+    Put(FrameNo),
     /// A frame goes back to the allocator.
     Free(FrameNo),
     /// A reclaim list is done.
@@ -329,6 +336,32 @@ impl<W: World, P: Probe> Cx<'_, W, P> {
         old
     }
 
+    /// Drops the reference to one of the frames a task has put by, and with the last one gives it to the allocator; false if
+    /// there is none.
+    pub fn free_one(&mut self, who: Actor) -> bool {
+        let Some(frame) = self.world.next_to_free(who.task) else {
+            return false;
+        };
+        let folio = self.world.folio(frame);
+        if folio.gathered && folio.locked {
+            // Reclaim is at it, and frees it.
+            self.world.set_folio(frame, Folio { gathered: false, ..folio });
+            self.act(who, Act::Put(frame));
+            return true;
+        }
+        self.world.free_frame(frame);
+        oracle::freed(self, frame);
+        self.act(who, Act::Free(frame));
+        true
+    }
+
+    /// Takes a frame from the allocator for a page; none if memory is full.
+    pub fn alloc_for(&mut self, page: Page) -> Option<FrameNo> {
+        let frame = self.world.alloc_frame()?;
+        oracle::allocated(self, frame, page);
+        Some(frame)
+    }
+
     /// Starts a shootdown: the frame to call, or none if there is nothing to do.
     pub fn flush(request: Request) -> Frame {
         let mut frame = Frame::new(Path::Flush);
@@ -350,8 +383,8 @@ pub(crate) fn request_of(f: &Frame) -> Request {
     }
 }
 
-const CAUSES: [Cause; 6] =
-    [Cause::Batch, Cause::BeforeIo, Cause::PendingCheck, Cause::Operation, Cause::PerPage, Cause::Cow];
+const CAUSES: [Cause; 7] =
+    [Cause::Batch, Cause::BeforeIo, Cause::PendingCheck, Cause::Operation, Cause::PerPage, Cause::Cow, Cause::Nested];
 
 fn cause_code(cause: Cause) -> u8 {
     CAUSES.iter().position(|&c| c == cause).map_or(0, |i| i as u8)

@@ -41,8 +41,12 @@ pub struct Folio {
     pub cached: bool,
     /// Taken off the LRU by reclaim, which holds a reference to it.
     pub isolated: bool,
+    /// Its content may be dropped unless it is stored to again (`MADV_FREE`).
+    pub lazyfree: bool,
     /// The folio lock is held by reclaim.
     pub locked: bool,
+    /// An operation has unmapped it and holds a reference until it has flushed.
+    pub gathered: bool,
 }
 
 /// The per-task reclaim batch, `current->tlb_ubc`; its mask stays inside the world.
@@ -76,6 +80,8 @@ pub enum Cause {
     PerPage,
     /// A copy on write replaced a mapped frame.
     Cow,
+    /// Another operation had changed PTEs and not flushed yet (Z9).
+    Nested,
 }
 
 /// What a CPU asks of the others while it waits: the `flush_tlb_info` of a shootdown.
@@ -91,9 +97,9 @@ pub struct Request {
 
 impl Request {
     /// Must every CPU of the mask be told, also one that is lazy or runs something else? `flush_tlb_mm()`, which the pending
-    /// check uses, says so by passing `freed_tables`.
+    /// check uses, says so by passing `freed_tables`; nested gathers do not know what the other one freed.
     pub fn freed_tables(&self) -> bool {
-        self.cause == Cause::PendingCheck
+        matches!(self.cause, Cause::PendingCheck | Cause::Nested)
     }
 }
 
@@ -175,6 +181,8 @@ pub trait World {
     fn batch_contains(&self, task: Task, cpu: Cpu) -> bool;
     /// Clears the batch and its mask (R7.10).
     fn batch_clear(&mut self, task: Task);
+    /// `mm->tlb_flush_pending`: how many operations have changed PTEs, or are about to, and have not flushed yet.
+    fn flush_pending(&mut self, mm: Mm) -> &mut u32;
     /// The gather of a task.
     fn gather(&mut self, task: Task) -> &mut Gather;
 
@@ -215,10 +223,17 @@ pub trait World {
     /// The lowest CPU numbered at least `from` that holds a translation of the page.
     fn next_holder(&self, page: Page, from: u16) -> Option<Cpu>;
 
+    /// The lowest page numbered at least `from` of which some CPU may hold a translation to a frame.
+    fn next_page_of(&self, frame: FrameNo, from: u32) -> Option<Page>;
+
     /// What user space was promised about a page.
     fn promise(&self, page: Page) -> Promise;
     /// Sets it.
     fn set_promise(&mut self, page: Page, promise: Promise);
+    /// The last task whose operation came past the PTE of a page to give its content up, until that operation returns.
+    fn emptier(&self, page: Page) -> Option<Task>;
+    /// Sets it.
+    fn set_emptier(&mut self, page: Page, task: Option<Task>);
     /// The oracle's own bits of a page (see [`crate::oracle::ghost`]).
     fn ghost(&self, page: Page) -> u8;
     /// Sets them.
@@ -238,10 +253,16 @@ pub trait World {
     fn set_folio(&mut self, frame: FrameNo, folio: Folio);
     /// The frame in which a page that is not mapped can still be found: in the swap cache, or in the page cache.
     fn cached_frame(&self, page: Page) -> Option<FrameNo>;
+    /// Deletes a frame from that cache, wherever its page has moved meanwhile.
+    fn uncache(&mut self, frame: FrameNo);
+    /// Does a PTE name this frame?
+    fn mapped(&self, frame: FrameNo) -> bool;
     /// Adds to or deletes from that cache.
     fn set_cached_frame(&mut self, page: Page, frame: Option<FrameNo>);
     /// Puts a frame on the list that reclaim frees after the next flush; returns the new length.
     fn free_later(&mut self, task: Task, frame: FrameNo) -> u16;
-    /// Takes one frame off that list and gives it to the allocator.
-    fn free_one(&mut self, task: Task) -> Option<FrameNo>;
+    /// Takes one frame off that list.
+    fn next_to_free(&mut self, task: Task) -> Option<FrameNo>;
+    /// Gives a frame to the allocator.
+    fn free_frame(&mut self, frame: FrameNo);
 }

@@ -11,7 +11,7 @@ use sim_core::nouns::op::Op;
 use sim_core::nouns::types::Backing;
 use sim_core::nouns::types::{AccessKind, Cpu, Mm, Present, Pte, Rights, Span, Task};
 use sim_core::policy;
-use sim_core::step::era;
+use sim_core::step::era::{self, Era};
 use sim_core::world::big::Big;
 use sim_core::world::{Folio, Vma, World};
 
@@ -78,6 +78,7 @@ pub struct Machine {
     pub world: Big,
     pub policy: &'static str,
     pub era: &'static str,
+    pub nested_gathers: bool,
     orders: Vec<VecDeque<Order>>,
 }
 
@@ -98,6 +99,7 @@ impl Machine {
             world,
             policy: "immediate",
             era: "v5.17",
+            nested_gathers: true,
             orders: vec![VecDeque::new(); usize::from(cpus)],
         }
     }
@@ -131,7 +133,7 @@ impl Machine {
     pub fn run_ahead(self, run_ahead: RunAhead) -> Clock<Script> {
         let setting = Setting {
             policy: policy::find(self.policy).expect("a registered policy").strategy,
-            era: *era::find(self.era).expect("an era"),
+            era: Era { nested_gathers: self.nested_gathers, ..*era::find(self.era).expect("an era") },
         };
         let script = Script { ran: vec![Vec::new(); self.orders.len()], orders: self.orders };
         let mut clock = Clock::new(self.world, script, setting, &self.profile, run_ahead).expect("priced");

@@ -174,8 +174,9 @@ impl Prices {
             }
             // The page's whole price less what the rmap walk was charged above.
             Act::Shrink(_) => p.kernel.reclaim_page_clean_cyc.saturating_sub(p.kernel.rmap_unmap_one_cyc),
-            // The store that releases the entry is part of the handler's body.
-            Act::Ack(_) => 0,
+            // The store that releases the entry is part of the handler's body, as counting is of the system call's, and
+            // dropping a reference of freeing.
+            Act::Ack(_) | Act::FlushPending(..) | Act::Put(_) => 0,
             Act::Write(_) => p.swap.as_ref().map_or(0, |s| s.zram_write_cyc),
             Act::Return(_)
             | Act::Unlock(_)

@@ -80,7 +80,9 @@ fn describe(act: &Act, text: &str, path: Path) -> String {
         Act::PteXchg { page, old, new } if path == Path::Unmap => {
             format!("{text}: {} {} -> {}", name(*page), pte(*old), pte(*new))
         }
-        Act::PteRead(page) if matches!(path, Path::Mprotect | Path::Munmap | Path::Dontneed | Path::Mremap) => {
+        Act::PteRead(page)
+            if matches!(path, Path::Mprotect | Path::Munmap | Path::Dontneed | Path::Free | Path::Mremap) =>
+        {
             format!("{text}: [PTE of {} non-present - no flush]", name(*page))
         }
         Act::FaultEnter(page) => format!("page fault on {}", name(*page)),

@@ -74,6 +74,13 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
 fn map<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, kind: AccessKind, vma: Vma) -> Flow {
     let store = kind == AccessKind::Store;
     let next = Step::UnlockPtl as u8;
+    if let Some(frame) = cx.world.cached_frame(f.page)
+        && cx.world.folio(frame).locked
+    {
+        // Reclaim has taken it since FT2: the retried access waits for the folio lock.
+        f.pc = next;
+        return Flow::Next;
+    }
     match cx.world.pte(f.page) {
         Pte::Present(old) if allows(old, kind) => {
             cx.act(who, Act::PteRead(f.page));
@@ -93,7 +100,7 @@ fn map<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, kin
         Pte::Swap => {
             let (frame, read_in) = match cx.world.cached_frame(f.page) {
                 Some(frame) => (frame, false),
-                None => match cx.world.alloc_frame() {
+                None => match cx.alloc_for(f.page) {
                     Some(frame) => (frame, true),
                     None => return no_memory(f),
                 },
@@ -109,15 +116,17 @@ fn map<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, kin
             // A load of untouched anonymous memory maps the zero page, read-only: the first store copies it.
             let zero = vma.backing == Backing::Anon && !store;
             let anon = store && vma.backing != Backing::SharedFile;
+            // The swap cache is found through swap entries only; here it is what an operation dropped and reclaim still holds.
             if let Some(frame) = cx.world.cached_frame(f.page)
                 && !anon
+                && !cx.world.folio(frame).anon
             {
                 cx.world.set_cached_frame(f.page, None);
                 let writable = vma.rights.write() && store;
                 let pte = Present { frame, writable, dirty: store, accessed: true, protnone: false };
                 return install(cx, who, f, pte, false);
             }
-            let Some(frame) = cx.world.alloc_frame() else {
+            let Some(frame) = cx.alloc_for(f.page) else {
                 return no_memory(f);
             };
             cx.world.set_folio(
@@ -146,7 +155,7 @@ fn install<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame,
 
 /// `wp_page_copy`: the old translation must be gone everywhere before the new frame becomes writable.
 fn copy<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
-    let Some(frame) = cx.world.alloc_frame() else {
+    let Some(frame) = cx.alloc_for(f.page) else {
         return no_memory(f);
     };
     cx.world.set_folio(frame, Folio { allocated: true, lru: true, anon: true, dirty: true, ..Folio::default() });

@@ -8,6 +8,7 @@ mod irq;
 mod mprotect;
 mod mremap;
 mod pageout;
+mod pending;
 mod reclaim;
 mod unmap;
 mod zap;
@@ -26,7 +27,7 @@ pub(crate) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Path::Access => access::step(cx, who, f),
         Path::Fault => fault::step(cx, who, f),
         Path::Mprotect => mprotect::step(cx, who, f),
-        Path::Munmap | Path::Dontneed => zap::step(cx, who, f),
+        Path::Munmap | Path::Dontneed | Path::Free => zap::step(cx, who, f),
         Path::Mremap => mremap::step(cx, who, f),
         Path::Mmap | Path::Other => calls::step(cx, who, f),
         Path::Pageout => pageout::step(cx, who, f),
@@ -43,7 +44,7 @@ pub fn label(id: StepId) -> Label {
         Path::Access => access::LABELS,
         Path::Fault => fault::LABELS,
         Path::Mprotect => mprotect::LABELS,
-        Path::Munmap | Path::Dontneed => zap::LABELS,
+        Path::Munmap | Path::Dontneed | Path::Free => zap::LABELS,
         Path::Mremap => mremap::LABELS,
         Path::Mmap | Path::Other => calls::LABELS,
         Path::Pageout => pageout::LABELS,

@@ -1,7 +1,8 @@
 //! `mprotect`: `do_mprotect_pkey()` and `change_pte_range()`, steps M1..M10.
 
 use crate::kernel::path::hook;
-use crate::nouns::op::OpKind;
+use crate::kernel::path::pending::{self, NESTED};
+use crate::nouns::op::{Op, OpKind};
 use crate::nouns::types::{Actor, Lock, Mm, Present, Pte, Rights, Span};
 use crate::oracle::{self, ghost};
 use crate::policy::Hook;
@@ -12,12 +13,16 @@ steps! {
     Enter = "M0" "mprotect()",
     LockMmap = "M1" "mmap_write_lock()",
     SplitVma = "M2" "mprotect_fixup(): new vm_page_prot",
+    Count = "M3" "inc_tlb_flush_pending()",
     NextTable = "M4" "change_pmd_range()",
     LockPtl = "M4" "pte_offset_map_lock()",
     Pending = "M5" "flush_tlb_batched_pending()",
     Change = "M6" "change_pte_range()",
     UnlockPtl = "M7" "pte_unmap_unlock()",
+    CountEarly = "M9" "dec_tlb_flush_pending() too early",
+    Nested = "M8" "mm_tlb_flush_nested()",
     Flush = "M8" "flush_tlb_range(), if a PTE was changed",
+    Uncount = "M9" "dec_tlb_flush_pending()",
     Return = "M10" "mmap unlock, mprotect() returns",
 }
 
@@ -36,11 +41,14 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             oracle::grant(cx, who, op.span, op.rights, false);
             *cx.world.gather(who.task) = Gather::default();
             cx.act(who, Act::Vma(mm));
-            (f.cursor, f.pc) = (op.span.first, Step::NextTable as u8);
+            (f.cursor, f.pc) = (op.span.first, Step::Count as u8);
             Flow::Next
         }
+        Step::Count => pending::count(cx, who, f, mm, Step::NextTable as u8),
         Step::NextTable => {
-            f.pc = next_table(cx.world, mm, f, op.span, Step::LockPtl as u8, Step::Flush as u8);
+            let late = cx.era.protections.pending_until_flushed;
+            let done = if late { Step::Nested } else { Step::CountEarly };
+            f.pc = next_table(cx.world, mm, f, op.span, Step::LockPtl as u8, done as u8);
             Flow::Next
         }
         Step::LockPtl => {
@@ -64,16 +72,14 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             f.cursor = cx.world.table_span(f.cursor).end();
             cx.unlock(who, f, Lock::Ptl(table), Step::NextTable as u8)
         }
-        Step::Flush => {
-            f.pc = Step::Return as u8;
-            let changed = cx.world.gather(who.task).span;
-            if changed.pages == 0 {
-                return Flow::Next;
-            }
-            let span = if cx.era.mprotect_gathers { changed } else { op.span };
-            let span = (span.pages <= cx.era.ceiling_pages).then_some(span);
-            Flow::Call(Cx::<W, P>::flush(Request { mm: Some(mm), span, cause: Cause::Operation }))
+        Step::CountEarly => pending::uncount(cx, who, f, mm, Step::Nested as u8),
+        Step::Nested if cx.era.mprotect_gathers => pending::nested(cx, who, f, mm, Step::Flush as u8),
+        Step::Nested => {
+            f.pc = Step::Flush as u8;
+            Flow::Next
         }
+        Step::Flush => flush(cx, who, f, mm, op),
+        Step::Uncount => pending::uncount(cx, who, f, mm, Step::Return as u8),
         Step::Return => {
             // One step: nothing of the call is left to do, and the order of the promises is then that of the lock.
             cx.unlock(who, f, Lock::MmapWrite(mm), Step::Return as u8);
@@ -82,6 +88,22 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             Flow::Return(0)
         }
     }
+}
+
+/// M8.
+fn flush<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm: Mm, op: Op) -> Flow {
+    let late = cx.era.protections.pending_until_flushed;
+    f.pc = if late { Step::Uncount as u8 } else { Step::Return as u8 };
+    if f.flags == NESTED {
+        return Flow::Call(Cx::<W, P>::flush(Request { mm: Some(mm), span: None, cause: Cause::Nested }));
+    }
+    let changed = cx.world.gather(who.task).span;
+    if changed.pages == 0 {
+        return Flow::Next;
+    }
+    let span = if cx.era.mprotect_gathers { changed } else { op.span };
+    let span = (span.pages <= cx.era.ceiling_pages).then_some(span);
+    Flow::Call(Cx::<W, P>::flush(Request { mm: Some(mm), span, cause: Cause::Operation }))
 }
 
 /// Moves a walk on to the next page table that exists: `found`, or `done` past the end of the span.

@@ -4,6 +4,7 @@
 
 use crate::nouns::op::OpKind;
 use crate::nouns::types::{Actor, Page, Span};
+use crate::oracle::ghost;
 use crate::step::frame::{Act, Cx, Flow, Frame, Path, Probe, steps};
 use crate::world::{Cause, Folio, Request, World};
 
@@ -35,15 +36,11 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             f.pc = Step::Unmapped as u8;
             Flow::Call(Frame { frame: f.frame, ..Frame::about(Path::Unmap, f.page) })
         }
-        Step::Unmapped => {
-            cx.act(who, Act::Shrink(f.frame));
-            let dirty = cx.world.folio(f.frame).dirty;
-            f.pc = if dirty { Step::FlushDirty as u8 } else { Step::Freeze as u8 };
-            Flow::Next
-        }
+        Step::Unmapped => unmapped(cx, who, f),
         Step::FlushDirty => {
             f.pc = Step::Pageout as u8;
-            if cx.world.batch(who.task).writable { flush(cx, Cause::BeforeIo) } else { Flow::Next }
+            let wanted = cx.era.protections.flush_before_io && cx.world.batch(who.task).writable;
+            if wanted { flush(cx, Cause::BeforeIo) } else { Flow::Next }
         }
         Step::Pageout => {
             cx.act(who, Act::Write(f.frame));
@@ -58,28 +55,54 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::Freeze => {
             let folio = cx.world.folio(f.frame);
             cx.world.set_folio(f.frame, Folio { cached: false, locked: false, ..folio });
-            cx.world.set_cached_frame(f.page, None);
+            cx.world.uncache(f.frame);
+            ghost::given_up(cx.world, f.page);
             let waiting = cx.world.free_later(who.task, f.frame);
             cx.act(who, Act::Freeze(f.frame));
             let full = cx.era.free_batch_slots != 0 && waiting >= cx.era.free_batch_slots;
-            f.pc = if full { Step::FlushFull as u8 } else { Step::Next as u8 };
+            f.pc = if full { release(cx, Step::FlushFull, Step::FreeFull) } else { Step::Next as u8 };
             Flow::Next
         }
         Step::FlushFull => {
-            f.pc = Step::FreeFull as u8;
+            f.pc = flushed(cx, Step::FreeFull, Step::Next);
             if cx.world.batch(who.task).required { flush(cx, Cause::Batch) } else { Flow::Next }
         }
-        Step::FreeFull => free(cx, who, f, Step::Next as u8),
+        Step::FreeFull => {
+            let next = freed(cx, Step::FlushFull, Step::Next);
+            free(cx, who, f, next)
+        }
         Step::Flush => {
-            f.pc = Step::Free as u8;
+            f.pc = flushed(cx, Step::Free, Step::End);
             if cx.world.batch(who.task).required { flush(cx, Cause::Batch) } else { Flow::Next }
         }
-        Step::Free => free(cx, who, f, Step::End as u8),
+        Step::Free => {
+            let next = freed(cx, Step::Flush, Step::End);
+            free(cx, who, f, next)
+        }
         Step::End => {
             cx.act(who, Act::ListEnd);
             Flow::Return(0)
         }
     }
+}
+
+/// R5: what is left of the folio's users decides.
+fn unmapped<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
+    let folio = cx.world.folio(f.frame);
+    if cx.world.mapped(f.frame) || folio.gathered {
+        // R6 would find a reference too many: it was moved before the PTL was taken, or unmapped by an operation that
+        // has not flushed yet.
+        cx.world.uncache(f.frame);
+        let cached = folio.cached && !folio.anon;
+        cx.world.set_folio(f.frame, Folio { cached, isolated: false, locked: false, ..folio });
+        cx.act(who, Act::Shrink(f.frame));
+        f.pc = Step::Next as u8;
+        return Flow::Next;
+    }
+    cx.act(who, Act::Shrink(f.frame));
+    let dirty = folio.dirty;
+    f.pc = if dirty { Step::FlushDirty as u8 } else { Step::Freeze as u8 };
+    Flow::Next
 }
 
 /// R0.2, for the pages an operation names: each gets the isolate reference.
@@ -108,7 +131,7 @@ fn isolate<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame)
 /// R1: the next folio of the list. An anonymous one is added to the swap cache, which makes it dirty (R3).
 fn next<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
     let Some(page) = cx.world.next_victim(who.task) else {
-        f.pc = Step::Flush as u8;
+        f.pc = release(cx, Step::Flush, Step::Free);
         return Flow::Next;
     };
     let Some(pte) = cx.world.pte(page).present() else {
@@ -119,9 +142,15 @@ fn next<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) ->
         return skip(cx, page);
     }
     (f.page, f.frame) = (page, pte.frame);
-    let cached = folio.cached || folio.anon;
-    cx.world.set_folio(pte.frame, Folio { locked: true, cached, dirty: folio.dirty || folio.anon, ..folio });
-    cx.world.set_cached_frame(page, Some(pte.frame));
+    // A lazyfree folio needs no swap: it is dropped, or kept.
+    let swap = folio.anon && !folio.lazyfree;
+    cx.world.set_folio(
+        pte.frame,
+        Folio { locked: true, cached: folio.cached || swap, dirty: folio.dirty || swap, ..folio },
+    );
+    if !folio.lazyfree {
+        cx.world.set_cached_frame(page, Some(pte.frame));
+    }
     cx.act(who, Act::PteRead(page));
     f.pc = Step::Unmap as u8;
     Flow::Next
@@ -137,11 +166,25 @@ fn flush<W: World, P: Probe>(_cx: &mut Cx<'_, W, P>, cause: Cause) -> Flow {
     Flow::Call(Cx::<W, P>::flush(Request { mm: None, span: None, cause }))
 }
 
+/// R7 and R8: which of the two comes first.
+fn release<W: World, P: Probe>(cx: &Cx<'_, W, P>, flush: Step, free: Step) -> u8 {
+    if cx.era.protections.flush_before_free { flush as u8 } else { free as u8 }
+}
+
+/// What comes after R7.
+fn flushed<W: World, P: Probe>(cx: &Cx<'_, W, P>, free: Step, done: Step) -> u8 {
+    if cx.era.protections.flush_before_free { free as u8 } else { done as u8 }
+}
+
+/// What comes after R8.
+fn freed<W: World, P: Probe>(cx: &Cx<'_, W, P>, flush: Step, done: Step) -> u8 {
+    if cx.era.protections.flush_before_free { done as u8 } else { flush as u8 }
+}
+
 /// R8, one frame a step.
 fn free<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, next: u8) -> Flow {
-    match cx.world.free_one(who.task) {
-        Some(frame) => cx.act(who, Act::Free(frame)),
-        None => f.pc = next,
+    if !cx.free_one(who) {
+        f.pc = next;
     }
     Flow::Next
 }

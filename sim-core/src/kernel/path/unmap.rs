@@ -1,7 +1,7 @@
 //! Unmapping one page for reclaim: `try_to_unmap_one()`, steps R4.1..R4.11.
 
 use crate::kernel::path::hook;
-use crate::nouns::types::{Actor, Lock, Pte, Span};
+use crate::nouns::types::{Actor, Lock, Present, Pte, Span};
 use crate::oracle::ghost;
 use crate::policy::Hook;
 use crate::step::frame::{Act, Cx, Flow, Frame, Probe, steps};
@@ -19,8 +19,10 @@ steps! {
     UnlockPtl = "R4.11" "page_vma_mapped_walk_done(): unlock PTL",
 }
 
-/// What is remembered of the cleared PTE: its D bit.
+/// What is remembered of the cleared PTE: its D and W bits, and whether it was `PROT_NONE`.
 const DIRTY: u8 = 1;
+const WRITABLE: u8 = 2;
+const PROTNONE: u8 = 4;
 
 pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
     let mm = cx.world.mm_of(f.page);
@@ -48,7 +50,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         }
         Step::AddMask => {
             cx.world.batch_add_mask(who.task, mm);
-            let dirty = f.flags == DIRTY;
+            let dirty = f.flags & DIRTY != 0;
             let batch = cx.world.batch(who.task);
             batch.required = true;
             // R4.7a: a frame that was dirty in its PTE may be written by stale entries, so no IO before the flush.
@@ -66,9 +68,19 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         }
         Step::SwapEntry => {
             let folio = cx.world.folio(f.frame);
+            let dirty = f.flags & DIRTY != 0;
+            if folio.lazyfree && dirty {
+                // Stored to since MADV_FREE: mapped again, and swap-backed again.
+                cx.world.set_folio(f.frame, Folio { lazyfree: false, dirty: true, ..folio });
+                let (writable, protnone) = (f.flags & WRITABLE != 0, f.flags & PROTNONE != 0);
+                let pte = Present { frame: f.frame, writable, dirty, accessed: true, protnone };
+                cx.xchg(who, f.page, Pte::Present(pte));
+                f.pc = Step::UnlockPtl as u8;
+                return Flow::Next;
+            }
             // R4.8: the PTE's D moves to the folio. File pages leave an empty PTE.
-            cx.world.set_folio(f.frame, Folio { dirty: folio.dirty || f.flags == DIRTY, ..folio });
-            if folio.anon {
+            cx.world.set_folio(f.frame, Folio { dirty: folio.dirty || dirty, ..folio });
+            if folio.anon && !folio.lazyfree {
                 cx.xchg(who, f.page, Pte::Swap);
             }
             f.pc = Step::UnlockPtl as u8;
@@ -86,5 +98,8 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
 fn clear<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) {
     ghost::weakened(cx.world, who.cpu, f.page);
     let old = cx.xchg(who, f.page, Pte::None);
-    f.flags = if old.present().is_some_and(|pte| pte.dirty) { DIRTY } else { 0 };
+    let bit = |set: bool, bit: u8| if set { bit } else { 0 };
+    f.flags = old
+        .present()
+        .map_or(0, |pte| bit(pte.dirty, DIRTY) | bit(pte.writable, WRITABLE) | bit(pte.protnone, PROTNONE));
 }

@@ -1,9 +1,12 @@
-//! `munmap` and `madvise(MADV_DONTNEED)`: `zap_pte_range()` and the `mmu_gather` around it, steps Z1..Z10.
+//! `munmap`, `madvise(MADV_DONTNEED)` and `madvise(MADV_FREE)`: the walk and the `mmu_gather` around it, steps Z1..Z10; A1..A5
+//! are the same but for A3, which makes PTEs old and clean where Z5 clears them.
 
 use crate::kernel::path::hook;
 use crate::kernel::path::mprotect::{leave, next_table};
-use crate::nouns::op::OpKind;
-use crate::nouns::types::{Actor, FrameNo, Lock, Mm, Page, Pte, Rights, Span};
+use crate::kernel::path::pending::{self, NESTED};
+use crate::nouns::op::{Op, OpKind};
+use crate::nouns::types::Backing;
+use crate::nouns::types::{Actor, FrameNo, Lock, Mm, Page, Present, Pte, Rights, Span};
 use crate::oracle::{self, ghost};
 use crate::policy::Hook;
 use crate::step::frame::{Act, Cx, Flow, Frame, Path, Probe, steps};
@@ -13,13 +16,17 @@ steps! {
     Enter = "Z0" "system call",
     LockMmap = "Z1" "mmap lock",
     Gather = "Z2" "tlb_gather_mmu()",
+    Count = "Z2" "inc_tlb_flush_pending()",
     NextTable = "Z3" "zap_pmd_range()",
     LockPtl = "Z3" "pte_offset_map_lock()",
     Pending = "Z4" "flush_tlb_batched_pending()",
     Zap = "Z5" "zap_pte_range()",
     UnlockPtl = "Z7" "pte_unmap_unlock()",
+    CountEarly = "Z9" "dec_tlb_flush_pending() too early",
+    Nested = "Z9" "mm_tlb_flush_nested()",
     Flush = "Z9" "tlb_finish_mmu(), if a PTE was cleared",
     FreePages = "Z9" "free_pages_and_swap_cache()",
+    Uncount = "Z9" "dec_tlb_flush_pending()",
     Return = "Z10" "mmap unlock, system call returns",
 }
 
@@ -41,11 +48,14 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
                 cx.world.set_vma(mm, op.span, Vma::default());
                 cx.act(who, Act::Vma(mm));
             }
-            (f.cursor, f.pc) = (op.span.first, Step::NextTable as u8);
+            (f.cursor, f.pc) = (op.span.first, Step::Count as u8);
             Flow::Next
         }
+        Step::Count => pending::count(cx, who, f, mm, Step::NextTable as u8),
         Step::NextTable => {
-            f.pc = next_table(cx.world, mm, f, op.span, Step::LockPtl as u8, Step::Flush as u8);
+            let late = cx.era.protections.pending_until_flushed;
+            let done = if late { Step::Nested } else { Step::CountEarly };
+            f.pc = next_table(cx.world, mm, f, op.span, Step::LockPtl as u8, done as u8);
             Flow::Next
         }
         Step::LockPtl => {
@@ -53,40 +63,59 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             cx.lock(who, f, Lock::Ptl(table), Step::Pending as u8)
         }
         Step::Pending => hook(cx, who, f, mm, Hook::BeforeTrust, Step::Zap as u8),
-        Step::Zap => {
-            let in_table = cx.world.table_span(f.cursor).clip(op.span);
-            let rest = Span { first: f.cursor, pages: in_table.end() - f.cursor };
-            let Some(page) = cx.world.next_page(mm, rest) else {
-                f.pc = Step::UnlockPtl as u8;
-                return Flow::Next;
-            };
-            zap(cx, who, page, unmap);
-            leave(cx.world.vpn(page), in_table, f, Step::UnlockPtl as u8);
-            Flow::Next
-        }
+        Step::Zap => walk(cx, who, f, mm, op),
         Step::UnlockPtl => {
             let table = cx.world.table_at(mm, f.cursor).expect("tables stay while mmap_lock is held");
             f.cursor = cx.world.table_span(f.cursor).end();
             cx.unlock(who, f, Lock::Ptl(table), Step::NextTable as u8)
         }
+        Step::CountEarly => pending::uncount(cx, who, f, mm, Step::Nested as u8),
+        Step::Nested => pending::nested(cx, who, f, mm, Step::Flush as u8),
         Step::Flush => flush(cx, who, f, mm),
         Step::FreePages => {
-            if let Some(frame) = cx.world.free_one(who.task) {
-                cx.act(who, Act::Free(frame));
-            } else {
-                f.pc = Step::Return as u8;
+            if !cx.free_one(who) {
+                let late = cx.era.protections.pending_until_flushed;
+                f.pc = if late { Step::Uncount as u8 } else { Step::Return as u8 };
             }
             Flow::Next
         }
+        Step::Uncount => pending::uncount(cx, who, f, mm, Step::Return as u8),
         Step::Return => {
             cx.unlock(who, f, lock, Step::Return as u8);
             if op.kind == OpKind::Munmap {
                 oracle::promise(cx, who, op.span, Rights::NONE, false);
+            } else {
+                oracle::renew(cx, who, op.span, f.path == Path::Free);
             }
             cx.act(who, Act::Return(op.kind));
             Flow::Return(0)
         }
     }
+}
+
+/// Z5 or A3, one PTE.
+fn walk<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm: Mm, op: Op) -> Flow {
+    let unmap = f.path == Path::Munmap;
+    let in_table = cx.world.table_span(f.cursor).clip(op.span);
+    let rest = Span { first: f.cursor, pages: in_table.end() - f.cursor };
+    let Some(page) = cx.world.next_page(mm, rest) else {
+        f.pc = Step::UnlockPtl as u8;
+        return Flow::Next;
+    };
+    if f.path == Path::Free {
+        if age(cx, who, page) {
+            oracle::outdate(cx, who, page);
+        }
+        leave(cx.world.vpn(page), in_table, f, Step::UnlockPtl as u8);
+        return Flow::Next;
+    }
+    zap(cx, who, page, unmap);
+    // A shared file page comes back as it was.
+    if !unmap && cx.world.vma(mm, cx.world.vpn(page)).backing != Backing::SharedFile {
+        oracle::outdate(cx, who, page);
+    }
+    leave(cx.world.vpn(page), in_table, f, Step::UnlockPtl as u8);
+    Flow::Next
 }
 
 /// Z5. `unmap`: the mapping goes too, so what only its pages could find in a cache is freed with them.
@@ -114,7 +143,7 @@ fn zap<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, unmap:
         }
     }
     if let Some(frame) = cx.world.cached_frame(page)
-        && unmap
+        && (unmap || cx.world.folio(frame).anon)
         && !cx.world.folio(frame).isolated
     {
         cx.world.set_cached_frame(page, None);
@@ -122,18 +151,59 @@ fn zap<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, unmap:
     }
 }
 
-/// A folio that reclaim has isolated is freed by reclaim, which holds the last reference.
+/// A3, `madvise_free_pte_range()`: from now on only a store that sets D again keeps the content. False if it is kept anyway.
+fn age<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page) -> bool {
+    ghost::inspected(cx.world, page);
+    match cx.world.pte(page) {
+        Pte::None => cx.act(who, Act::PteRead(page)),
+        Pte::Swap => {
+            cx.xchg(who, page, Pte::None);
+            drop_swap_cache(cx, who, page);
+        }
+        Pte::Present(old) => {
+            let folio = cx.world.folio(old.frame);
+            if !folio.anon || folio.locked {
+                cx.act(who, Act::PteRead(page));
+                return false;
+            }
+            cx.world.set_folio(old.frame, Folio { lazyfree: true, dirty: false, ..folio });
+            if old.accessed || old.dirty {
+                ghost::weakened(cx.world, who.cpu, page);
+                cx.xchg(who, page, Pte::Present(Present { accessed: false, dirty: false, ..old }));
+                let span = Span::page(cx.world.vpn(page));
+                let gather = cx.world.gather(who.task);
+                gather.span = gather.span.cover(span);
+            } else {
+                cx.act(who, Act::PteRead(page));
+            }
+        }
+    }
+    true
+}
+
+/// What only a swap entry could find goes with it; reclaim frees what it holds itself.
+fn drop_swap_cache<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page) {
+    if let Some(frame) = cx.world.cached_frame(page)
+        && !cx.world.folio(frame).isolated
+    {
+        cx.world.set_cached_frame(page, None);
+        release(cx, who, frame);
+    }
+}
+
+/// The gather takes over the reference of the mapping.
 fn release<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, frame: FrameNo) {
     let folio = cx.world.folio(frame);
-    if !folio.isolated {
-        cx.world.set_folio(frame, Folio { cached: false, ..folio });
-        cx.world.free_later(who.task, frame);
-    }
+    cx.world.set_folio(frame, Folio { cached: false, gathered: true, ..folio });
+    cx.world.free_later(who.task, frame);
 }
 
 /// Z9: flush before the pages are freed.
 fn flush<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm: Mm) -> Flow {
     f.pc = Step::FreePages as u8;
+    if f.flags == NESTED {
+        return Flow::Call(Cx::<W, P>::flush(Request { mm: Some(mm), span: None, cause: Cause::Nested }));
+    }
     let cleared = cx.world.gather(who.task).span;
     if cleared.pages == 0 {
         return Flow::Next;

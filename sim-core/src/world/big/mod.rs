@@ -30,6 +30,7 @@ type Cpus = CpuSet<CPU_WORDS>;
 struct MmState {
     mask: Cpus,
     words: Words,
+    flush_pending: u32,
     vmas: Vmas,
     /// Page-table pages by `vpn >> TABLE_SHIFT`.
     tables: BTreeMap<u64, Table>,
@@ -60,6 +61,18 @@ struct PageState {
     holders: Cpus,
     cached_frame: Option<FrameNo>,
     ghost: u8,
+    emptier: Option<Task>,
+}
+
+/// What the world keeps about a frame beside its folio.
+#[derive(Clone, Debug, Default)]
+struct FrameState {
+    /// Pages of which a translation to it was filled, in order; some of these may be gone.
+    filled: Vec<u32>,
+    /// How many PTEs name it.
+    mappings: u32,
+    /// The page that found it in a cache last.
+    cached_by: Option<Page>,
 }
 
 #[derive(Clone, Debug)]
@@ -110,6 +123,8 @@ pub struct Big {
     tables: Vec<TableState>,
     pages: Vec<PageState>,
     folios: Vec<Folio>,
+    /// One for each folio.
+    frames: Vec<FrameState>,
     free: BTreeSet<u32>,
     /// Allocation fails beyond this many frames.
     frames_limit: u32,
@@ -143,6 +158,7 @@ impl Big {
             tables: Vec::new(),
             pages: Vec::new(),
             folios: Vec::new(),
+            frames: Vec::new(),
             free: BTreeSet::new(),
             frames_limit,
             cpus: vec![cpu; usize::from(cpus)],
@@ -279,6 +295,18 @@ impl Big {
 
     fn page_of_key(&self, key: Key) -> Page {
         self.page(Mm(key.asid), key.vpn).expect("a translation names a touched page")
+    }
+
+    /// The pages a frame was filled for, less those of which no translation to it is left.
+    fn prune_filled(&mut self, frame: u32) {
+        let mut filled = std::mem::take(&mut self.frames[frame as usize].filled);
+        filled.retain(|&page| {
+            let state = &self.pages[page as usize];
+            let key = key_of(state);
+            let held = |cpu: Cpu| self.cpus[usize::from(cpu.0)].mmu.peek(key).is_some_and(|e| e.frame == frame);
+            state.holders.iter().any(held)
+        });
+        self.frames[frame as usize].filled = filled;
     }
 
     fn forget_holder(&mut self, cpu: Cpu, page: Page) {

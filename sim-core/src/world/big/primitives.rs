@@ -1,9 +1,9 @@
 //! The primitives of the big world.
 
 use super::{
-    AccessKind, Actor, Batch, Big, Cpu, Cpus, Entry, Folio, FrameNo, Gather, Key, Lock, Lookup, Mm, NO_PAGE, Op, Page,
-    PageSize, PageState, Promise, Pte, Request, Reverse, Rights, Span, TABLE_SHIFT, Table, TableState, Task, TlbLevel,
-    Vma, Words, World, access, usable,
+    AccessKind, Actor, Batch, Big, Cpu, Cpus, Entry, Folio, FrameNo, FrameState, Gather, Key, Lock, Lookup, Mm,
+    NO_PAGE, Op, Page, PageSize, PageState, Promise, Pte, Request, Reverse, Rights, Span, TABLE_SHIFT, Table,
+    TableState, Task, TlbLevel, Vma, Words, World, access, usable,
 };
 
 impl World for Big {
@@ -62,6 +62,7 @@ impl World for Big {
             holders: Cpus::EMPTY,
             cached_frame: None,
             ghost: 0,
+            emptier: None,
         });
         page
     }
@@ -123,7 +124,14 @@ impl World for Big {
         if !state.holders.is_empty() {
             self.weakened.insert(page);
         }
-        std::mem::replace(&mut state.pte, new)
+        let old = std::mem::replace(&mut state.pte, new);
+        if let Some(pte) = new.present() {
+            self.frames[pte.frame.0 as usize].mappings += 1;
+        }
+        if let Some(pte) = old.present() {
+            self.frames[pte.frame.0 as usize].mappings -= 1;
+        }
+        old
     }
 
     fn try_lock(&mut self, who: Actor, lock: Lock) -> bool {
@@ -199,6 +207,10 @@ impl World for Big {
         let state = &mut self.tasks[usize::from(task.0)];
         state.batch = Batch::default();
         state.batch_mask = Cpus::EMPTY;
+    }
+
+    fn flush_pending(&mut self, mm: Mm) -> &mut u32 {
+        &mut self.mms[usize::from(mm.0)].flush_pending
     }
 
     fn gather(&mut self, task: Task) -> &mut Gather {
@@ -291,6 +303,11 @@ impl World for Big {
     }
 
     fn tlb_fill(&mut self, cpu: Cpu, page: Page, kind: AccessKind, entry: Entry, gone: &mut dyn FnMut(Page, Entry)) {
+        if let Some(state) = self.frames.get_mut(entry.frame as usize)
+            && let Err(at) = state.filled.binary_search(&page.0)
+        {
+            state.filled.insert(at, page.0);
+        }
         let key = self.key(page);
         let state = &mut self.cpus[usize::from(cpu.0)];
         state.last_walk = Some(state.mmu.walk_levels(key));
@@ -351,12 +368,24 @@ impl World for Big {
         self.pages[page.0 as usize].holders.next_from(from)
     }
 
+    fn next_page_of(&self, frame: FrameNo, from: u32) -> Option<Page> {
+        self.frames[frame.0 as usize].filled.iter().find(|&&page| page >= from).map(|&page| Page(page))
+    }
+
     fn promise(&self, page: Page) -> Promise {
         self.pages[page.0 as usize].promise
     }
 
     fn set_promise(&mut self, page: Page, promise: Promise) {
         self.pages[page.0 as usize].promise = promise;
+    }
+
+    fn emptier(&self, page: Page) -> Option<Task> {
+        self.pages[page.0 as usize].emptier
+    }
+
+    fn set_emptier(&mut self, page: Page, task: Option<Task>) {
+        self.pages[page.0 as usize].emptier = task;
     }
 
     fn ghost(&self, page: Page) -> u8 {
@@ -384,10 +413,12 @@ impl World for Big {
             Some(frame) => frame,
             None if self.folios.len() < self.frames_limit as usize => {
                 self.folios.push(Folio::default());
+                self.frames.push(FrameState::default());
                 self.folios.len() as u32 - 1
             }
             None => return None,
         };
+        self.prune_filled(frame);
         self.folios[frame as usize] = Folio { allocated: true, ..Folio::default() };
         Some(FrameNo(frame))
     }
@@ -404,7 +435,21 @@ impl World for Big {
         self.pages[page.0 as usize].cached_frame
     }
 
+    fn uncache(&mut self, frame: FrameNo) {
+        if let Some(page) = self.frames[frame.0 as usize].cached_by.take() {
+            let cached = &mut self.pages[page.0 as usize].cached_frame;
+            *cached = cached.filter(|&cached| cached != frame);
+        }
+    }
+
+    fn mapped(&self, frame: FrameNo) -> bool {
+        self.frames[frame.0 as usize].mappings > 0
+    }
+
     fn set_cached_frame(&mut self, page: Page, frame: Option<FrameNo>) {
+        if let Some(frame) = frame {
+            self.frames[frame.0 as usize].cached_by = Some(page);
+        }
         self.pages[page.0 as usize].cached_frame = frame;
     }
 
@@ -414,10 +459,13 @@ impl World for Big {
         freeing.len() as u16
     }
 
-    fn free_one(&mut self, task: Task) -> Option<FrameNo> {
+    fn next_to_free(&mut self, task: Task) -> Option<FrameNo> {
         let Reverse(frame) = self.tasks[usize::from(task.0)].freeing.pop()?;
-        self.folios[frame as usize] = Folio::default();
-        self.free.insert(frame);
         Some(FrameNo(frame))
+    }
+
+    fn free_frame(&mut self, frame: FrameNo) {
+        self.folios[frame.0 as usize] = Folio::default();
+        self.free.insert(frame.0);
     }
 }

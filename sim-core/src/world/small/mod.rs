@@ -11,6 +11,7 @@ use crate::nouns::op::Op;
 use crate::nouns::types::Backing;
 use crate::nouns::types::Promise;
 use crate::nouns::types::{AccessKind, Actor, Cpu, FrameNo, Lock, Mm, Page, Present, Pte, Rights, Span, Table, Task};
+use crate::oracle::MARK_BITS;
 use crate::policy::Words;
 use crate::world::{Batch, Cause, Folio, Gather, Request, TlbLevel, Vma, World};
 
@@ -51,6 +52,11 @@ impl Scenario {
         u64::from(page / self.pages_per_table) << TABLE_SHIFT | u64::from(page % self.pages_per_table)
     }
 
+    /// Does some operation of a program promise anything to user space?
+    pub fn promises(&self) -> bool {
+        self.programs.iter().flatten().any(|op| op.kind.promises())
+    }
+
     /// `pages` pages under as many tables as asked for, and one program a CPU; a CPU whose program is all reclaim is kswapd.
     pub fn new(name: &str, pages: u8, tables: u8, programs: &[&[Op]]) -> Scenario {
         let is_reclaim =
@@ -75,6 +81,7 @@ struct PageState {
     promise: Promise,
     cached_frame: Option<FrameNo>,
     ghost: u8,
+    emptier: Option<Task>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +126,7 @@ pub struct Small<'s> {
     mmap_writer: Option<Cpu>,
     mmap_readers: CpuSet<1>,
     words: Words,
+    flush_pending: u32,
     mask: CpuSet<1>,
 }
 
@@ -135,6 +143,7 @@ impl<'s> Small<'s> {
             mmap_writer: None,
             mmap_readers: CpuSet::EMPTY,
             words: Words::default(),
+            flush_pending: 0,
             mask: CpuSet::EMPTY,
         };
         for n in 0..usize::from(scenario.pages) {
@@ -183,11 +192,21 @@ impl<'s> Small<'s> {
             out.put(u64::from(page.promise.mapped), 1);
             out.put(u64::from(page.promise.rights.bits()), 3);
             out.put(page.cached_frame.map_or(0, |f| u64::from(f.0) + 1), 4);
-            out.put(u64::from(page.ghost), 4);
+            out.put(u64::from(page.ghost), 8);
+            out.put(page.emptier.map_or(0, |t| u64::from(t.0) + 1), 3);
         }
         for folio in &self.folios[..pages * 2] {
-            let bits =
-                [folio.allocated, folio.lru, folio.anon, folio.dirty, folio.cached, folio.isolated, folio.locked];
+            let bits = [
+                folio.allocated,
+                folio.lru,
+                folio.anon,
+                folio.dirty,
+                folio.cached,
+                folio.isolated,
+                folio.locked,
+                folio.gathered,
+                folio.lazyfree,
+            ];
             for bit in bits {
                 out.put(u64::from(bit), 1);
             }
@@ -199,6 +218,7 @@ impl<'s> Small<'s> {
         out.put(self.mmap_readers.words()[0], CPUS as u32);
         out.put(self.mask.words()[0], CPUS as u32);
         out.put(u64::from(self.words.batched), 32);
+        out.put(u64::from(self.flush_pending), 3);
         for cpu in &self.cpus[..cpus] {
             cpu.pack(pages, out);
         }
@@ -221,7 +241,7 @@ impl CpuState {
                 None => out.put(0, 1),
                 Some(e) => {
                     out.put(1 | u64::from(e.writable) << 1 | u64::from(e.dirty) << 2, 3);
-                    out.put(u64::from(e.marks), 3);
+                    out.put(u64::from(e.marks), MARK_BITS);
                     out.put(u64::from(e.frame), 3);
                 }
             }
@@ -294,4 +314,4 @@ impl Packer {
 }
 
 // The cause is packed by its discriminant.
-const _: () = assert!((Cause::Cow as u64) < 8);
+const _: () = assert!((Cause::Nested as u64) < 8);

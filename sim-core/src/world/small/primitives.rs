@@ -162,6 +162,10 @@ impl World for Small<'_> {
         state.batch_mask = CpuSet::EMPTY;
     }
 
+    fn flush_pending(&mut self, _mm: Mm) -> &mut u32 {
+        &mut self.flush_pending
+    }
+
     fn gather(&mut self, task: Task) -> &mut Gather {
         &mut self.task(task).gather
     }
@@ -260,12 +264,26 @@ impl World for Small<'_> {
             .map(|n| Cpu(n as u16))
     }
 
+    fn next_page_of(&self, frame: FrameNo, from: u32) -> Option<Page> {
+        let cpus = &self.cpus[..self.scenario.programs.len()];
+        let held = |n: &u32| cpus.iter().any(|c| c.tlb[*n as usize].is_some_and(|e| e.frame == frame.0));
+        (from..u32::from(self.scenario.pages)).find(held).map(Page)
+    }
+
     fn promise(&self, page: Page) -> Promise {
         self.pages[page.0 as usize].promise
     }
 
     fn set_promise(&mut self, page: Page, promise: Promise) {
         self.pages[page.0 as usize].promise = promise;
+    }
+
+    fn emptier(&self, page: Page) -> Option<Task> {
+        self.pages[page.0 as usize].emptier
+    }
+
+    fn set_emptier(&mut self, page: Page, task: Option<Task>) {
+        self.pages[page.0 as usize].emptier = task;
     }
 
     fn ghost(&self, page: Page) -> u8 {
@@ -313,6 +331,16 @@ impl World for Small<'_> {
         self.pages[page.0 as usize].cached_frame
     }
 
+    fn uncache(&mut self, frame: FrameNo) {
+        for page in &mut self.pages {
+            page.cached_frame = page.cached_frame.filter(|&cached| cached != frame);
+        }
+    }
+
+    fn mapped(&self, frame: FrameNo) -> bool {
+        self.pages.iter().any(|page| page.pte.present().is_some_and(|pte| pte.frame == frame))
+    }
+
     fn set_cached_frame(&mut self, page: Page, frame: Option<FrameNo>) {
         self.pages[page.0 as usize].cached_frame = frame;
     }
@@ -323,14 +351,17 @@ impl World for Small<'_> {
         freeing.count_ones() as u16
     }
 
-    fn free_one(&mut self, task: Task) -> Option<FrameNo> {
+    fn next_to_free(&mut self, task: Task) -> Option<FrameNo> {
         let freeing = &mut self.task(task).freeing;
         if *freeing == 0 {
             return None;
         }
         let frame = FrameNo(freeing.trailing_zeros());
         *freeing &= *freeing - 1;
-        self.folios[frame.0 as usize] = Folio::default();
         Some(frame)
+    }
+
+    fn free_frame(&mut self, frame: FrameNo) {
+        self.folios[frame.0 as usize] = Folio::default();
     }
 }
