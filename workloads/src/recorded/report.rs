@@ -9,6 +9,7 @@ use sim_core::policy::PolicyInfo;
 use sim_core::world::big::FlushValue;
 
 use super::answer::{self, OperationRow, Row};
+use super::assume::Assumptions;
 use super::event::Recording;
 use super::replay::{Replayed, Timing, replay};
 use super::script::{Inferred, Script};
@@ -18,6 +19,8 @@ pub const RULES: &[&str] = &[
     "a PTE is dirty if the last fault on its page was a write",
     "a silent thread is on the CPU of its next event: a sleeper from that event on, any other from when it left its last CPU",
     "reclaim takes the least recently faulted mapped pages, as many as the list freed or wrote",
+    "a read fault on a file maps with it every page of its aligned 16 (fault-around), clean, unless the thread had to wait for \
+     IO or MADV_RANDOM holds: then only its own; a neighbour that faults before any file page was freed was not in memory",
     "a CPU stays in mm_cpumask until a flush that names the address space finds something else loaded there",
     "what the recording shows no mapping for is a private file mapping, writable",
 ];
@@ -71,6 +74,8 @@ pub struct Report {
     pub extra_flushes: ExtraFlushes,
     /// How often each gap of the recording had to be filled.
     pub inferred: Inferred,
+    /// What the estimate is made under, and then the extremes between which it is shown.
+    pub assumptions: Vec<Assumptions>,
     /// By which rules.
     pub rules: &'static [&'static str],
     /// Reclaim cycles: direct ones, and calls of `MADV_PAGEOUT`.
@@ -98,11 +103,24 @@ pub struct Options<'o> {
 /// # Errors
 /// If the profile has no prices for interrupts.
 pub fn report(recording: &Recording, options: Options<'_>) -> Result<Report, Unpriced> {
-    let script = Script::new(recording);
     let setting = Setting { policy: options.policy.strategy, era: *options.era };
     let (profile_name, profile_sha256, profile) = options.profile;
-    let replayed = replay(&script, setting, profile, options.timing)?;
-    let (rows, operations) = answer::rows(recording, &script, &replayed);
+    let run = |assumptions: &Assumptions| {
+        let script = Script::assuming(recording, assumptions);
+        replay(&script, setting, profile, options.timing, assumptions).map(|replayed| (script, replayed))
+    };
+    // Each run is deterministic by itself, so it does not matter that they overlap.
+    let (estimate, extremes) = std::thread::scope(|scope| {
+        let others = Assumptions::EXTREMES.each_ref().map(|a| scope.spawn(move || run(a)));
+        let estimate = run(&Assumptions::ESTIMATE);
+        (estimate, others.map(|other| other.join().expect("a replay does not panic")))
+    });
+    let (script, replayed) = estimate?;
+    let (mut rows, operations) = answer::rows(recording, &script, &replayed);
+    for extreme in extremes {
+        let (script, replayed) = extreme?;
+        answer::widen(&mut rows, recording, &script, &replayed);
+    }
     let extra = |value| replayed.stats.extra.get(&value).copied().unwrap_or(0);
     Ok(Report {
         provenance: Provenance {
@@ -125,6 +143,7 @@ pub fn report(recording: &Recording, options: Options<'_>) -> Result<Report, Unp
             needless: extra(FlushValue::Needless),
         },
         inferred: replayed.inferred,
+        assumptions: [&[Assumptions::ESTIMATE], &Assumptions::EXTREMES[..]].concat(),
         rules: RULES,
         reclaim_cycles: script.reclaim_cycles,
         replayed,

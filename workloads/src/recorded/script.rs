@@ -11,6 +11,7 @@ use sim_core::kernel::op::{Op, OpKind};
 use sim_core::kernel::types::{AccessKind, Rights, Span};
 use sim_core::world::Backing;
 
+use super::assume::{Assumptions, Silent};
 use super::event::{Call, CallName, Event, ListStats, Recording, RunState, What};
 
 /// Bytes of a page, log2.
@@ -23,6 +24,9 @@ const FAULT_FETCH: u16 = 16;
 const MAP_SHARED: u32 = 1;
 const MAP_ANONYMOUS: u32 = 0x20;
 /// madvise(2) advice.
+const MADV_NORMAL: u32 = 0;
+const MADV_RANDOM: u32 = 1;
+const MADV_SEQUENTIAL: u32 = 2;
 const MADV_DONTNEED: u32 = 4;
 const MADV_PAGEOUT: u32 = 21;
 /// A system call that returned one of these failed (`IS_ERR_VALUE`).
@@ -110,11 +114,20 @@ pub enum Action {
         kind: AccessKind,
         /// On a PTE that was present.
         present: bool,
+        /// The thread waited for IO before its next event: what it needed was not in memory.
+        slept: bool,
         /// What the recording knows of the page's future.
         next: NextFault,
     },
     /// A system call; the lists are those that `MADV_PAGEOUT` shrank in it.
     Call(Op, Vec<List>),
+    /// `madvise`, about how a range will be read: at random, or not.
+    Advice {
+        /// Where.
+        span: Span,
+        /// At random: nothing is read ahead.
+        random: bool,
+    },
     /// One list of direct reclaim.
     Reclaim(List),
     /// The CPU begins to run the process.
@@ -170,6 +183,8 @@ pub struct Inferred {
     pub mapped_unseen: u64,
     /// Reclaimed pages for which no mapped page of the process was left: page cache nobody maps.
     pub victims_unmapped: u64,
+    /// Neighbours mapped by faults on file pages.
+    pub faulted_around: u64,
     /// Calls without an exit in the recording.
     pub unfinished_calls: u64,
 }
@@ -194,6 +209,7 @@ pub struct Script {
 /// Reads events one after the other.
 struct Builder<'r> {
     recording: &'r Recording,
+    silent: Silent,
     items: Vec<Item>,
     operations: Vec<Operation>,
     inferred: Inferred,
@@ -229,10 +245,16 @@ struct Seen {
 impl Script {
     /// Reads a recording.
     pub fn new(recording: &Recording) -> Script {
+        Script::assuming(recording, &Assumptions::ESTIMATE)
+    }
+
+    /// Reads a recording, settling silent threads as asked.
+    pub fn assuming(recording: &Recording, assumptions: &Assumptions) -> Script {
         let cpus = recording.summary.cpus;
         let pid = recording.target.pid;
         let mut builder = Builder {
             recording,
+            silent: assumptions.silent,
             threads: recording.events.iter().filter(|e| e.pid == pid).map(|e| e.tid).collect(),
             items: Vec::new(),
             operations: Vec::new(),
@@ -281,7 +303,7 @@ impl Builder<'_> {
                 };
                 let present = error_code & FAULT_PRESENT != 0;
                 let vpn = address >> PAGE_SHIFT;
-                self.push(event, now, Action::Fault { vpn, kind, present, next: NextFault::Never }, None);
+                self.push(event, now, Action::Fault { vpn, kind, present, slept: false, next: NextFault::Never }, None);
                 self.fault.insert(event.tid, self.items.len() - 1);
             }
             What::Enter(call) => self.enter(event, call),
@@ -355,7 +377,13 @@ impl Builder<'_> {
         let operation = self.operations.len() as u32;
         self.operations.push(Operation { name: call.name(), tid: event.tid, time_ns: event.time_ns });
         let now = self.since_start(event.time_ns);
-        self.push(event, now, Action::Call(op_of(call), Vec::new()), Some(operation));
+        let action = match call {
+            Call::Madvise { start, length, advice: advice @ (MADV_NORMAL | MADV_RANDOM | MADV_SEQUENTIAL) } => {
+                Action::Advice { span: span_of(start, length), random: advice == MADV_RANDOM }
+            }
+            _ => Action::Call(op_of(call), Vec::new()),
+        };
+        self.push(event, now, action, Some(operation));
         self.calls.insert(event.tid, (self.items.len() - 1, operation));
     }
 
@@ -385,6 +413,12 @@ impl Builder<'_> {
         if self.threads.contains(&prev) {
             // Leaving a CPU proves having been there.
             self.arrive(event.cpu, prev, event);
+            if state == RunState::Blocked
+                && let Some(&fault) = self.fault.get(&prev)
+                && let Action::Fault { slept, .. } = &mut self.items[fault].action
+            {
+                *slept = true;
+            }
             let left_ns = Some(event.time_ns);
             self.seen.insert(prev, Seen { left_ns, state });
         }
@@ -424,7 +458,11 @@ impl Builder<'_> {
             return;
         }
         let came_ns = match before {
-            Some(Seen { left_ns: Some(left), state }) if state != RunState::Sleeping => left,
+            Some(Seen { left_ns: Some(left), state }) => match self.silent {
+                Silent::ByState if state != RunState::Sleeping => left,
+                Silent::Early => left,
+                Silent::ByState | Silent::Late => event.time_ns,
+            },
             _ => event.time_ns,
         };
         self.inferred.silent_arrivals += u64::from(before.is_some());
