@@ -48,6 +48,16 @@ pub enum MappedLists {
     None,
 }
 
+/// What CPUs hold that did not fault a page in; a recording has no accesses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Victim {
+    /// Nothing.
+    Idle,
+    /// Whatever their page tables grant, as long as they run the process: they touch all pages all the time.
+    Hot,
+}
+
 /// One way to settle it all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Assumptions {
@@ -61,6 +71,8 @@ pub struct Assumptions {
     pub fault_around: FaultAround,
     /// Lists without writes.
     pub mapped_lists: MappedLists,
+    /// Translations of other CPUs.
+    pub victim: Victim,
 }
 
 impl Assumptions {
@@ -71,7 +83,11 @@ impl Assumptions {
         silent: Silent::ByState,
         fault_around: FaultAround::InMemory,
         mapped_lists: MappedLists::ByTime,
+        victim: Victim::Idle,
     };
+
+    /// The estimate with hot victims: the same flushes, other windows.
+    pub const HOT: Assumptions = Assumptions { name: "hot", victim: Victim::Hot, ..Assumptions::ESTIMATE };
 
     /// The extremes.
     pub const EXTREMES: [Assumptions; 2] = [
@@ -81,6 +97,7 @@ impl Assumptions {
             silent: Silent::Late,
             fault_around: FaultAround::Never,
             mapped_lists: MappedLists::None,
+            victim: Victim::Idle,
         },
         Assumptions {
             name: "most",
@@ -88,6 +105,7 @@ impl Assumptions {
             silent: Silent::Early,
             fault_around: FaultAround::Always,
             mapped_lists: MappedLists::All,
+            victim: Victim::Idle,
         },
     ];
 }

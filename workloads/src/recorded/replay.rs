@@ -15,7 +15,7 @@ use sim_core::machine::profile::{Distance, Profile};
 use sim_core::world::big::Big;
 use sim_core::world::{Backing, Folio, Vma, World};
 
-use super::assume::{Assumptions, Dirty, FaultAround, MappedLists};
+use super::assume::{Assumptions, Dirty, FaultAround, MappedLists, Victim};
 use super::script::{Action, Inferred, Item, List, NextFault, Script};
 
 /// Nothing recorded uses more pages: 48-bit addresses.
@@ -68,6 +68,7 @@ pub fn replay(
     let mut setting = setting;
     setting.era.synchronous_swap = script.synchronous_swap;
     let mut clock = Clock::new(world, player, setting, profile, RunAhead::Off)?;
+    clock.hot_victims = assumptions.victim == Victim::Hot;
     clock.stats.flush_lines = Some(Vec::new());
     let duration_cycles = clock.run();
     Ok(Replayed { stats: clock.stats, inferred: clock.source.inferred, duration_cycles })

@@ -12,7 +12,7 @@ mod reclaim;
 mod unmap;
 mod zap;
 
-pub use access::would_hit;
+pub use access::{entry_of, would_hit};
 
 use crate::kernel::frame::{Cx, Flow, Frame, Label, Path, Probe, StepId};
 use crate::kernel::types::{Actor, Mm};
