@@ -107,10 +107,7 @@ pub fn rows(recording: &Recording, script: &Script, replayed: &Replayed) -> (Vec
     let cells: std::collections::BTreeSet<Cell> =
         recorded.cells.keys().chain(predicted.cells.keys()).copied().collect();
     let count = |tally: &Tally, cell: &Cell| tally.cells.get(cell).copied().unwrap_or(0);
-    let rows = cells
-        .iter()
-        .map(|cell| row(*cell, count(&recorded, cell), count(&predicted, cell)))
-        .collect();
+    let rows = cells.iter().map(|cell| row(*cell, count(&recorded, cell), count(&predicted, cell))).collect();
     let paid = |tally: &Tally, operation: usize| tally.operations.get(&(operation as u32)).copied().unwrap_or(0);
     let operations = script
         .operations

@@ -208,6 +208,10 @@ impl Source for Player<'_> {
         match &self.script.items[order.tag as usize].action {
             Action::Fault { vpn, kind, present, .. } => self.before_fault(cpu, world, *vpn, *kind, *present),
             Action::Call(op, lists) if op.kind == OpKind::Pageout => self.before_pageout(world, op.span, lists),
+            // It moved there, so the place was free.
+            Action::Call(op, _) if op.kind == OpKind::Mremap => {
+                world.set_vma(self.mm, Span { first: op.to, ..op.span }, Vma::default());
+            }
             Action::Advice { span, random } => self.random.set(*span, *random),
             Action::Reclaim(list) => self.choose_victims(world, order.task, list),
             _ => {}

@@ -23,6 +23,7 @@ pub const RULES: &[&str] = &[
     "a read fault on a file maps with it every page of its aligned 16 (fault-around), clean, unless the thread had to wait for \
      IO or MADV_RANDOM holds: then only its own; a neighbour that faults before any file page was freed was not in memory",
     "a CPU stays in mm_cpumask until a flush that names the address space finds something else loaded there",
+    "mmap with MAP_FIXED unmaps what it replaces, and mremap the tail it cuts off, before anything else",
     "what the recording shows no mapping for is a private file mapping, writable",
 ];
 

@@ -22,6 +22,7 @@ const FAULT_WRITE: u16 = 2;
 const FAULT_FETCH: u16 = 16;
 /// mmap(2) flags.
 const MAP_SHARED: u32 = 1;
+const MAP_FIXED: u32 = 0x10;
 const MAP_ANONYMOUS: u32 = 0x20;
 /// madvise(2) advice.
 const MADV_NORMAL: u32 = 0;
@@ -383,16 +384,26 @@ impl Builder<'_> {
             }
             _ => Action::Call(op_of(call), Vec::new()),
         };
+        if let Some(span) = unmapped_first(call) {
+            self.push(event, now, Action::Call(Op::call(OpKind::Munmap, span), Vec::new()), Some(operation));
+        }
         self.push(event, now, action, Some(operation));
         self.calls.insert(event.tid, (self.items.len() - 1, operation));
     }
 
     /// The return value decides where mmap mapped, and whether a call did anything.
     fn exit(&mut self, tid: i32, ret: u64, now: u64) {
-        let Some((item, _)) = self.calls.remove(&tid) else {
+        let Some((item, operation)) = self.calls.remove(&tid) else {
             return;
         };
         self.items[item].end_ns = now;
+        if ret >= ERRORS_FROM
+            && let Some(Item { action: Action::Call(first, _), operation: of, .. }) =
+                item.checked_sub(1).map(|i| &mut self.items[i])
+            && *of == Some(operation)
+        {
+            first.kind = OpKind::Other;
+        }
         if let Action::Call(op, _) = &mut self.items[item].action {
             if ret >= ERRORS_FROM {
                 op.kind = OpKind::Other;
@@ -401,7 +412,7 @@ impl Builder<'_> {
             } else if op.kind == OpKind::Mremap {
                 op.to = ret >> PAGE_SHIFT;
                 if op.to == op.span.first {
-                    // Grown where it was: no page moves. (A shrunk one ends in munmap's own flush; that is not modelled.)
+                    // Grown or shrunk where it was: no page moves.
                     op.kind = OpKind::Other;
                 }
             }
@@ -526,6 +537,19 @@ fn span_of(address: u64, length: u64) -> Span {
     let first = address >> PAGE_SHIFT;
     let end = address.saturating_add(length).div_ceil(1 << PAGE_SHIFT);
     Span { first, pages: end.saturating_sub(first) }
+}
+
+/// What a call unmaps before it does anything else: what a fixed mapping replaces, the tail that `mremap` cuts off.
+fn unmapped_first(call: Call) -> Option<Span> {
+    let span = match call {
+        Call::Mmap { address, length, flags, .. } if flags & MAP_FIXED != 0 => span_of(address, length),
+        Call::Mremap { address, old_length, new_length, .. } => {
+            let (old, new) = (span_of(address, old_length), span_of(address, new_length));
+            Span { first: new.end(), pages: old.pages.saturating_sub(new.pages) }
+        }
+        _ => return None,
+    };
+    (span.pages > 0).then_some(span)
 }
 
 fn op_of(call: Call) -> Op {
