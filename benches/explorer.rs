@@ -4,8 +4,8 @@ use benches::setting;
 use criterion::{Criterion, criterion_group, criterion_main};
 use sim_core::drive::explore::race::Race;
 use sim_core::drive::explore::search;
-use sim_core::kernel::op::{Op, OpKind};
-use sim_core::kernel::types::{AccessKind, Mm, Rights, Span};
+use sim_core::nouns::op::{Op, OpKind};
+use sim_core::nouns::types::{AccessKind, Mm, Rights, Span};
 use sim_core::policy::POLICIES;
 use sim_core::world::small::Scenario;
 

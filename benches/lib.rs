@@ -1,8 +1,8 @@
 //! What the benchmarks share: `cargo bench -p benches`.
 
 use sim_core::drive::engine::Setting;
-use sim_core::kernel::era;
 use sim_core::policy::PolicyInfo;
+use sim_core::step::era;
 
 /// A policy in the kernel its row names as the default of recordings.
 ///

@@ -1,8 +1,8 @@
 //! Flush strategies on an embedded recording: how fast each is simulated.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use sim_core::kernel::era;
 use sim_core::policy::POLICIES;
+use sim_core::step::era;
 use workloads::machines::machine;
 use workloads::recorded::replay::Timing;
 use workloads::recorded::report::{Options, report};

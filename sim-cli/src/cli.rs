@@ -3,8 +3,8 @@
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sim_core::drive::clock::RunAhead;
-use sim_core::kernel::era::{self, ERAS, Era};
 use sim_core::policy::{self, POLICIES, PolicyInfo};
+use sim_core::step::era::{self, ERAS, Era};
 
 use crate::output::OutputArgs;
 

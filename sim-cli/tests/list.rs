@@ -3,8 +3,8 @@
 mod common;
 
 use common::stdout;
-use sim_core::kernel::era::ERAS;
 use sim_core::policy::POLICIES;
+use sim_core::step::era::ERAS;
 use workloads::machines::MACHINES;
 use workloads::synthetic::WORKLOADS;
 

@@ -3,6 +3,8 @@
 pub mod drive;
 pub mod kernel;
 pub mod machine;
+pub mod nouns;
 pub mod oracle;
 pub mod policy;
+pub mod step;
 pub mod world;

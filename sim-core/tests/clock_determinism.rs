@@ -10,13 +10,14 @@ use sim_core::drive::clock::source::{Order, Source, What};
 use sim_core::drive::clock::stats::Stats;
 use sim_core::drive::clock::{Clock, RunAhead};
 use sim_core::drive::engine::Setting;
-use sim_core::kernel::era::ERAS;
-use sim_core::kernel::op::{Op, OpKind};
-use sim_core::kernel::types::{AccessKind, Cpu, Mm, Rights, Span, Task};
 use sim_core::machine::testing::prime_profile;
+use sim_core::nouns::op::{Op, OpKind};
+use sim_core::nouns::types::Backing;
+use sim_core::nouns::types::{AccessKind, Cpu, Mm, Rights, Span, Task};
 use sim_core::policy::{POLICIES, PolicyInfo};
+use sim_core::step::era::ERAS;
 use sim_core::world::big::Big;
-use sim_core::world::{Backing, Folio, Vma, World};
+use sim_core::world::{Folio, Vma, World};
 
 const MM: Mm = Mm(0);
 /// Pages of the first table; as many again are in a second one.

@@ -5,11 +5,11 @@ mod common;
 use common::{Machine, at, load, order, span, store};
 use sim_core::drive::clock::Clock;
 use sim_core::drive::clock::source::Order;
-use sim_core::kernel::op::{Op, OpKind};
-use sim_core::kernel::types::{Rights, Span};
 use sim_core::machine::profile::{IpiMode, Profile};
 use sim_core::machine::testing::prime_profile;
-use sim_core::world::Backing;
+use sim_core::nouns::op::{Op, OpKind};
+use sim_core::nouns::types::Backing;
+use sim_core::nouns::types::{Rights, Span};
 
 /// Runs accesses on CPU 0 one after the other and gives the cycles of each.
 fn accesses(machine: Machine, ops: &[Op]) -> Vec<u64> {

@@ -5,12 +5,12 @@ mod common;
 use common::{MM, Machine, at, load, order, span, store};
 use sim_core::drive::clock::source::Order;
 use sim_core::drive::clock::{Clock, RunAhead};
-use sim_core::kernel::op::{Op, OpKind};
-use sim_core::kernel::types::{Rights, Span};
 use sim_core::machine::testing::prime_profile;
+use sim_core::nouns::op::{Op, OpKind};
+use sim_core::nouns::types::Backing;
+use sim_core::nouns::types::{Rights, Span};
 use sim_core::oracle::Class;
 use sim_core::policy::POLICIES;
-use sim_core::world::Backing;
 
 /// Behind page x in the list of kswapd: the pages that make the flush of the batch late.
 const LIST_PAGES: u64 = 20;

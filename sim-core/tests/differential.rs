@@ -5,15 +5,16 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use sim_core::drive::engine::{Progress, Setting, Stack};
 use sim_core::drive::explore::race::Recorder;
-use sim_core::kernel::era::ERAS;
-use sim_core::kernel::frame::{Frame, Path};
-use sim_core::kernel::op::{Op, OpKind};
-use sim_core::kernel::types::{AccessKind, Actor, Cpu, FrameNo, Mm, Page, Present, Pte, Rights, Span, Task};
 use sim_core::machine::testing::prime_profile;
+use sim_core::nouns::op::{Op, OpKind};
+use sim_core::nouns::types::Backing;
+use sim_core::nouns::types::{AccessKind, Actor, Cpu, FrameNo, Mm, Page, Present, Pte, Rights, Span, Task};
 use sim_core::policy::POLICIES;
+use sim_core::step::era::ERAS;
+use sim_core::step::frame::{Frame, Path};
 use sim_core::world::big::Big;
 use sim_core::world::small::{Scenario, Small};
-use sim_core::world::{Backing, Folio, Vma, World};
+use sim_core::world::{Folio, Vma, World};
 
 const SCHEDULES: u64 = 10_000;
 
@@ -55,7 +56,7 @@ fn play<W: World>(
                     continue;
                 };
                 start(world, cpu, op);
-                stack.push(op.entry());
+                stack.push(Frame::entry(&op));
             }
             _ => {}
         }

@@ -1,8 +1,8 @@
 //! The TLB generations of the big world: what a CPU that was away owes when it comes back.
 
-use sim_core::kernel::types::{AccessKind, Actor, Cpu, Span};
 use sim_core::machine::testing::prime_profile;
 use sim_core::machine::tlb::Entry;
+use sim_core::nouns::types::{AccessKind, Actor, Cpu, Span};
 use sim_core::world::big::Big;
 use sim_core::world::{Cause, Request, World};
 

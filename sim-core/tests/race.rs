@@ -3,11 +3,11 @@
 use sim_core::drive::engine::Setting;
 use sim_core::drive::explore::race::{Move, Race};
 use sim_core::drive::explore::{Outcome, Verdict, Witness, search};
-use sim_core::kernel::era;
-use sim_core::kernel::op::{Op, OpKind};
-use sim_core::kernel::types::{AccessKind, Cpu, Mm, Rights, Span};
+use sim_core::nouns::op::{Op, OpKind};
+use sim_core::nouns::types::{AccessKind, Cpu, Mm, Rights, Span};
 use sim_core::oracle::Class;
 use sim_core::policy;
+use sim_core::step::era;
 use sim_core::world::small::Scenario;
 
 const STATES: usize = 20_000_000;

@@ -1,9 +1,9 @@
 //! The shipped workloads show what they are written to show.
 
 use sim_core::drive::clock::RunAhead;
-use sim_core::kernel::era;
 use sim_core::oracle::Class;
 use sim_core::policy::{self, POLICIES};
+use sim_core::step::era;
 use sim_core::world::Cause;
 use sim_core::world::big::FlushValue;
 use workloads::machines;

@@ -1,7 +1,7 @@
 //! The recordings replayed: what a live kernel did, predicted without looking.
 
-use sim_core::kernel::era;
 use sim_core::policy;
+use sim_core::step::era;
 use workloads::machines::machine;
 use workloads::recorded::replay::Timing;
 use workloads::recorded::report::{ExtraFlushes, Options, Report, report};

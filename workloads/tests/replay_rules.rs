@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use sim_core::kernel::era;
 use sim_core::policy;
+use sim_core::step::era;
 use workloads::machines::machine;
 use workloads::recorded::answer::Extent;
 use workloads::recorded::assume::Victim;

@@ -1,7 +1,7 @@
 //! `mmusim compare`: the same workload under several policies.
 
-use sim_core::kernel::era;
 use sim_core::policy::{self, PolicyInfo};
+use sim_core::step::era;
 use workloads::outcome::{Input, Outcome};
 use workloads::recorded::Recording;
 use workloads::recorded::replay::Timing;

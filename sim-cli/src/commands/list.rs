@@ -1,8 +1,8 @@
 //! `mmusim list`: what there is, from the registries.
 
 use comfy_table::{Cell, ContentArrangement};
-use sim_core::kernel::era::{ERAS, Era, Mechanism};
 use sim_core::policy::POLICIES;
+use sim_core::step::era::{ERAS, Era, Mechanism};
 use workloads::machines::MACHINES;
 use workloads::recorded::EMBEDDED;
 use workloads::synthetic::WORKLOADS;

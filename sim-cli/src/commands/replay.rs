@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use comfy_table::{Cell, CellAlignment, Table};
-use sim_core::kernel::era;
+use sim_core::step::era;
 use workloads::recorded::assume::Victim;
 use workloads::recorded::replay::Timing;
 use workloads::recorded::report::{Options, Report, report};

@@ -2,11 +2,11 @@
 
 use arrayvec::ArrayVec;
 
-use crate::kernel::era::Era;
-use crate::kernel::frame::{Cx, Flow, Frame, Path, Probe, StepId, Wait};
 use crate::kernel::path;
-use crate::kernel::types::Actor;
+use crate::nouns::types::Actor;
 use crate::policy::Policy;
+use crate::step::era::Era;
+use crate::step::frame::{Cx, Flow, Frame, Path, Probe, StepId, Wait};
 use crate::world::World;
 
 /// No call chain is deeper: access, fault, reclaim, unmap, flush, interrupt, and a reserve.

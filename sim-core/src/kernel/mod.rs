@@ -1,12 +1,7 @@
-//! The kernel: its nouns, and its paths as atomic steps.
+//! The kernel paths, as atomic steps.
 //!
 //! Nothing here knows which policy is in force or how long a cycle is. Step labels carry the numbers that the comments and
 //! witnesses use: R for reclaim, M mprotect, Z zap, P pageout, F pending check (inside a hook), X and G the two sides of
 //! a shootdown.
 
-pub mod cpuset;
-pub mod era;
-pub mod frame;
-pub mod op;
 pub mod path;
-pub mod types;

@@ -4,7 +4,7 @@
 //! (2) an operation then inspected that PTE, (3) the operation returned, (4) the access it forbids was attempted. An
 //! exploration in which no execution reaches (4) proves nothing.
 
-use crate::kernel::types::{Actor, Cpu, Page, Span};
+use crate::nouns::types::{Actor, Cpu, Page, Span};
 use crate::world::World;
 
 const WEAKENED: u8 = 1;

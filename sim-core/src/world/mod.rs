@@ -8,9 +8,11 @@ pub mod big;
 pub mod small;
 pub mod vmas;
 
-use crate::kernel::op::Op;
-use crate::kernel::types::{AccessKind, Actor, Cpu, FrameNo, Lock, Mm, Page, Pte, Rights, Span, Table, Task};
 use crate::machine::tlb::Entry;
+use crate::nouns::op::Op;
+use crate::nouns::types::{
+    AccessKind, Actor, Backing, Cpu, FrameNo, Lock, Mm, Page, Promise, Pte, Rights, Span, Table, Task,
+};
 use crate::policy::Words;
 
 /// What an address range may be used for, as `mmap` and `mprotect` left it.
@@ -22,27 +24,6 @@ pub struct Vma {
     pub rights: Rights,
     /// What fills the pages.
     pub backing: Backing,
-}
-
-/// What fills the pages of a VMA.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-pub enum Backing {
-    /// Anonymous memory: zeroes at first, swap later.
-    #[default]
-    Anon,
-    /// A private mapping of a file: page cache until the first store, anonymous afterwards.
-    PrivateFile,
-    /// A shared mapping of a file.
-    SharedFile,
-}
-
-/// What user space has been promised about a page (the oracle's side of a VMA).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-pub struct Promise {
-    /// Accesses may reach the mapping that is here now.
-    pub mapped: bool,
-    /// With these rights.
-    pub rights: Rights,
 }
 
 /// One folio (always of one page here) as reclaim sees it.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::kernel::types::{Rights, Span};
+use crate::nouns::types::{Rights, Span};
 use crate::world::Vma;
 
 /// Disjoint mapped ranges by first page number.
@@ -57,7 +57,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::world::Backing;
+    use crate::nouns::types::Backing;
 
     fn mapped(rights: Rights) -> Vma {
         Vma { mapped: true, rights, backing: Backing::Anon }

@@ -6,13 +6,14 @@ use std::collections::VecDeque;
 use sim_core::drive::clock::source::{Order, Source, What};
 use sim_core::drive::clock::{Clock, RunAhead};
 use sim_core::drive::engine::Setting;
-use sim_core::kernel::era;
-use sim_core::kernel::op::Op;
-use sim_core::kernel::types::{AccessKind, Cpu, Mm, Present, Pte, Rights, Span, Task};
 use sim_core::machine::profile::Profile;
+use sim_core::nouns::op::Op;
+use sim_core::nouns::types::Backing;
+use sim_core::nouns::types::{AccessKind, Cpu, Mm, Present, Pte, Rights, Span, Task};
 use sim_core::policy;
+use sim_core::step::era;
 use sim_core::world::big::Big;
-use sim_core::world::{Backing, Folio, Vma, World};
+use sim_core::world::{Folio, Vma, World};
 
 pub const MM: Mm = Mm(0);
 

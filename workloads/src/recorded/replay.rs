@@ -8,12 +8,13 @@ use sim_core::drive::clock::source::{Order, Source, What};
 use sim_core::drive::clock::stats::Stats;
 use sim_core::drive::clock::{Clock, RunAhead};
 use sim_core::drive::engine::Setting;
-use sim_core::kernel::frame::Act;
-use sim_core::kernel::op::{Op, OpKind};
-use sim_core::kernel::types::{AccessKind, Cpu, FrameNo, Mm, Page, Present, Pte, Rights, Span, Task};
 use sim_core::machine::profile::{Distance, Profile};
+use sim_core::nouns::op::{Op, OpKind};
+use sim_core::nouns::types::Backing;
+use sim_core::nouns::types::{AccessKind, Cpu, FrameNo, Mm, Page, Present, Pte, Rights, Span, Task};
+use sim_core::step::frame::Act;
 use sim_core::world::big::Big;
-use sim_core::world::{Backing, Folio, Vma, World};
+use sim_core::world::{Folio, Vma, World};
 
 use super::assume::{Assumptions, Dirty, FaultAround, MappedLists, Victim};
 use super::script::{Action, Inferred, Item, List, NextFault, Script};

@@ -4,9 +4,9 @@ use serde::Serialize;
 use sim_core::drive::clock::price::Unpriced;
 use sim_core::drive::clock::stats::Stats;
 use sim_core::drive::engine::Setting;
-use sim_core::kernel::era::Era;
 use sim_core::machine::profile::Profile;
 use sim_core::policy::PolicyInfo;
+use sim_core::step::era::Era;
 use sim_core::world::big::FlushValue;
 
 use super::answer::{self, OperationRow, Row};

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
-use sim_core::kernel::op::{Op, OpKind};
-use sim_core::kernel::types::{AccessKind, Rights, Span};
-use sim_core::world::Backing;
+use sim_core::nouns::op::{Op, OpKind};
+use sim_core::nouns::types::Backing;
+use sim_core::nouns::types::{AccessKind, Rights, Span};
 
 use super::assume::{Assumptions, Silent};
 use super::event::{Call, CallName, Event, ListStats, Recording, RunState, What};

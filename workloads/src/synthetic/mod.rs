@@ -12,13 +12,14 @@ use sim_core::drive::clock::price::Unpriced;
 use sim_core::drive::clock::source::{Order, Source, What};
 use sim_core::drive::clock::{Clock, RunAhead};
 use sim_core::drive::engine::Setting;
-use sim_core::kernel::era::Era;
-use sim_core::kernel::op::OpKind;
-use sim_core::kernel::types::{Cpu, Mm, Rights, Task};
 use sim_core::machine::profile::Profile;
+use sim_core::nouns::op::OpKind;
+use sim_core::nouns::types::Backing;
+use sim_core::nouns::types::{Cpu, Mm, Rights, Task};
 use sim_core::policy::PolicyInfo;
+use sim_core::step::era::Era;
+use sim_core::world::Vma;
 use sim_core::world::big::Big;
-use sim_core::world::{Backing, Vma};
 use thiserror::Error;
 
 use crate::error::TextError;

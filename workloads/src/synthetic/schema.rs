@@ -3,7 +3,7 @@
 use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
 
 use serde::Deserialize;
-use sim_core::kernel::era;
+use sim_core::step::era;
 use toml::Spanned;
 
 use crate::error::TextError;

@@ -90,7 +90,7 @@ fn extreme_values_end_in_time_and_without_a_panic() {
         for policy in sim_core::policy::POLICIES {
             let on = Conditions {
                 policy,
-                era: &sim_core::kernel::era::ERAS[0],
+                era: &sim_core::step::era::ERAS[0],
                 profile: &machine.profile(),
                 profile_input: &workload.input,
                 seed: u64::MAX,

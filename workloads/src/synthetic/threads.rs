@@ -4,10 +4,11 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use sim_core::drive::clock::source::{Order, What};
-use sim_core::kernel::op::{Op, OpKind};
-use sim_core::kernel::types::{AccessKind, Mm, Rights, Span, Task};
+use sim_core::nouns::op::{Op, OpKind};
+use sim_core::nouns::types::Backing;
+use sim_core::nouns::types::{AccessKind, Mm, Rights, Span, Task};
 use sim_core::world::big::Big;
-use sim_core::world::{Backing, Folio, World};
+use sim_core::world::{Folio, World};
 
 use crate::synthetic::draw::{Draw, Purpose, Zipf};
 use crate::synthetic::schema::{self, Call, Pattern, StepKind, TABLE_PAGES, Workload};

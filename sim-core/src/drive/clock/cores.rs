@@ -2,7 +2,7 @@
 
 use crate::drive::clock::source::Order;
 use crate::drive::engine::Stack;
-use crate::kernel::frame::Wait;
+use crate::step::frame::Wait;
 
 /// What a core is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

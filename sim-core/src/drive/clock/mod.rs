@@ -20,12 +20,12 @@ use crate::drive::clock::source::{Order, Source, What};
 use crate::drive::clock::stats::Stats;
 use crate::drive::engine::{Progress, Setting};
 use crate::drive::tournament::Tournament;
-use crate::kernel::frame::{Act, Frame, Path, Probe, StepId, Wait};
-use crate::kernel::op::OpKind;
 use crate::kernel::path::would_hit;
-use crate::kernel::types::{AccessKind, Actor, Cpu, FrameNo, Lock, Page, Task};
 use crate::machine::profile::Profile;
+use crate::nouns::op::OpKind;
+use crate::nouns::types::{AccessKind, Actor, Cpu, FrameNo, Lock, Page, Task};
 use crate::oracle::{Class, Marks};
+use crate::step::frame::{Act, Frame, Path, Probe, StepId, Wait};
 use crate::world::World;
 use crate::world::big::Big;
 
@@ -260,7 +260,7 @@ impl<S: Source> Clock<S> {
                 }
                 self.source.begin(cpu, order, &mut self.world, now);
                 self.stats.begin(cpu, order);
-                self.core(cpu).stack.push(op.entry());
+                self.core(cpu).stack.push(Frame::entry(&op));
                 self.step(cpu);
             }
             What::Load(mm) => {

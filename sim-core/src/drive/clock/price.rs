@@ -8,11 +8,11 @@
 use rustc_hash::FxHashMap;
 use thiserror::Error;
 
-use crate::kernel::frame::{Act, Path, StepId};
-use crate::kernel::types::{Actor, Cpu, FrameNo, Lock, Mm, Page, Table};
 use crate::machine::profile::{IpiMode, Profile};
 use crate::machine::psc::Level;
 use crate::machine::walk::{Line, WalkCost};
+use crate::nouns::types::{Actor, Cpu, FrameNo, Lock, Mm, Page, Table};
+use crate::step::frame::{Act, Path, StepId};
 use crate::world::big::Big;
 use crate::world::{Request, TlbLevel, World};
 

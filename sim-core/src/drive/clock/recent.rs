@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use crate::kernel::types::{Cpu, Page};
+use crate::nouns::types::{Cpu, Page};
 use crate::oracle::Marks;
 
 #[derive(Clone, Copy, Debug)]

@@ -1,8 +1,8 @@
 //! Where the clock's work comes from: one stream of orders a core.
 
-use crate::kernel::frame::Act;
-use crate::kernel::op::Op;
-use crate::kernel::types::{Cpu, Mm, Task};
+use crate::nouns::op::Op;
+use crate::nouns::types::{Cpu, Mm, Task};
+use crate::step::frame::Act;
 use crate::world::big::Big;
 
 /// What a core does next.

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::drive::clock::source::{Order, What};
-use crate::kernel::frame::{Act, Path, StepId, Wait};
-use crate::kernel::types::{Actor, Cpu, Page, Pte, Span};
+use crate::nouns::types::{Actor, Cpu, Page, Pte, Span};
 use crate::oracle::Class;
+use crate::step::frame::{Act, Path, StepId, Wait};
 use crate::world::big::{Big, FlushValue};
 use crate::world::{Cause, Request, World};
 

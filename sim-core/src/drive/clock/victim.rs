@@ -5,11 +5,11 @@
 
 use crate::drive::clock::Clock;
 use crate::drive::clock::source::{Source, What};
-use crate::kernel::frame::{Act, Cx, Path, StepId};
-use crate::kernel::op::{Op, OpKind};
 use crate::kernel::path::entry_of;
-use crate::kernel::types::{AccessKind, Actor, Cpu, Lock, Page, Span, Task};
+use crate::nouns::op::{Op, OpKind};
+use crate::nouns::types::{AccessKind, Actor, Cpu, Lock, Page, Span, Task};
 use crate::oracle::{self, Marks};
+use crate::step::frame::{Act, Cx, Path, StepId};
 use crate::world::{Cause, World};
 
 impl<S: Source> Clock<S> {

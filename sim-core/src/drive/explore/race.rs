@@ -2,9 +2,9 @@
 
 use crate::drive::engine::{Progress, Setting, Stack};
 use crate::drive::explore::{Next, System};
-use crate::kernel::frame::{Act, Frame, Path, Probe, StepId};
-use crate::kernel::types::{AccessKind, Actor, Cpu, Page, Task};
+use crate::nouns::types::{AccessKind, Actor, Cpu, Page, Task};
 use crate::oracle::{Class, Marks, ghost};
+use crate::step::frame::{Act, Frame, Path, Probe, StepId};
 use crate::world::World;
 use crate::world::small::{CPUS, Packer, Scenario, Small, VPN_BITS};
 
@@ -111,7 +111,7 @@ impl<'s> Race<'s> {
             let Some(op) = node.world.program_op(cpu) else {
                 return false;
             };
-            stack.push(op.entry());
+            stack.push(Frame::entry(&op));
         }
         // An interrupt that found the CPU between two operations ends none of them.
         let in_operation = stack.frames().first().is_some_and(|f| f.path != Path::Irq);

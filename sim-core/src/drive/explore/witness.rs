@@ -4,9 +4,9 @@ use std::fmt::{self, Write as _};
 
 use crate::drive::explore::System;
 use crate::drive::explore::race::{Move, Race, Recorder, Violation};
-use crate::kernel::frame::{Act, Path};
 use crate::kernel::path::label;
-use crate::kernel::types::{AccessKind, Cpu, Page};
+use crate::nouns::types::{AccessKind, Cpu, Page};
+use crate::step::frame::{Act, Path};
 
 /// One line of a witness.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,8 +88,8 @@ fn describe(act: &Act, text: &str, path: Path) -> String {
     }
 }
 
-fn pte(pte: crate::kernel::types::Pte) -> &'static str {
-    use crate::kernel::types::Pte;
+fn pte(pte: crate::nouns::types::Pte) -> &'static str {
+    use crate::nouns::types::Pte;
     match pte {
         Pte::None => "none",
         Pte::Swap => "swap",

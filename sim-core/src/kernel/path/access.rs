@@ -1,10 +1,10 @@
 //! A user access: the TLB, the walker, the dirty assist, and the fault if none of them can serve it.
 
-use crate::kernel::frame::{Act, Cx, Flow, Frame, Path, Probe, steps};
-use crate::kernel::op::OpKind;
-use crate::kernel::types::{AccessKind, Actor, Page, Present, Pte};
 use crate::machine::tlb::Entry;
+use crate::nouns::op::OpKind;
+use crate::nouns::types::{AccessKind, Actor, Page, Present, Pte};
 use crate::oracle;
+use crate::step::frame::{Act, Cx, Flow, Frame, Path, Probe, steps};
 use crate::world::{TlbLevel, World};
 
 steps! {
@@ -133,6 +133,6 @@ fn finish<W: World, P: Probe>(
     level: Option<TlbLevel>,
 ) {
     oracle::used(cx, who, page, kind, entry);
-    let frame = crate::kernel::types::FrameNo(entry.frame);
+    let frame = crate::nouns::types::FrameNo(entry.frame);
     cx.act(who, Act::Use { page, kind, frame, level });
 }

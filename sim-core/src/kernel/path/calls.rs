@@ -1,9 +1,9 @@
 //! Calls that change VMAs only, or nothing.
 
-use crate::kernel::frame::{Act, Cx, Flow, Frame, Probe, steps};
-use crate::kernel::op::OpKind;
-use crate::kernel::types::{Actor, Lock};
+use crate::nouns::op::OpKind;
+use crate::nouns::types::{Actor, Lock};
 use crate::oracle;
+use crate::step::frame::{Act, Cx, Flow, Frame, Probe, steps};
 use crate::world::{Vma, World};
 
 steps! {

@@ -1,10 +1,11 @@
 //! The page-fault handler: fresh memory, swap-in, write enabling, copy on write.
 
-use crate::kernel::frame::{Act, Cx, Flow, Frame, Probe, Wait, steps};
-use crate::kernel::op::OpKind;
 use crate::kernel::path::access::allows;
-use crate::kernel::types::{AccessKind, Actor, FrameNo, Lock, Present, Pte, Span};
-use crate::world::{Backing, Cause, Folio, Request, Vma, World};
+use crate::nouns::op::OpKind;
+use crate::nouns::types::Backing;
+use crate::nouns::types::{AccessKind, Actor, FrameNo, Lock, Present, Pte, Span};
+use crate::step::frame::{Act, Cx, Flow, Frame, Probe, Wait, steps};
+use crate::world::{Cause, Folio, Request, Vma, World};
 
 steps! {
     LockMmap = "FT1" "mmap_read_lock()",

@@ -1,9 +1,9 @@
 //! A shootdown from the side of its initiator: `flush_tlb_mm_range()`, `arch_tlbbatch_flush()`, `flush_tlb_multi()`, steps X.
 
-use crate::kernel::era::Mechanism;
-use crate::kernel::frame::{Act, Cx, Flow, Frame, Probe, Wait, request_of, steps};
-use crate::kernel::types::{Actor, Cpu, Mm, Span};
+use crate::nouns::types::{Actor, Cpu, Mm, Span};
 use crate::oracle;
+use crate::step::era::Mechanism;
+use crate::step::frame::{Act, Cx, Flow, Frame, Probe, Wait, request_of, steps};
 use crate::world::{Request, World};
 
 steps! {

@@ -1,9 +1,9 @@
 //! A shootdown from the side of a target: the call-function interrupt and `flush_tlb_func()`, steps G.
 
-use crate::kernel::frame::{Act, Cx, Flow, Frame, Probe, steps};
 use crate::kernel::path::flush::extent;
-use crate::kernel::types::{Actor, Cpu};
+use crate::nouns::types::{Actor, Cpu};
 use crate::oracle;
+use crate::step::frame::{Act, Cx, Flow, Frame, Probe, steps};
 use crate::world::World;
 
 steps! {

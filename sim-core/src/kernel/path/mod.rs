@@ -14,9 +14,9 @@ mod zap;
 
 pub use access::{entry_of, would_hit};
 
-use crate::kernel::frame::{Cx, Flow, Frame, Label, Path, Probe, StepId};
-use crate::kernel::types::{Actor, Mm};
+use crate::nouns::types::{Actor, Mm};
 use crate::policy::{Hook, HookStep};
+use crate::step::frame::{Cx, Flow, Frame, Label, Path, Probe, StepId};
 use crate::world::{Cause, Request, World};
 
 /// Runs one step of a frame.
@@ -65,7 +65,7 @@ fn hook<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm
         }
         HookStep::Touched(touch, resume) => {
             f.hook = resume;
-            cx.act(who, crate::kernel::frame::Act::Words(mm, touch));
+            cx.act(who, crate::step::frame::Act::Words(mm, touch));
             Flow::Next
         }
         HookStep::FlushMm(resume) => {

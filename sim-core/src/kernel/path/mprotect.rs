@@ -1,11 +1,11 @@
 //! `mprotect`: `do_mprotect_pkey()` and `change_pte_range()`, steps M1..M10.
 
-use crate::kernel::frame::{Act, Cx, Flow, Frame, Probe, steps};
-use crate::kernel::op::OpKind;
 use crate::kernel::path::hook;
-use crate::kernel::types::{Actor, Lock, Mm, Present, Pte, Rights, Span};
+use crate::nouns::op::OpKind;
+use crate::nouns::types::{Actor, Lock, Mm, Present, Pte, Rights, Span};
 use crate::oracle::{self, ghost};
 use crate::policy::Hook;
+use crate::step::frame::{Act, Cx, Flow, Frame, Probe, steps};
 use crate::world::{Cause, Gather, Request, World};
 
 steps! {
@@ -107,7 +107,7 @@ pub(super) fn leave(vpn: u64, in_table: Span, f: &mut Frame, done: u8) {
 
 /// M6. The exchange to none and back is one step here: the PTE is rewritten under its PTL, and only a walker could look
 /// in between, which would fault and wait for that PTL.
-fn change<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: crate::kernel::types::Page, rights: Rights) {
+fn change<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: crate::nouns::types::Page, rights: Rights) {
     ghost::inspected(cx.world, page);
     let Pte::Present(old) = cx.world.pte(page) else {
         cx.act(who, Act::PteRead(page));

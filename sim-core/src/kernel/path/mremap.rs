@@ -1,12 +1,12 @@
 //! `mremap` to another address: `move_page_tables()` and `move_ptes()`, steps V1..V6.
 
-use crate::kernel::frame::{Act, Cx, Flow, Frame, Probe, steps};
-use crate::kernel::op::OpKind;
 use crate::kernel::path::hook;
 use crate::kernel::path::mprotect::next_table;
-use crate::kernel::types::{Actor, Lock, Mm, Page, Pte, Rights, Span, Table};
+use crate::nouns::op::OpKind;
+use crate::nouns::types::{Actor, Lock, Mm, Page, Pte, Rights, Span, Table};
 use crate::oracle::{self, ghost};
 use crate::policy::Hook;
+use crate::step::frame::{Act, Cx, Flow, Frame, Probe, steps};
 use crate::world::{Cause, Gather, Request, Vma, World};
 
 steps! {

@@ -1,12 +1,12 @@
 //! `madvise(MADV_PAGEOUT)`: `madvise_cold_or_pageout_pte_range()`, one page table at a time.
 
-use crate::kernel::frame::{Act, Cx, Flow, Frame, Probe, steps};
-use crate::kernel::op::OpKind;
 use crate::kernel::path::mprotect::{leave, next_table};
 use crate::kernel::path::{hook, reclaim};
-use crate::kernel::types::{Actor, Lock, Page, Span};
+use crate::nouns::op::OpKind;
+use crate::nouns::types::{Actor, Lock, Page, Span};
 use crate::oracle::ghost;
 use crate::policy::Hook;
+use crate::step::frame::{Act, Cx, Flow, Frame, Probe, steps};
 use crate::world::{Folio, World};
 
 steps! {

@@ -2,9 +2,9 @@
 //!
 //! The order that keeps memory safe is R7 before R8: the flush comes before IO (R5.2) and before a frame is freed.
 
-use crate::kernel::frame::{Act, Cx, Flow, Frame, Path, Probe, steps};
-use crate::kernel::op::OpKind;
-use crate::kernel::types::{Actor, Page, Span};
+use crate::nouns::op::OpKind;
+use crate::nouns::types::{Actor, Page, Span};
+use crate::step::frame::{Act, Cx, Flow, Frame, Path, Probe, steps};
 use crate::world::{Cause, Folio, Request, World};
 
 steps! {

@@ -1,10 +1,10 @@
 //! Unmapping one page for reclaim: `try_to_unmap_one()`, steps R4.1..R4.11.
 
-use crate::kernel::frame::{Act, Cx, Flow, Frame, Probe, steps};
 use crate::kernel::path::hook;
-use crate::kernel::types::{Actor, Lock, Pte, Span};
+use crate::nouns::types::{Actor, Lock, Pte, Span};
 use crate::oracle::ghost;
 use crate::policy::Hook;
+use crate::step::frame::{Act, Cx, Flow, Frame, Probe, steps};
 use crate::world::{Cause, Folio, Request, World};
 
 steps! {

@@ -1,12 +1,12 @@
 //! `munmap` and `madvise(MADV_DONTNEED)`: `zap_pte_range()` and the `mmu_gather` around it, steps Z1..Z10.
 
-use crate::kernel::frame::{Act, Cx, Flow, Frame, Path, Probe, steps};
-use crate::kernel::op::OpKind;
 use crate::kernel::path::hook;
 use crate::kernel::path::mprotect::{leave, next_table};
-use crate::kernel::types::{Actor, FrameNo, Lock, Mm, Page, Pte, Rights, Span};
+use crate::nouns::op::OpKind;
+use crate::nouns::types::{Actor, FrameNo, Lock, Mm, Page, Pte, Rights, Span};
 use crate::oracle::{self, ghost};
 use crate::policy::Hook;
+use crate::step::frame::{Act, Cx, Flow, Frame, Path, Probe, steps};
 use crate::world::{Cause, Folio, Gather, Request, Vma, World};
 
 steps! {

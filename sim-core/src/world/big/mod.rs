@@ -7,16 +7,17 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 
 use rustc_hash::FxHashMap;
 
-use crate::kernel::cpuset::CpuSet;
-use crate::kernel::op::Op;
-use crate::kernel::types::{AccessKind, Actor, Cpu, FrameNo, Lock, Mm, Page, Pte, Rights, Span, Table, Task};
 use crate::machine::mmu::{Access, Lookup, Mmu};
 use crate::machine::profile::Profile;
 use crate::machine::psc::Levels;
 use crate::machine::tlb::{Entry, Key, PageSize};
+use crate::nouns::cpuset::CpuSet;
+use crate::nouns::op::Op;
+use crate::nouns::types::Promise;
+use crate::nouns::types::{AccessKind, Actor, Cpu, FrameNo, Lock, Mm, Page, Pte, Rights, Span, Table, Task};
 use crate::policy::Words;
 use crate::world::vmas::Vmas;
-use crate::world::{Batch, Folio, Gather, Promise, Request, TlbLevel, Vma, World};
+use crate::world::{Batch, Folio, Gather, Request, TlbLevel, Vma, World};
 
 /// log2 of the pages under one page-table page.
 const TABLE_SHIFT: u32 = 9;

@@ -5,12 +5,14 @@
 
 mod primitives;
 
-use crate::kernel::cpuset::CpuSet;
-use crate::kernel::op::Op;
-use crate::kernel::types::{AccessKind, Actor, Cpu, FrameNo, Lock, Mm, Page, Present, Pte, Rights, Span, Table, Task};
 use crate::machine::tlb::Entry;
+use crate::nouns::cpuset::CpuSet;
+use crate::nouns::op::Op;
+use crate::nouns::types::Backing;
+use crate::nouns::types::Promise;
+use crate::nouns::types::{AccessKind, Actor, Cpu, FrameNo, Lock, Mm, Page, Present, Pte, Rights, Span, Table, Task};
 use crate::policy::Words;
-use crate::world::{Backing, Batch, Cause, Folio, Gather, Promise, Request, TlbLevel, Vma, World};
+use crate::world::{Batch, Cause, Folio, Gather, Request, TlbLevel, Vma, World};
 
 /// At most this many CPUs.
 pub const CPUS: usize = 5;
@@ -52,7 +54,7 @@ impl Scenario {
     /// `pages` pages under as many tables as asked for, and one program a CPU; a CPU whose program is all reclaim is kswapd.
     pub fn new(name: &str, pages: u8, tables: u8, programs: &[&[Op]]) -> Scenario {
         let is_reclaim =
-            |p: &&[Op]| !p.is_empty() && p.iter().all(|op| op.kind == crate::kernel::op::OpKind::Reclaim(Mm(0)));
+            |p: &&[Op]| !p.is_empty() && p.iter().all(|op| op.kind == crate::nouns::op::OpKind::Reclaim(Mm(0)));
         assert!(usize::from(pages) <= PAGES && programs.len() <= CPUS && usize::from(pages) * 2 <= FRAMES);
         Scenario {
             name: name.to_owned(),

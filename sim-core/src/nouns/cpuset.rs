@@ -1,6 +1,6 @@
 //! Sets of CPUs: `mm_cpumask`, the batch's mask, the targets of a shootdown.
 
-use crate::kernel::types::Cpu;
+use crate::nouns::types::Cpu;
 
 /// A set of up to `64 * WORDS` CPUs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,7 +1,6 @@
 //! What a thread asks of the machine or of the kernel: accesses and calls.
 
-use crate::kernel::frame::{Frame, Path};
-use crate::kernel::types::{AccessKind, Mm, Rights, Span};
+use crate::nouns::types::{AccessKind, Mm, Rights, Span};
 
 /// One thing a task does, start to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,7 +27,7 @@ pub enum OpKind {
     /// `mremap(2)` to another address.
     Mremap,
     /// `mmap(2)` of fresh memory at a fixed place.
-    Mmap(crate::world::Backing),
+    Mmap(crate::nouns::types::Backing),
     /// `madvise(MADV_DONTNEED)`.
     Dontneed,
     /// `madvise(MADV_PAGEOUT)`.
@@ -77,21 +76,5 @@ impl Op {
     /// `mremap(2)` of a span to another address.
     pub fn mremap(span: Span, to: u64) -> Op {
         Op { to, ..Op::call(OpKind::Mremap, span) }
-    }
-
-    /// The frame a task starts it with.
-    #[inline]
-    pub fn entry(&self) -> Frame {
-        Frame::new(match self.kind {
-            OpKind::Access(_) => Path::Access,
-            OpKind::Mprotect => Path::Mprotect,
-            OpKind::Munmap => Path::Munmap,
-            OpKind::Mremap => Path::Mremap,
-            OpKind::Mmap(_) => Path::Mmap,
-            OpKind::Dontneed => Path::Dontneed,
-            OpKind::Pageout => Path::Pageout,
-            OpKind::Other => Path::Other,
-            OpKind::Reclaim(_) => Path::Reclaim,
-        })
     }
 }

@@ -188,6 +188,27 @@ impl Span {
     }
 }
 
+/// What fills the pages of a VMA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Backing {
+    /// Anonymous memory: zeroes at first, swap later.
+    #[default]
+    Anon,
+    /// A private mapping of a file: page cache until the first store, anonymous afterwards.
+    PrivateFile,
+    /// A shared mapping of a file.
+    SharedFile,
+}
+
+/// What user space has been promised about a page (the oracle's side of a VMA).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Promise {
+    /// Accesses may reach the mapping that is here now.
+    pub mapped: bool,
+    /// With these rights.
+    pub rights: Rights,
+}
+
 /// A lock of the modelled kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Lock {

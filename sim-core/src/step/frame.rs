@@ -1,10 +1,10 @@
 //! Frames, steps and acts: how a kernel path is cut into atomic pieces.
 
-use crate::kernel::era::Era;
-use crate::kernel::op::OpKind;
-use crate::kernel::types::{AccessKind, Actor, Cpu, FrameNo, Lock, Mm, Page, Present, Pte, Span};
-use crate::oracle::{Class, Marks};
+use crate::nouns::marks::{Class, Marks};
+use crate::nouns::op::{Op, OpKind};
+use crate::nouns::types::{AccessKind, Actor, Cpu, FrameNo, Lock, Mm, Page, Present, Pte, Span};
 use crate::policy::{Policy, Touch};
+use crate::step::era::Era;
 use crate::world::{Cause, Request, TlbLevel, World};
 
 /// The kernel paths; one file each in `kernel/path/`.
@@ -80,6 +80,22 @@ impl Frame {
             count: 0,
             cursor: 0,
         }
+    }
+
+    /// The frame a task starts an operation with.
+    #[inline]
+    pub fn entry(op: &Op) -> Frame {
+        Frame::new(match op.kind {
+            OpKind::Access(_) => Path::Access,
+            OpKind::Mprotect => Path::Mprotect,
+            OpKind::Munmap => Path::Munmap,
+            OpKind::Mremap => Path::Mremap,
+            OpKind::Mmap(_) => Path::Mmap,
+            OpKind::Dontneed => Path::Dontneed,
+            OpKind::Pageout => Path::Pageout,
+            OpKind::Other => Path::Other,
+            OpKind::Reclaim(_) => Path::Reclaim,
+        })
     }
 
     /// The same, about one page.
@@ -358,13 +374,13 @@ macro_rules! steps {
         enum Step { $($variant),* }
         impl Step {
             const ALL: &'static [Step] = &[$(Step::$variant),*];
-            fn of(f: &$crate::kernel::frame::Frame) -> Step {
+            fn of(f: &$crate::step::frame::Frame) -> Step {
                 Step::ALL[usize::from(f.pc)]
             }
         }
         /// The steps of this path.
-        pub(super) const LABELS: &[$crate::kernel::frame::Label] =
-            &[$($crate::kernel::frame::Label { id: $id, text: $text }),*];
+        pub(super) const LABELS: &[$crate::step::frame::Label] =
+            &[$($crate::step::frame::Label { id: $id, text: $text }),*];
     };
 }
 pub(crate) use steps;
