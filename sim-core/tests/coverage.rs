@@ -47,7 +47,7 @@ type Steps = BTreeMap<Path, u32>;
 fn clock(policy: &'static str, era: &'static str, rng: &mut ChaCha8Rng, steps: &mut Steps) {
     let mut machine = Machine::new(&prime_profile(), &[0, 1, 2]);
     (machine.policy, machine.era) = (policy, era);
-    machine.fill(span(0, 2), Backing::Anon, rng.next_u32() % 2 == 0);
+    machine.fill(span(0, 2), Backing::Anon, rng.next_u32().is_multiple_of(2));
     for cpu in 0..3 {
         machine.plays(cpu, (0..6).map(|_| order(cpu, op(rng))));
     }
@@ -59,7 +59,7 @@ fn clock(policy: &'static str, era: &'static str, rng: &mut ChaCha8Rng, steps: &
 fn explorer(policy: &str, era: &str, rng: &mut ChaCha8Rng, steps: &mut Steps) {
     let mut scenario = Scenario::new("random", 2, 1, &[&[], &[], &[]]);
     scenario.programs = (0..3).map(|_| (0..6).map(|_| op(rng)).collect()).collect();
-    scenario.dirty = rng.next_u32() % 2 == 0;
+    scenario.dirty = rng.next_u32().is_multiple_of(2);
     let setting =
         Setting { policy: policy::find(policy).expect("a policy").strategy, era: *era::find(era).expect("an era") };
     let race = Race { scenario: &scenario, setting };

@@ -157,10 +157,10 @@ fn what_if_timing_keeps_program_order() {
     let report = replay_with(&text, "pending-generation", Timing::Model);
     let rounds = paid(&report, first_pageout(&report), 3, 20);
     assert!(rounds.iter().all(|r| r[0] == 64 && r[2] == 0), "{rounds:?}");
-    // One flush a round is owed to the pageout. With nothing to order it, the last call of the second thread may come
-    // early and pay one of them.
+    // One flush a round is owed to the pageout. With nothing to order it, the last call of the second thread may come in the
+    // middle of a pageout: it pays too, and the pages deferred after it still owe theirs.
     let paid: u64 = report.operations.iter().map(|o| o.predicted_full_ipi).sum();
-    assert_eq!(paid, 20 * 65);
+    assert!((20 * 65..=20 * 65 + 1).contains(&paid), "{paid}");
     let recorded = replay(&text, "pending-generation");
     assert_ne!(report.replayed.duration_cycles, recorded.replayed.duration_cycles);
 }

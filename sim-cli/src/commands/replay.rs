@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use comfy_table::{Cell, CellAlignment, Table};
 use sim_core::step::era;
+use workloads::recorded::assume::Victim;
 use workloads::recorded::replay::Timing;
 use workloads::recorded::report::{Options, Report, report};
 use workloads::recorded::{EMBEDDED, Input, Pick, Recording, embedded, import};
@@ -111,11 +112,14 @@ fn csv(report: &Report) -> String {
         "extent",
         "recorded",
         "predicted",
+        "low",
+        "high",
     ];
     write(&mut writer, &header);
     for row in &report.rows {
         let (reason, recorded, predicted) =
             (row.reason.to_string(), row.recorded.to_string(), row.predicted.to_string());
+        let (low, high) = (row.low.to_string(), row.high.to_string());
         let (context, extent) = (row.context.name(), row.extent.name());
         write(
             &mut writer,
@@ -132,6 +136,8 @@ fn csv(report: &Report) -> String {
                 extent,
                 &recorded,
                 &predicted,
+                &low,
+                &high,
             ],
         );
     }
@@ -156,20 +162,36 @@ fn table(report: &Report) -> String {
     );
     let _ = writeln!(text, "{}\n", rows(report).trim_fmt());
     let _ = writeln!(text, "{}\n", operations(report).trim_fmt());
-    let extra = report.extra_flushes;
-    let total = extra.needed + extra.useful_elsewhere + extra.needless;
-    let _ = writeln!(
-        text,
-        "extra flushes: {total} = {} needed + {} useful elsewhere + {} needless",
-        extra.needed, extra.useful_elsewhere, extra.needless
-    );
+    let _ = writeln!(text, "{}\n", windows(report).trim_fmt());
+    for (victim, extra) in [("idle", report.extra_flushes), ("hot", report.extra_flushes_hot)] {
+        let total = extra.needed + extra.useful_elsewhere + extra.needless;
+        let _ = writeln!(
+            text,
+            "extra flushes ({victim} victim): {total} = {} needed + {} useful elsewhere + {} needless",
+            extra.needed, extra.useful_elsewhere, extra.needless
+        );
+    }
     let i = report.inferred;
     let _ = writeln!(
         text,
         "inferred: {} silent arrivals, {} pages made present, {} made absent, {} mapped unseen, {} victims unmapped, \
-         {} unfinished calls",
-        i.silent_arrivals, i.made_present, i.made_absent, i.mapped_unseen, i.victims_unmapped, i.unfinished_calls
+         {} faulted around, {} unfinished calls",
+        i.silent_arrivals,
+        i.made_present,
+        i.made_absent,
+        i.mapped_unseen,
+        i.victims_unmapped,
+        i.faulted_around,
+        i.unfinished_calls
     );
+    text.push_str("assumptions:\n");
+    for a in &report.assumptions {
+        let _ = writeln!(
+            text,
+            "  {}: dirty {:?}, silent threads {:?}, fault-around {:?}, mapped lists {:?}, victims {:?}",
+            a.name, a.dirty, a.silent, a.fault_around, a.mapped_lists, a.victim
+        );
+    }
     text.push_str("rules:\n");
     for rule in report.rules {
         let _ = writeln!(text, "  {rule}");
@@ -184,7 +206,7 @@ fn rows(report: &Report) -> Table {
         Cell::new("reason"),
         Cell::new("extent"),
         right("recorded"),
-        right("predicted"),
+        right("predicted [low..high]"),
     ]);
     for row in &report.rows {
         table.add_row([
@@ -192,7 +214,32 @@ fn rows(report: &Report) -> Table {
             Cell::new(format!("{} {}", row.reason, reason(row.reason))),
             Cell::new(row.extent.name()),
             right(row.recorded),
-            right(row.predicted),
+            Cell::new(format!("{} [{}..{}]", row.predicted, row.low, row.high)).set_alignment(CellAlignment::Right),
+        ]);
+    }
+    table
+}
+
+/// Windows by victim and class, in cycles.
+fn windows(report: &Report) -> Table {
+    let mut table = plain_table();
+    table.set_header([
+        Cell::new("victim"),
+        Cell::new("windows"),
+        right("count"),
+        right("p50 cycles"),
+        right("p99 cycles"),
+        right("max cycles"),
+    ]);
+    for row in &report.windows {
+        let victim = if row.victim == Victim::Hot { "hot" } else { "idle" };
+        table.add_row([
+            Cell::new(victim),
+            Cell::new(row.class),
+            right(row.count),
+            right(row.p50_cycles),
+            right(row.p99_cycles),
+            right(row.max_cycles),
         ]);
     }
     table

@@ -60,6 +60,10 @@ pub struct Row {
     pub recorded: u64,
     /// By the model.
     pub predicted: u64,
+    /// The least it predicts under any of the assumptions of the report.
+    pub low: u64,
+    /// The most.
+    pub high: u64,
 }
 
 /// One system call: full shootdowns of several CPUs initiated inside it.
@@ -103,16 +107,7 @@ pub fn rows(recording: &Recording, script: &Script, replayed: &Replayed) -> (Vec
     let cells: std::collections::BTreeSet<Cell> =
         recorded.cells.keys().chain(predicted.cells.keys()).copied().collect();
     let count = |tally: &Tally, cell: &Cell| tally.cells.get(cell).copied().unwrap_or(0);
-    let rows = cells
-        .iter()
-        .map(|cell| Row {
-            context: cell.0,
-            reason: cell.1,
-            extent: cell.2,
-            recorded: count(&recorded, cell),
-            predicted: count(&predicted, cell),
-        })
-        .collect();
+    let rows = cells.iter().map(|cell| row(*cell, count(&recorded, cell), count(&predicted, cell))).collect();
     let paid = |tally: &Tally, operation: usize| tally.operations.get(&(operation as u32)).copied().unwrap_or(0);
     let operations = script
         .operations
@@ -127,6 +122,23 @@ pub fn rows(recording: &Recording, script: &Script, replayed: &Replayed) -> (Vec
         })
         .collect();
     (rows, operations)
+}
+
+fn row(cell: Cell, recorded: u64, predicted: u64) -> Row {
+    let (context, reason, extent) = cell;
+    Row { context, reason, extent, recorded, predicted, low: predicted, high: predicted }
+}
+
+/// Widens the rows to what another replay of the recording predicts.
+pub fn widen(rows: &mut Vec<Row>, recording: &Recording, script: &Script, replayed: &Replayed) {
+    let lines = replayed.stats.flush_lines.as_deref().unwrap_or(&[]);
+    let mut other = predicted(script, lines, recording.summary.other_process_events > 0).cells;
+    for row in rows.iter_mut() {
+        let predicted = other.remove(&(row.context, row.reason, row.extent)).unwrap_or(0);
+        (row.low, row.high) = (row.low.min(predicted), row.high.max(predicted));
+    }
+    rows.extend(other.into_iter().map(|(cell, high)| Row { high, ..row(cell, 0, 0) }));
+    rows.sort_by_key(|row| (row.context, row.reason, row.extent));
 }
 
 /// Reads the answer sheet. Initiations belong to the thread that prints them; what a target prints (reasons 1 and 5) names

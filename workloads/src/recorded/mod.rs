@@ -12,6 +12,7 @@
 //! ```
 
 pub mod answer;
+pub mod assume;
 mod embedded;
 mod error;
 mod event;

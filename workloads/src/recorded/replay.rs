@@ -1,6 +1,6 @@
 //! Plays a script on the clock: faults and calls where and when the recording has them, reclaim as much as the kernel did.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rustc_hash::FxHashMap;
 use sim_core::drive::clock::price::Unpriced;
@@ -16,12 +16,16 @@ use sim_core::step::frame::Act;
 use sim_core::world::big::Big;
 use sim_core::world::{Folio, Vma, World};
 
+use super::assume::{Assumptions, Dirty, FaultAround, MappedLists, Victim};
 use super::script::{Action, Inferred, Item, List, NextFault, Script};
 
 /// Nothing recorded uses more pages: 48-bit addresses.
 const ALL_PAGES: u64 = 1 << 36;
 /// Frames are not what limits a replay: reclaim happens where it was recorded.
 const FRAMES_MAX: u32 = 1 << 24;
+
+/// `fault_around_bytes`, 64 KiB by default.
+const FAULT_AROUND_PAGES: u64 = 16;
 
 /// When things happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -50,15 +54,22 @@ pub struct Replayed {
 ///
 /// # Errors
 /// If the profile has no prices for interrupts.
-pub fn replay(script: &Script, setting: Setting, profile: &Profile, timing: Timing) -> Result<Replayed, Unpriced> {
+pub fn replay(
+    script: &Script,
+    setting: Setting,
+    profile: &Profile,
+    timing: Timing,
+    assumptions: &Assumptions,
+) -> Result<Replayed, Unpriced> {
     let cpus = script.cpus.max(1);
     let mut world = Big::new(profile, cpus, FRAMES_MAX);
     let mm = world.add_mm();
     world.map(mm, Span { first: 0, pages: ALL_PAGES }, UNSEEN);
-    let player = Player::new(script, mm, profile, timing, &mut world);
+    let player = Player::new(script, mm, (profile, timing, *assumptions), &mut world);
     let mut setting = setting;
     setting.era.synchronous_swap = script.synchronous_swap;
     let mut clock = Clock::new(world, player, setting, profile, RunAhead::Off)?;
+    clock.hot_victims = assumptions.victim == Victim::Hot;
     clock.stats.flush_lines = Some(Vec::new());
     let duration_cycles = clock.run();
     Ok(Replayed { stats: clock.stats, inferred: clock.source.inferred, duration_cycles })
@@ -72,6 +83,7 @@ struct Player<'s> {
     script: &'s Script,
     profile: &'s Profile,
     timing: Timing,
+    assumptions: Assumptions,
     /// One full shootdown of one other CPU.
     shootdown_cycles: u64,
     mm: Mm,
@@ -85,10 +97,18 @@ struct Player<'s> {
     queues: Vec<VecDeque<Order>>,
     inferred: Inferred,
     lru: Lru,
+    faults: Faults,
+    /// Where nothing is read ahead.
+    random: Ranges,
 }
 
 impl<'s> Player<'s> {
-    fn new(script: &'s Script, mm: Mm, profile: &'s Profile, timing: Timing, world: &mut Big) -> Player<'s> {
+    fn new(
+        script: &'s Script,
+        mm: Mm,
+        (profile, timing, assumptions): (&'s Profile, Timing, Assumptions),
+        world: &mut Big,
+    ) -> Player<'s> {
         let mut tasks: FxHashMap<i32, Task> = FxHashMap::default();
         let mut unfinished = BTreeSet::new();
         let fault_ns = profile.ns_from_cycles(profile.kernel.minor_fault_anon_cyc);
@@ -115,6 +135,7 @@ impl<'s> Player<'s> {
             script,
             profile,
             timing,
+            assumptions,
             shootdown_cycles: shootdown_cycles(profile),
             mm,
             progress: FxHashMap::default(),
@@ -123,6 +144,8 @@ impl<'s> Player<'s> {
             queues,
             inferred: script.inferred,
             lru: Lru::default(),
+            faults: Faults::new(&script.items),
+            random: Ranges::default(),
         }
     }
 }
@@ -169,6 +192,7 @@ fn order_of(action: &Action, mm: Mm) -> What {
     match action {
         Action::Fault { vpn, kind, .. } => What::Op(Op::access(*kind, *vpn)),
         Action::Call(op, _) => What::Op(*op),
+        Action::Advice { span, .. } => What::Op(Op::call(OpKind::Other, *span)),
         Action::Reclaim(_) => What::Op(Op::call(OpKind::Reclaim(mm), Span::default())),
         Action::Load => What::Load(Some(mm)),
         Action::Borrow => What::Load(None),
@@ -185,6 +209,11 @@ impl Source for Player<'_> {
         match &self.script.items[order.tag as usize].action {
             Action::Fault { vpn, kind, present, .. } => self.before_fault(cpu, world, *vpn, *kind, *present),
             Action::Call(op, lists) if op.kind == OpKind::Pageout => self.before_pageout(world, op.span, lists),
+            // It moved there, so the place was free.
+            Action::Call(op, _) if op.kind == OpKind::Mremap => {
+                world.set_vma(self.mm, Span { first: op.to, ..op.span }, Vma::default());
+            }
+            Action::Advice { span, random } => self.random.set(*span, *random),
             Action::Reclaim(list) => self.choose_victims(world, order.task, list),
             _ => {}
         }
@@ -225,11 +254,15 @@ impl Source for Player<'_> {
         for (time_ns, nth) in writes_of(&item.action).zip(1..).skip(written as usize) {
             self.unfinished.remove(&(time_ns, order.tag, nth));
         }
-        if let Action::Fault { vpn, next, .. } = item.action
+        if let Action::Fault { vpn, next, present, slept, kind } = item.action
             && let Some(page) = world.page(self.mm, vpn)
             && let Some(pte) = world.pte(page).present()
         {
-            self.lru.touched(page, world.folio(pte.frame), next, now);
+            let folio = world.folio(pte.frame);
+            self.lru.touched(page, folio, next, now);
+            if !present && !slept && kind != AccessKind::Store && !folio.anon && folio.lru {
+                self.fault_around(world, order.tag, vpn, now);
+            }
         }
     }
 }
@@ -261,6 +294,45 @@ impl Player<'_> {
         }
     }
 
+    /// `do_fault_around()`: the page cache had the page, so it had its neighbours, and they are mapped with it. One that
+    /// faults later although no list of file pages came between had not been there.
+    fn fault_around(&mut self, world: &mut Big, item: u32, vpn: u64, now: u64) {
+        let always = match self.assumptions.fault_around {
+            FaultAround::InMemory => false,
+            FaultAround::Never => return,
+            FaultAround::Always => true,
+        };
+        if self.random.contains(vpn) {
+            return;
+        }
+        let vma = world.vma(self.mm, vpn);
+        let first = vpn & !(FAULT_AROUND_PAGES - 1);
+        for neighbour in (first..first + FAULT_AROUND_PAGES).filter(|&n| n != vpn) {
+            let next = match self.faults.after(neighbour, item) {
+                None => NextFault::Never,
+                Some((_, true)) => NextFault::Present,
+                Some((_, false)) => NextFault::Absent,
+            };
+            if world.vma(self.mm, neighbour) != vma {
+                continue;
+            }
+            if let Some((later, false)) = self.faults.after(neighbour, item)
+                && !always
+                && !self.faults.reclaims_between(item, later)
+            {
+                continue;
+            }
+            let page = world.populate(self.mm, neighbour);
+            if world.pte(page) != Pte::None {
+                continue;
+            }
+            put(world, page, false, false, false);
+            self.inferred.faulted_around += 1;
+            let pte = world.pte(page).present().expect("just put there");
+            self.lru.touched(page, world.folio(pte.frame), next, now);
+        }
+    }
+
     /// `MADV_PAGEOUT` found as many pages as its lists say, also those the recording did not show becoming present.
     fn before_pageout(&mut self, world: &mut Big, span: Span, lists: &[List]) {
         let scanned: u32 = lists.iter().map(|l| l.stats.scanned).sum();
@@ -269,6 +341,7 @@ impl Player<'_> {
         while let Some(page) = world.next_page(self.mm, rest) {
             let vpn = world.vpn(page);
             there += u32::from(world.pte(page).present().is_some_and(|pte| world.folio(pte.frame).lru));
+            self.soil(world, page);
             rest = Span { first: vpn + 1, pages: span.end() - vpn - 1 };
         }
         for vpn in span.first..span.end() {
@@ -286,6 +359,11 @@ impl Player<'_> {
 
     /// A list that was over before even one shootdown could have been made had no mapped page in it.
     fn was_unmapped(&self, list: &List) -> bool {
+        match self.assumptions.mapped_lists {
+            MappedLists::ByTime => {}
+            MappedLists::All => return false,
+            MappedLists::None => return list.writes_ns.is_empty(),
+        }
         let k = &self.profile.kernel;
         let (Some(fixed), Some(page)) = (k.reclaim_list_cyc, k.reclaim_page_unmapped_cyc) else {
             return false;
@@ -311,6 +389,18 @@ impl Player<'_> {
             let folio = world.folio(pte.frame);
             world.set_folio(pte.frame, Folio { isolated: true, ..folio });
             world.isolate(task, page);
+            self.soil(world, page);
+        }
+    }
+
+    /// A writable page may have been written since it was faulted in for reading.
+    fn soil(&self, world: &mut Big, page: Page) {
+        if self.assumptions.dirty == Dirty::AllWritable
+            && let Pte::Present(pte) = world.pte(page)
+            && pte.writable
+            && !pte.dirty
+        {
+            world.pte_xchg(page, Pte::Present(Present { dirty: true, ..pte }));
         }
     }
 }
@@ -320,6 +410,72 @@ fn put(world: &mut Big, page: Page, anon: bool, writable: bool, dirty: bool) {
     let frame: FrameNo = world.alloc_frame().expect("frames are not what limits a replay");
     world.set_folio(frame, Folio { allocated: true, lru: true, anon, dirty: anon, cached: !anon, ..Folio::default() });
     world.pte_xchg(page, Pte::Present(Present { frame, writable, dirty, accessed: true, protnone: false }));
+}
+
+/// Disjoint ranges of pages, by their first: where each ends.
+#[derive(Clone, Debug, Default)]
+struct Ranges(BTreeMap<u64, u64>);
+
+impl Ranges {
+    /// Adds a span, or takes it out.
+    fn set(&mut self, span: Span, member: bool) {
+        let overlapping: Vec<(u64, u64)> =
+            self.0.range(..span.end()).rev().take_while(|&(_, &end)| end > span.first).map(|(&a, &b)| (a, b)).collect();
+        for (first, end) in overlapping {
+            self.0.remove(&first);
+            if first < span.first {
+                self.0.insert(first, span.first);
+            }
+            if end > span.end() {
+                self.0.insert(span.end(), end);
+            }
+        }
+        if member && span.pages > 0 {
+            self.0.insert(span.first, span.end());
+        }
+    }
+
+    fn contains(&self, vpn: u64) -> bool {
+        self.0.range(..=vpn).next_back().is_some_and(|(_, &end)| vpn < end)
+    }
+}
+
+/// The faults of a recording by page, and its lists of file pages.
+#[derive(Clone, Debug, Default)]
+struct Faults {
+    /// By page: the items of its faults and whether its PTE was present, in order.
+    by_page: FxHashMap<u64, Vec<(u32, bool)>>,
+    /// The items of lists that freed file pages, in order.
+    file_lists: Vec<u32>,
+}
+
+impl Faults {
+    fn new(items: &[Item]) -> Faults {
+        let mut faults = Faults::default();
+        for (index, item) in (0..).zip(items) {
+            match &item.action {
+                Action::Fault { vpn, present, .. } => {
+                    faults.by_page.entry(*vpn).or_default().push((index, *present));
+                }
+                Action::Reclaim(list) if list.stats.file == Some(true) && list.stats.reclaimed > 0 => {
+                    faults.file_lists.push(index);
+                }
+                _ => {}
+            }
+        }
+        faults
+    }
+
+    /// The first fault on a page after an item.
+    fn after(&self, vpn: u64, item: u32) -> Option<(u32, bool)> {
+        let faults = self.by_page.get(&vpn)?;
+        faults.get(faults.partition_point(|&(at, _)| at <= item)).copied()
+    }
+
+    fn reclaims_between(&self, from: u32, to: u32) -> bool {
+        let next = self.file_lists.partition_point(|&at| at <= from);
+        self.file_lists.get(next).is_some_and(|&at| at < to)
+    }
 }
 
 /// The mapped pages reclaim may take, by the time of their last fault.

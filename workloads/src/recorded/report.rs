@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use sim_core::drive::clock::price::Unpriced;
+use sim_core::drive::clock::stats::Stats;
 use sim_core::drive::engine::Setting;
 use sim_core::machine::profile::Profile;
 use sim_core::policy::PolicyInfo;
@@ -11,6 +12,7 @@ use sim_core::step::era::Era;
 use sim_core::world::big::FlushValue;
 
 use super::answer::{self, OperationRow, Row};
+use super::assume::{Assumptions, Victim};
 use super::event::Recording;
 use super::replay::{Replayed, Timing, replay};
 use super::script::{Inferred, Script};
@@ -20,7 +22,10 @@ pub const RULES: &[&str] = &[
     "a PTE is dirty if the last fault on its page was a write",
     "a silent thread is on the CPU of its next event: a sleeper from that event on, any other from when it left its last CPU",
     "reclaim takes the least recently faulted mapped pages, as many as the list freed or wrote",
+    "a read fault on a file maps with it every page of its aligned 16 (fault-around), clean, unless the thread had to wait for \
+     IO or MADV_RANDOM holds: then only its own; a neighbour that faults before any file page was freed was not in memory",
     "a CPU stays in mm_cpumask until a flush that names the address space finds something else loaded there",
+    "mmap with MAP_FIXED unmaps what it replaces, and mremap the tail it cuts off, before anything else",
     "what the recording shows no mapping for is a private file mapping, writable",
 ];
 
@@ -33,6 +38,45 @@ pub struct ExtraFlushes {
     pub useful_elsewhere: u64,
     /// They removed none.
     pub needless: u64,
+}
+
+impl ExtraFlushes {
+    fn of(stats: &Stats) -> ExtraFlushes {
+        let extra = |value| stats.extra.get(&value).copied().unwrap_or(0);
+        ExtraFlushes {
+            needed: extra(FlushValue::Needed),
+            useful_elsewhere: extra(FlushValue::UsefulElsewhere),
+            needless: extra(FlushValue::Needless),
+        }
+    }
+}
+
+/// Windows of one class: how long a translation that broke a promise stayed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct WindowRow {
+    /// What CPUs other than the faulting one are taken to hold.
+    pub victim: Victim,
+    /// The class of promise.
+    pub class: &'static str,
+    /// How many.
+    pub count: u64,
+    /// Half of them were no longer.
+    pub p50_cycles: u64,
+    /// 99 of 100 were no longer.
+    pub p99_cycles: u64,
+    /// The longest.
+    pub max_cycles: u64,
+}
+
+fn windows(victim: Victim, stats: &Stats) -> impl Iterator<Item = WindowRow> + '_ {
+    stats.windows.iter().map(move |(class, windows)| WindowRow {
+        victim,
+        class: class.name(),
+        count: windows.lengths_cycles.len() as u64,
+        p50_cycles: windows.percentile_cycles(50),
+        p99_cycles: windows.percentile_cycles(99),
+        max_cycles: windows.max_cycles(),
+    })
 }
 
 /// What identifies the result: the same provenance gives the same bytes.
@@ -84,8 +128,14 @@ pub struct Report {
     pub operations: Vec<OperationRow>,
     /// Extra flushes by what they were worth.
     pub extra_flushes: ExtraFlushes,
+    /// The same with hot victims.
+    pub extra_flushes_hot: ExtraFlushes,
+    /// Windows by victim and class.
+    pub windows: Vec<WindowRow>,
     /// How often each gap of the recording had to be filled.
     pub inferred: Inferred,
+    /// What the estimate is made under, what hot victims are, and the extremes between which the estimate is shown.
+    pub assumptions: Vec<Assumptions>,
     /// By which rules.
     pub rules: &'static [&'static str],
     /// Reclaim cycles: direct ones, and calls of `MADV_PAGEOUT`.
@@ -113,12 +163,27 @@ pub struct Options<'o> {
 /// # Errors
 /// If the profile has no prices for interrupts.
 pub fn report(recording: &Recording, options: Options<'_>) -> Result<Report, Unpriced> {
-    let script = Script::new(recording);
     let setting = Setting { policy: options.policy.strategy, era: *options.era };
     let (profile_name, profile_sha256, profile) = options.profile;
-    let replayed = replay(&script, setting, profile, options.timing)?;
-    let (rows, operations) = answer::rows(recording, &script, &replayed);
-    let extra = |value| replayed.stats.extra.get(&value).copied().unwrap_or(0);
+    let run = &|assumptions: &Assumptions| {
+        let script = Script::assuming(recording, assumptions);
+        replay(&script, setting, profile, options.timing, assumptions).map(|replayed| (script, replayed))
+    };
+    // Each run is deterministic by itself, so it does not matter that they overlap.
+    let (estimate, hot, extremes) = std::thread::scope(|scope| {
+        let hot = scope.spawn(|| run(&Assumptions::HOT));
+        let others = Assumptions::EXTREMES.each_ref().map(|a| scope.spawn(move || run(a)));
+        let estimate = run(&Assumptions::ESTIMATE);
+        let others = others.map(|other| other.join().expect("a replay does not panic"));
+        (estimate, hot.join().expect("a replay does not panic"), others)
+    });
+    let (script, replayed) = estimate?;
+    let (_, hot) = hot?;
+    let (mut rows, operations) = answer::rows(recording, &script, &replayed);
+    for extreme in extremes {
+        let (script, replayed) = extreme?;
+        answer::widen(&mut rows, recording, &script, &replayed);
+    }
     Ok(Report {
         provenance: Provenance {
             version: env!("CARGO_PKG_VERSION"),
@@ -139,12 +204,11 @@ pub fn report(recording: &Recording, options: Options<'_>) -> Result<Report, Unp
         },
         rows,
         operations,
-        extra_flushes: ExtraFlushes {
-            needed: extra(FlushValue::Needed),
-            useful_elsewhere: extra(FlushValue::UsefulElsewhere),
-            needless: extra(FlushValue::Needless),
-        },
+        extra_flushes: ExtraFlushes::of(&replayed.stats),
+        extra_flushes_hot: ExtraFlushes::of(&hot.stats),
+        windows: windows(Victim::Idle, &replayed.stats).chain(windows(Victim::Hot, &hot.stats)).collect(),
         inferred: replayed.inferred,
+        assumptions: [&[Assumptions::ESTIMATE, Assumptions::HOT], &Assumptions::EXTREMES[..]].concat(),
         rules: RULES,
         reclaim_cycles: script.reclaim_cycles,
         replayed,

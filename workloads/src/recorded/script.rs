@@ -11,6 +11,7 @@ use sim_core::nouns::op::{Op, OpKind};
 use sim_core::nouns::types::Backing;
 use sim_core::nouns::types::{AccessKind, Rights, Span};
 
+use super::assume::{Assumptions, Silent};
 use super::event::{Call, CallName, Event, ListStats, Recording, RunState, What};
 
 /// Bytes of a page, log2.
@@ -21,8 +22,12 @@ const FAULT_WRITE: u16 = 2;
 const FAULT_FETCH: u16 = 16;
 /// mmap(2) flags.
 const MAP_SHARED: u32 = 1;
+const MAP_FIXED: u32 = 0x10;
 const MAP_ANONYMOUS: u32 = 0x20;
 /// madvise(2) advice.
+const MADV_NORMAL: u32 = 0;
+const MADV_RANDOM: u32 = 1;
+const MADV_SEQUENTIAL: u32 = 2;
 const MADV_DONTNEED: u32 = 4;
 const MADV_PAGEOUT: u32 = 21;
 /// A system call that returned one of these failed (`IS_ERR_VALUE`).
@@ -110,11 +115,20 @@ pub enum Action {
         kind: AccessKind,
         /// On a PTE that was present.
         present: bool,
+        /// The thread waited for IO before its next event: what it needed was not in memory.
+        slept: bool,
         /// What the recording knows of the page's future.
         next: NextFault,
     },
     /// A system call; the lists are those that `MADV_PAGEOUT` shrank in it.
     Call(Op, Vec<List>),
+    /// `madvise`, about how a range will be read: at random, or not.
+    Advice {
+        /// Where.
+        span: Span,
+        /// At random: nothing is read ahead.
+        random: bool,
+    },
     /// One list of direct reclaim.
     Reclaim(List),
     /// The CPU begins to run the process.
@@ -170,6 +184,8 @@ pub struct Inferred {
     pub mapped_unseen: u64,
     /// Reclaimed pages for which no mapped page of the process was left: page cache nobody maps.
     pub victims_unmapped: u64,
+    /// Neighbours mapped by faults on file pages.
+    pub faulted_around: u64,
     /// Calls without an exit in the recording.
     pub unfinished_calls: u64,
 }
@@ -194,6 +210,7 @@ pub struct Script {
 /// Reads events one after the other.
 struct Builder<'r> {
     recording: &'r Recording,
+    silent: Silent,
     items: Vec<Item>,
     operations: Vec<Operation>,
     inferred: Inferred,
@@ -229,10 +246,16 @@ struct Seen {
 impl Script {
     /// Reads a recording.
     pub fn new(recording: &Recording) -> Script {
+        Script::assuming(recording, &Assumptions::ESTIMATE)
+    }
+
+    /// Reads a recording, settling silent threads as asked.
+    pub fn assuming(recording: &Recording, assumptions: &Assumptions) -> Script {
         let cpus = recording.summary.cpus;
         let pid = recording.target.pid;
         let mut builder = Builder {
             recording,
+            silent: assumptions.silent,
             threads: recording.events.iter().filter(|e| e.pid == pid).map(|e| e.tid).collect(),
             items: Vec::new(),
             operations: Vec::new(),
@@ -281,7 +304,7 @@ impl Builder<'_> {
                 };
                 let present = error_code & FAULT_PRESENT != 0;
                 let vpn = address >> PAGE_SHIFT;
-                self.push(event, now, Action::Fault { vpn, kind, present, next: NextFault::Never }, None);
+                self.push(event, now, Action::Fault { vpn, kind, present, slept: false, next: NextFault::Never }, None);
                 self.fault.insert(event.tid, self.items.len() - 1);
             }
             What::Enter(call) => self.enter(event, call),
@@ -355,16 +378,32 @@ impl Builder<'_> {
         let operation = self.operations.len() as u32;
         self.operations.push(Operation { name: call.name(), tid: event.tid, time_ns: event.time_ns });
         let now = self.since_start(event.time_ns);
-        self.push(event, now, Action::Call(op_of(call), Vec::new()), Some(operation));
+        let action = match call {
+            Call::Madvise { start, length, advice: advice @ (MADV_NORMAL | MADV_RANDOM | MADV_SEQUENTIAL) } => {
+                Action::Advice { span: span_of(start, length), random: advice == MADV_RANDOM }
+            }
+            _ => Action::Call(op_of(call), Vec::new()),
+        };
+        if let Some(span) = unmapped_first(call) {
+            self.push(event, now, Action::Call(Op::call(OpKind::Munmap, span), Vec::new()), Some(operation));
+        }
+        self.push(event, now, action, Some(operation));
         self.calls.insert(event.tid, (self.items.len() - 1, operation));
     }
 
     /// The return value decides where mmap mapped, and whether a call did anything.
     fn exit(&mut self, tid: i32, ret: u64, now: u64) {
-        let Some((item, _)) = self.calls.remove(&tid) else {
+        let Some((item, operation)) = self.calls.remove(&tid) else {
             return;
         };
         self.items[item].end_ns = now;
+        if ret >= ERRORS_FROM
+            && let Some(Item { action: Action::Call(first, _), operation: of, .. }) =
+                item.checked_sub(1).map(|i| &mut self.items[i])
+            && *of == Some(operation)
+        {
+            first.kind = OpKind::Other;
+        }
         if let Action::Call(op, _) = &mut self.items[item].action {
             if ret >= ERRORS_FROM {
                 op.kind = OpKind::Other;
@@ -373,7 +412,7 @@ impl Builder<'_> {
             } else if op.kind == OpKind::Mremap {
                 op.to = ret >> PAGE_SHIFT;
                 if op.to == op.span.first {
-                    // Grown where it was: no page moves. (A shrunk one ends in munmap's own flush; that is not modelled.)
+                    // Grown or shrunk where it was: no page moves.
                     op.kind = OpKind::Other;
                 }
             }
@@ -385,6 +424,12 @@ impl Builder<'_> {
         if self.threads.contains(&prev) {
             // Leaving a CPU proves having been there.
             self.arrive(event.cpu, prev, event);
+            if state == RunState::Blocked
+                && let Some(&fault) = self.fault.get(&prev)
+                && let Action::Fault { slept, .. } = &mut self.items[fault].action
+            {
+                *slept = true;
+            }
             let left_ns = Some(event.time_ns);
             self.seen.insert(prev, Seen { left_ns, state });
         }
@@ -424,7 +469,11 @@ impl Builder<'_> {
             return;
         }
         let came_ns = match before {
-            Some(Seen { left_ns: Some(left), state }) if state != RunState::Sleeping => left,
+            Some(Seen { left_ns: Some(left), state }) => match self.silent {
+                Silent::ByState if state != RunState::Sleeping => left,
+                Silent::Early => left,
+                Silent::ByState | Silent::Late => event.time_ns,
+            },
             _ => event.time_ns,
         };
         self.inferred.silent_arrivals += u64::from(before.is_some());
@@ -488,6 +537,19 @@ fn span_of(address: u64, length: u64) -> Span {
     let first = address >> PAGE_SHIFT;
     let end = address.saturating_add(length).div_ceil(1 << PAGE_SHIFT);
     Span { first, pages: end.saturating_sub(first) }
+}
+
+/// What a call unmaps before it does anything else: what a fixed mapping replaces, the tail that `mremap` cuts off.
+fn unmapped_first(call: Call) -> Option<Span> {
+    let span = match call {
+        Call::Mmap { address, length, flags, .. } if flags & MAP_FIXED != 0 => span_of(address, length),
+        Call::Mremap { address, old_length, new_length, .. } => {
+            let (old, new) = (span_of(address, old_length), span_of(address, new_length));
+            Span { first: new.end(), pages: old.pages.saturating_sub(new.pages) }
+        }
+        _ => return None,
+    };
+    (span.pages > 0).then_some(span)
 }
 
 fn op_of(call: Call) -> Op {

@@ -9,6 +9,7 @@ pub mod price;
 mod recent;
 pub mod source;
 pub mod stats;
+mod victim;
 
 use rustc_hash::FxHashMap;
 
@@ -73,6 +74,9 @@ pub struct Clock<S: Source> {
     pub source: S,
     /// What was measured.
     pub stats: Stats,
+    /// Every other CPU that runs the process of a page holds its translation whenever the PTE grants it: as if it did
+    /// nothing but touch all pages in turn. Loads only, so that no PTE gets dirty; TLB capacity is no limit.
+    pub hot_victims: bool,
     setting: Setting,
     prices: Prices,
     tree: Tournament,
@@ -129,6 +133,7 @@ impl<S: Source> Clock<S> {
             world,
             source,
             stats: Stats::new(cpus),
+            hot_victims: false,
             setting,
             prices: Prices::new(profile, cpus)?,
             tree,
@@ -250,6 +255,9 @@ impl<S: Source> Clock<S> {
         match order.what {
             What::Op(op) => {
                 self.world.begin(order.task, op);
+                if self.hot_victims {
+                    self.about_to_access(cpu, order.task, op, now);
+                }
                 self.source.begin(cpu, order, &mut self.world, now);
                 self.stats.begin(cpu, order);
                 self.core(cpu).stack.push(Frame::entry(&op));
@@ -337,6 +345,7 @@ impl<S: Source> Clock<S> {
         }
         let breaks = heard.breaks.take();
         let (mut now, mut paced) = (start, None);
+        let mut touched = Vec::new();
         for (who, act, at) in heard.acts.drain(..) {
             let cycles = self.prices.price(who, act, at, &self.world);
             if let Act::FlushBegin { request, .. } = act {
@@ -354,6 +363,9 @@ impl<S: Source> Clock<S> {
                 _ => {}
             }
             now += cycles;
+            if self.hot_victims {
+                touched.extend(self.about_to_change(who, act, at));
+            }
             if matches!(act, Act::Write(_) | Act::Freeze(_)) {
                 paced = Some(act);
             }
@@ -362,6 +374,9 @@ impl<S: Source> Clock<S> {
         }
         self.heard = Some(heard);
         self.core(cpu).ready = now;
+        for page in touched {
+            self.touch_elsewhere(cpu, page, now);
+        }
         if let Some(act) = paced
             && let Some(order) = self.core(cpu).order
         {

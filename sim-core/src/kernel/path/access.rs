@@ -54,7 +54,8 @@ pub(super) fn allows(pte: Present, kind: AccessKind) -> bool {
     !pte.protnone && (kind != AccessKind::Store || pte.writable)
 }
 
-fn entry_of(pte: Present) -> Entry {
+/// The translation a walk makes of a PTE.
+pub fn entry_of(pte: Present) -> Entry {
     Entry { frame: pte.frame.0, writable: pte.writable, dirty: pte.dirty, executable: true, marks: 0 }
 }
 

@@ -13,7 +13,7 @@ mod reclaim;
 mod unmap;
 mod zap;
 
-pub use access::would_hit;
+pub use access::{entry_of, would_hit};
 
 use crate::nouns::types::{Actor, Mm};
 use crate::policy::{Hook, HookStep};

@@ -1,0 +1,281 @@
+//! The rules of a replay, one by one, on recordings of a few lines written here.
+
+use std::fmt::Write as _;
+
+use sim_core::policy;
+use sim_core::step::era;
+use workloads::machines::machine;
+use workloads::recorded::answer::Extent;
+use workloads::recorded::assume::Victim;
+use workloads::recorded::replay::Timing;
+use workloads::recorded::report::{Options, Report, report};
+use workloads::recorded::script::Context;
+use workloads::recorded::{Pick, import_text};
+
+const PID: i32 = 100;
+/// Sixteen pages, aligned.
+const FILE: u64 = 0x7000_0000_0000;
+
+/// A recording under construction; times in microseconds.
+#[derive(Default)]
+struct Text(Vec<(u64, String)>);
+
+impl Text {
+    fn line(&mut self, us: u64, tid: i32, cpu: u16, event: &str) -> &mut Text {
+        let line = format!("  prog {PID}/{tid} [{cpu:03}] 10.{:09}: {event}\n", us * 1000);
+        self.0.push((us, line));
+        self
+    }
+
+    fn fault(&mut self, us: u64, tid: i32, cpu: u16, address: u64, code: u16) -> &mut Text {
+        self.line(
+            us,
+            tid,
+            cpu,
+            &format!("exceptions:page_fault_user: address={address:#x} ip=0x1 error_code={code:#x}"),
+        )
+    }
+
+    fn call(&mut self, us: (u64, u64), tid: i32, cpu: u16, name: &str, arguments: &str, ret: u64) -> &mut Text {
+        self.line(us.0, tid, cpu, &format!("syscalls:sys_enter_{name}: {arguments}"));
+        self.line(us.1, tid, cpu, &format!("syscalls:sys_exit_{name}: {ret:#x}"))
+    }
+
+    fn mmap(&mut self, us: u64, at: u64, pages: u64, flags: u32) -> &mut Text {
+        let (length, fd) = (pages << 12, if flags & 0x20 == 0 { 3 } else { -1 });
+        let arguments = format!("addr: {at:#x}, len: {length:#x}, prot: 0x3, flags: {flags:#x}, fd: {fd:#x}, off: 0x0");
+        self.call((us, us + 1), PID, 0, "mmap", &arguments, at)
+    }
+
+    fn mprotect(&mut self, us: u64, tid: i32, cpu: u16, at: u64, pages: u64, rights: u32) -> &mut Text {
+        let arguments = format!("start: {at:#x}, len: {:#x}, prot: {rights:#x}", pages << 12);
+        self.call((us, us + 4), tid, cpu, "mprotect", &arguments, 0)
+    }
+
+    /// A cycle of one list that freed `pages` file pages in this time, and wrote none.
+    fn reclaim(&mut self, us: (u64, u64), tid: i32, cpu: u16, pages: u32) -> &mut Text {
+        self.line(us.0, tid, cpu, "vmscan:mm_vmscan_memcg_reclaim_begin: order=0 gfp_flags=GFP_KERNEL");
+        let list = format!(
+            "vmscan:mm_vmscan_lru_shrink_inactive: nid=0 nr_scanned={pages} nr_reclaimed={pages} nr_dirty=0 \
+             nr_writeback=0 nr_congested=0 nr_immediate=0 nr_activate_anon=0 nr_activate_file=0 nr_ref_keep=0 \
+             nr_unmap_fail=0 priority=12 flags=RECLAIM_WB_FILE|RECLAIM_WB_ASYNC"
+        );
+        self.line(us.1, tid, cpu, &list);
+        self.line(us.1, tid, cpu, &format!("vmscan:mm_vmscan_memcg_reclaim_end: nr_reclaimed={pages}"))
+    }
+
+    fn switch(&mut self, us: u64, cpu: u16, prev: i32, state: &str, next: i32) -> &mut Text {
+        let event = format!(
+            "sched:sched_switch: prev_comm=a prev_pid={prev} prev_prio=120 prev_state={state} ==> next_comm=b \
+             next_pid={next} next_prio=120"
+        );
+        self.line(us, if prev == 0 { 0 } else { prev }, cpu, &event)
+    }
+
+    fn replay(&self, policy: &str) -> Report {
+        let mut lines = self.0.clone();
+        lines.sort_by_key(|&(us, _)| us);
+        let mut text = String::new();
+        for (_, line) in lines {
+            let _ = write!(text, "{line}");
+        }
+        let recording = import_text("test", text.as_bytes(), &Pick::Pid(PID)).expect("a well-formed recording");
+        let profile = machine("zen5_vm").expect("a shipped profile").profile();
+        let options = Options {
+            policy: policy::find(policy).expect("a policy"),
+            era: era::find("v6.18").expect("an era"),
+            profile: ("zen5_vm", "", &profile),
+            timing: Timing::Recorded,
+        };
+        report(&recording, options).expect("zen5_vm has IPI costs")
+    }
+}
+
+fn predicted(report: &Report, context: Context, reason: u8, extent: Extent) -> u64 {
+    let rows = report.rows.iter().filter(|r| (r.context, r.reason, r.extent) == (context, reason, extent));
+    rows.map(|r| r.predicted).sum()
+}
+
+/// One-page flushes of a CPU that is alone.
+fn local(report: &Report) -> u64 {
+    predicted(report, Context::Reclaim, 3, Extent::Ranged)
+}
+
+fn one_read(prepare: impl Fn(&mut Text)) -> Report {
+    let mut text = Text::default();
+    text.mmap(1, FILE, 64, 2).fault(10, PID, 0, FILE + 0x3000, 4);
+    prepare(&mut text);
+    text.reclaim((100, 300), PID, 0, 32);
+    text.replay("pending-generation")
+}
+
+#[test]
+fn a_read_fault_maps_its_aligned_sixteen_pages() {
+    let report = one_read(|_| ());
+    assert_eq!((local(&report), report.inferred.faulted_around), (16, 15));
+    let row = report.rows.iter().find(|r| (r.context, r.reason) == (Context::Reclaim, 3)).expect("a row");
+    // A fast list has none of them, and without fault-around there is one.
+    assert_eq!((row.low, row.high), (0, 16));
+}
+
+#[test]
+fn a_fault_that_waits_for_io_maps_its_own_page() {
+    let report = one_read(|text| {
+        text.switch(12, 0, PID, "D", 0).switch(50, 0, 0, "R", PID);
+    });
+    assert_eq!(local(&report), 1);
+}
+
+#[test]
+fn a_mapping_read_at_random_has_no_neighbours_in_memory() {
+    let advise = |from: u64, advice: u32| {
+        move |text: &mut Text| {
+            let arguments = format!("start: {from:#x}, len_in: 0x40000, behavior: {advice:#x}");
+            text.call((4, 5), PID, 0, "madvise", &arguments, 0);
+        }
+    };
+    assert_eq!(local(&one_read(advise(FILE, 1))), 1);
+    assert_eq!(local(&one_read(advise(FILE, 2))), 16);
+    assert_eq!(local(&one_read(advise(FILE + 0x100_0000, 1))), 16);
+    let both = one_read(|text| {
+        advise(FILE, 1)(text);
+        text.call((6, 7), PID, 0, "madvise", &format!("start: {FILE:#x}, len_in: 0x4000, behavior: 0x0"), 0);
+    });
+    // The faulting page is read normally again.
+    assert_eq!(local(&both), 16);
+}
+
+#[test]
+fn a_neighbour_that_faults_before_any_reclaim_was_not_in_memory() {
+    let report = one_read(|text| {
+        text.fault(20, PID, 0, FILE + 0x5000, 4);
+    });
+    assert_eq!((local(&report), report.inferred.made_absent), (16, 0));
+    assert_eq!(report.inferred.faulted_around, 14);
+    let later = one_read(|text| {
+        text.fault(400, PID, 0, FILE + 0x5000, 4);
+    });
+    assert_eq!(later.inferred.made_absent, 0);
+    assert_eq!(local(&later), 16);
+}
+
+#[test]
+fn neighbours_end_with_the_mapping() {
+    let mut text = Text::default();
+    text.mmap(1, FILE, 4, 1).fault(10, PID, 0, FILE + 0x3000, 4).reclaim((100, 300), PID, 0, 32);
+    assert_eq!(local(&text.replay("pending-generation")), 4);
+}
+
+/// A thread leaves CPU 0 and is next seen on CPU 1 after the reclaim.
+fn silent(state: &str) -> Report {
+    let other = PID + 1;
+    let mut text = Text::default();
+    text.mmap(1, FILE, 64, 2)
+        .fault(10, other, 0, FILE + 0x20000, 4)
+        .switch(20, 0, other, state, PID)
+        .fault(30, PID, 0, FILE, 4)
+        .reclaim((100, 300), PID, 0, 16)
+        .fault(400, other, 1, FILE + 0x1000, 4);
+    text.replay("pending-generation")
+}
+
+#[test]
+fn a_runnable_thread_is_silently_on_the_cpu_of_its_next_event() {
+    let full = |report: &Report| predicted(report, Context::Reclaim, 4, Extent::Full);
+    let runnable = silent("R");
+    assert_eq!((full(&runnable), local(&runnable)), (1, 0));
+    let asleep = silent("S");
+    assert_eq!((full(&asleep), local(&asleep)), (0, 16));
+    let row = |report: &Report, reason| {
+        let row = report.rows.iter().find(|r| (r.context, r.reason) == (Context::Reclaim, reason));
+        row.map(|r| (r.low, r.high))
+    };
+    // It may have woken up long before, so both are shown.
+    assert_eq!(row(&asleep, 4), Some((0, 1)));
+}
+
+/// Two threads on two CPUs; the first has stored to four pages.
+fn four_pages(text: &mut Text) -> &mut Text {
+    text.mmap(1, FILE, 64, 0x22).fault(4, PID + 1, 1, FILE + 0x20000, 6);
+    for page in 0..4 {
+        text.fault(10 + 5 * page, PID, 0, FILE + (page << 12), 6);
+    }
+    text
+}
+
+fn flushed(report: &Report, context: Context) -> u64 {
+    predicted(report, context, 4, Extent::Ranged) + predicted(report, context, 4, Extent::Full)
+}
+
+#[test]
+fn a_fixed_mapping_over_present_pages_flushes_them() {
+    let fixed = |at: u64, flags: u32, ret: u64| {
+        let mut text = Text::default();
+        let arguments = format!("addr: {at:#x}, len: 0x4000, prot: 0x3, flags: {flags:#x}, fd: 0xffffffff, off: 0x0");
+        four_pages(&mut text).call((100, 120), PID, 0, "mmap", &arguments, ret);
+        flushed(&text.replay("pending-generation"), Context::Mmap)
+    };
+    assert_eq!(fixed(FILE, 0x32, FILE), 1);
+    assert_eq!(fixed(FILE + 0x10000, 0x32, FILE + 0x10000), 0, "nothing is there");
+    assert_eq!(fixed(FILE, 0x22, FILE + 0x100_0000), 0, "only a hint");
+    assert_eq!(fixed(FILE, 0x32, 12_u64.wrapping_neg()), 0, "it failed");
+}
+
+#[test]
+fn a_shrinking_mremap_unmaps_its_tail() {
+    let shrunk = |to: u64, ret: u64| {
+        let mut text = Text::default();
+        let arguments = format!("addr: {FILE:#x}, old_len: 0x4000, new_len: {to:#x}, flags: 0x1, new_addr: 0x0");
+        four_pages(&mut text).call((100, 120), PID, 0, "mremap", &arguments, ret);
+        flushed(&text.replay("pending-generation"), Context::Mremap)
+    };
+    assert_eq!(shrunk(0x2000, FILE), 1);
+    assert_eq!(shrunk(0x8000, FILE), 0, "grown where it was");
+    assert_eq!(shrunk(0x2000, FILE + 0x100_0000), 2, "tail, then the move");
+    assert_eq!(shrunk(0x2000, 12_u64.wrapping_neg()), 0, "it failed");
+}
+
+/// CPU 0 reclaims eight pages from 100 us to 200 us, none of which any CPU has translated but the first; CPU 1 calls
+/// mprotect on the others before, twice meanwhile, and after.
+fn overlapping(policy: &str) -> Report {
+    let other = PID + 1;
+    let mut text = Text::default();
+    text.mmap(1, FILE, 16, 1).mmap(3, FILE + 0x100_0000, 16, 0x22).fault(8, other, 1, FILE + 0x100_0000, 6);
+    text.fault(10, PID, 0, FILE, 4).reclaim((100, 200), PID, 0, 8);
+    for us in [60, 130, 170, 260] {
+        text.mprotect(us, other, 1, FILE + 0x1000, 15, u32::from(us != 130));
+    }
+    text.replay(policy)
+}
+
+#[test]
+fn the_calls_that_overlap_reclaim_pay_for_it() {
+    let paid = |policy| -> Vec<u64> {
+        let report = overlapping(policy);
+        report.operations.iter().filter(|o| o.name == "mprotect").map(|o| o.predicted_full_ipi).collect()
+    };
+    for policy in ["patched", "pending-generation"] {
+        // The flush at the end of the list does not settle what was deferred: the first call after it pays for nothing.
+        assert_eq!(paid(policy), [0, 1, 1, 1], "{policy}");
+    }
+    assert_eq!(paid("unpatched"), [0, 0, 0, 0]);
+}
+
+#[test]
+fn a_hot_victim_has_a_window_where_a_promise_meets_a_deferred_flush() {
+    let opened = |policy, victim| -> u64 {
+        let report = overlapping(policy);
+        report.windows.iter().filter(|w| w.victim == victim && w.class == "permission").map(|w| w.count).sum()
+    };
+    assert!(opened("unpatched", Victim::Hot) > 0);
+    assert_eq!(opened("unpatched", Victim::Idle), 0);
+    for policy in ["patched", "pending-generation", "immediate"] {
+        assert_eq!(opened(policy, Victim::Hot), 0, "{policy}");
+    }
+    let report = overlapping("patched");
+    let (idle, hot) = (report.extra_flushes, report.extra_flushes_hot);
+    // The reclaiming CPU itself holds the page it faulted in, which is not in the range.
+    assert_eq!((idle.needed, idle.useful_elsewhere, idle.needless), (0, 1, 2));
+    // Between the two calls the pages grant nothing, so nobody holds what is deferred then.
+    assert_eq!((hot.needed, hot.useful_elsewhere, hot.needless), (1, 0, 2));
+}
