@@ -45,7 +45,19 @@ fn nameless(mut report: Value) -> Value {
 fn every_prediction_is_the_record() {
     for name in PAGEOUTS {
         let report = json(&["replay", name]);
-        let top = ["extra_flushes", "inferred", "lines", "operations", "provenance", "reclaim_cycles", "rows", "rules"];
+        let top = [
+            "assumptions",
+            "extra_flushes",
+            "extra_flushes_hot",
+            "inferred",
+            "lines",
+            "operations",
+            "provenance",
+            "reclaim_cycles",
+            "rows",
+            "rules",
+            "windows",
+        ];
         assert_eq!(keys(&report), top);
         assert_eq!(report["provenance"]["policy"], "pending-generation");
         assert_eq!(report["provenance"]["recording"], name);

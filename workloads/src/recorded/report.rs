@@ -21,7 +21,10 @@ use super::script::{Inferred, Script};
 pub const RULES: &[&str] = &[
     "a PTE is dirty if the last fault on its page was a write",
     "a silent thread is on the CPU of its next event: a sleeper from that event on, any other from when it left its last CPU",
-    "reclaim takes the least recently faulted mapped pages, as many as the list freed or wrote",
+    "reclaim takes the least recently faulted mapped pages, as many as the list freed or wrote; first those whose next fault \
+     says they were taken",
+    "a list without writes that was over sooner than its pages and one shootdown take had no mapped page in it (figures of the \
+     profile)",
     "a read fault on a file maps with it every page of its aligned 16 (fault-around), clean, unless the thread had to wait for \
      IO or MADV_RANDOM holds: then only its own; a neighbour that faults before any file page was freed was not in memory",
     "a CPU stays in mm_cpumask until a flush that names the address space finds something else loaded there",
