@@ -61,7 +61,7 @@ fn every_prediction_is_the_record() {
         assert_eq!(keys(&report), top);
         assert_eq!(report["provenance"]["policy"], "pending-generation");
         assert_eq!(report["provenance"]["recording"], name);
-        let row = ["context", "extent", "predicted", "reason", "recorded"];
+        let row = ["context", "extent", "high", "low", "predicted", "reason", "recorded"];
         assert!(report["rows"].as_array().expect("a list").iter().all(|r| keys(r) == row), "{name}");
         assert!(operations(&report).len() >= 75, "{name}");
         for operation in operations(&report) {
