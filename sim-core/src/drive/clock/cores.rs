@@ -127,3 +127,19 @@ impl Core {
         self.ready = self.ready.max(now);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_held_core_asks_again_after_an_interrupt() {
+        // What it was held for may have been done meanwhile, when nobody could ask it.
+        let mut core = Core { state: State::Held, arrival: Some(5), ..Core::default() };
+        assert!(core.interrupt_due(5));
+        core.enter_interrupt(5);
+        core.leave_interrupt();
+        assert_eq!(core.state, State::Running);
+        assert_eq!(core.next_event(), Some(5));
+    }
+}
