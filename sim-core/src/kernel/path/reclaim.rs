@@ -3,7 +3,7 @@
 //! The order that keeps memory safe is R7 before R8: the flush comes before IO (R5.2) and before a frame is freed.
 
 use crate::nouns::op::OpKind;
-use crate::nouns::types::{Actor, Page, Span};
+use crate::nouns::types::{Actor, Span};
 use crate::oracle::ghost;
 use crate::step::frame::{Act, Cx, Flow, Frame, Path, Probe, steps};
 use crate::world::{Cause, Folio, Request, World};
@@ -135,11 +135,11 @@ fn next<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) ->
         return Flow::Next;
     };
     let Some(pte) = cx.world.pte(page).present() else {
-        return skip(cx, page);
+        return Flow::Next;
     };
     let folio = cx.world.folio(pte.frame);
     if folio.locked || !folio.isolated {
-        return skip(cx, page);
+        return Flow::Next;
     }
     (f.page, f.frame) = (page, pte.frame);
     // A lazyfree folio needs no swap: it is dropped, or kept.
@@ -153,11 +153,6 @@ fn next<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) ->
     }
     cx.act(who, Act::PteRead(page));
     f.pc = Step::Unmap as u8;
-    Flow::Next
-}
-
-/// The page was unmapped meanwhile: reclaim drops the last reference.
-fn skip<W: World, P: Probe>(_cx: &mut Cx<'_, W, P>, _page: Page) -> Flow {
     Flow::Next
 }
 
