@@ -21,7 +21,7 @@ fn a_range_flush_does_not_make_up_for_a_deferred_clear() {
     }
     // Reclaim clears page 0 and puts the flush off; then an operation flushes page 1.
     big.batch_add_mask(task, mm);
-    let request = Request { mm: Some(mm), span: Some(Span::page(1)), cause: Cause::Operation };
+    let request = Request::page(mm, 1, Cause::Operation);
     assert!(big.request_begin(who, request));
     big.post(who.cpu, target);
     big.drain(target);

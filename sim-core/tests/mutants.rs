@@ -4,7 +4,7 @@ use sim_core::drive::engine::Setting;
 use sim_core::drive::explore::race::{Move, Node, Race, Recorder, Violation};
 use sim_core::drive::explore::{Next, Outcome, System, Verdict, search};
 use sim_core::nouns::op::{Op, OpKind};
-use sim_core::nouns::types::{AccessKind, Mm, Span};
+use sim_core::nouns::types::{AccessKind, Backing, Cpu, Mm, Rights, Span};
 use sim_core::oracle::Class;
 use sim_core::policy;
 use sim_core::step::era;
@@ -144,4 +144,102 @@ fn a_dirty_page_hides_that_the_flush_comes_too_late() {
     // A store sets D, and the flush with it: what is stored through a late translation is stored nowhere.
     let stores = reclaimed(&[&[reclaim(0)], &[store(0), store(0)]]);
     assert!(matches!(verdict(&stores, setting), Verdict::Sometimes(_)));
+}
+
+/// CPU0 reclaims x, which CPU1 has dirty in its TLB; CPU2 forks.
+fn forked() -> Scenario {
+    Scenario { dirty: true, ..Scenario::new("fork", 1, 1, &[&[reclaim(0)], &[store(0), store(0)], &[Op::fork(Mm(1))]]) }
+}
+
+#[test]
+fn fork_is_safe_because_it_flushes_whether_it_owes_a_flush_or_not() {
+    for policy in policy::POLICIES.iter().map(|p| p.name) {
+        let mut setting = setting(policy, "v4.13");
+        assert_eq!(verdict(&forked(), setting), Verdict::Never { vacuous: false }, "{policy}");
+        setting.era.protections.fork_flushes_always = false;
+        let outcome = search(&Only(Race { scenario: &forked(), setting }, Class::Copy), STATES);
+        // It makes no pending check either, so the flag of the patch does not help.
+        assert_eq!(sometimes(&outcome), policy != "immediate", "{policy}: {outcome:?}");
+    }
+}
+
+#[test]
+fn a_frame_shared_by_fork_is_copied_before_it_is_stored_to() {
+    // Parent and child both store; each must end with a frame of its own, and none is freed while the other maps it.
+    let programs: &[&[Op]] =
+        &[&[Op::fork(Mm(1)), store(0)], &[store(0), load(0)], &[store(0), call(OpKind::Dontneed, 0)]];
+    let scenario = Scenario { children: vec![Cpu(2)], ..Scenario::new("cow", 1, 1, programs) };
+    for policy in policy::POLICIES.iter().map(|p| p.name) {
+        assert!(matches!(verdict(&scenario, setting(policy, "v6.18")), Verdict::Never { .. }), "{policy}");
+    }
+}
+
+/// Claim C2: CPU0 reclaims a dirty file page, which CPU1 stores to; CPU2 writes it back.
+fn written_back(first: Op) -> Scenario {
+    let programs: &[&[Op]] = &[&[first], &[store(0), store(0)], &[call(OpKind::Writeback(Mm(0)), 0)]];
+    Scenario { dirty: true, backing: Backing::SharedFile, ..Scenario::new("writeback", 1, 1, programs) }
+}
+
+#[test]
+fn writeback_of_a_page_that_reclaim_keeps_can_lose_a_store() {
+    let scenario = written_back(reclaim(0));
+    for policy in policy::POLICIES.iter().map(|p| p.name) {
+        let plain = setting(policy, "v6.18");
+        let batching = policy != "immediate";
+        let outcome = search(&Only(Race { scenario: &scenario, setting: plain }, Class::CleanPage), STATES);
+        assert_eq!(sometimes(&outcome), batching, "{policy}: {outcome:?}");
+        let mut early = plain;
+        early.era.flushes_before_keeping = true;
+        assert_eq!(verdict(&scenario, early), Verdict::Never { vacuous: false }, "{policy}");
+        let mut asks = plain;
+        asks.era.mkclean_checks_pending = true;
+        let outcome = search(&Race { scenario: &scenario, setting: asks }, STATES);
+        assert_eq!(sometimes(&outcome), policy == "batched", "{policy}: {outcome:?}");
+    }
+}
+
+#[test]
+fn a_dirty_file_page_leaves_the_rmap_after_the_flush_and_the_flush_is_under_the_ptl() {
+    // B19. It takes no reclaim, so no policy helps.
+    for op in [OpKind::Munmap, OpKind::Dontneed] {
+        let scenario = written_back(call(op, 0));
+        for policy in policy::POLICIES.iter().map(|p| p.name) {
+            let fixed = setting(policy, "v6.18");
+            let lost =
+                |setting| sometimes(&search(&Only(Race { scenario: &scenario, setting }, Class::CleanPage), STATES));
+            assert_eq!(verdict(&scenario, fixed), Verdict::Never { vacuous: false }, "{policy}");
+            let (mut early, mut late) = (fixed, fixed);
+            early.era.rmap_after_flush = false;
+            assert!(lost(early), "{policy} {op:?}");
+            // Delaying the rmap alone is not enough (reference, N5): writeback takes the PTL, finds nothing, owes nothing.
+            late.era.protections.flush_dirty_under_ptl = false;
+            assert!(lost(late), "{policy} {op:?}");
+        }
+    }
+}
+
+#[test]
+fn a_page_written_without_a_flush_loses_stores() {
+    let scenario = Scenario { dirty: true, ..reclaimed(&[&[reclaim(0)], &[store(0), store(0)]]) };
+    for policy in BATCHING {
+        let mut setting = setting(policy, "v4.13");
+        let lost = |setting| search(&Only(Race { scenario: &scenario, setting }, Class::CleanPage), STATES);
+        assert!(!sometimes(&lost(setting)), "{policy}");
+        setting.era.protections.flush_before_io = false;
+        assert!(sometimes(&lost(setting)), "{policy}");
+    }
+}
+
+#[test]
+fn a_pass_of_numa_balancing_promises_nothing_and_breaks_nothing() {
+    // A flush it misses is a hint fault it misses; the next mprotect must still see what reclaim left pending.
+    let numa = call(OpKind::NumaScan, 0);
+    let read_only = Op::mprotect(Span::page(0), Rights::READ);
+    let scenario = Scenario::new("numa", 1, 1, &[&[reclaim(0)], &[store(0), store(0)], &[numa, read_only]]);
+    for (policy, safe) in
+        [("immediate", true), ("batched", false), ("pending-flag", true), ("pending-generation", true)]
+    {
+        let verdict = verdict(&scenario, setting(policy, "v4.13"));
+        assert_eq!(verdict == Verdict::Never { vacuous: false }, safe, "{policy}: {verdict:?}");
+    }
 }

@@ -109,6 +109,7 @@ const PERMISSION: &str = "permission windows (mprotect returned, right still usa
 const UNMAPPED: &str = "unmapped windows (munmap returned, page still reachable)";
 const DATA: &str = "data windows (content given up, still reachable or stores lost)";
 const COPY: &str = "copy windows (fork returned, shared frame still writable)";
+const CLEAN: &str = "clean-page windows (page written, still writable without a trace)";
 const FREED: &str = "freed-frame windows (frame freed, still reachable)";
 const REUSED: &str = "reused-frame windows (frame handed out again, still reachable)";
 const POTENTIAL: &str = "potential windows (PTE cleared, flush pending)";
@@ -176,6 +177,11 @@ pub static METRICS: &[Metric] = &[
     metric(COPY, "windows_copy_p99_cycles", "p99", "cycles", |o, _| percentile(windows(o, Class::Copy), 99)),
     metric(COPY, "windows_copy_max_cycles", "max", "cycles", |o, _| percentile(windows(o, Class::Copy), 100)),
     metric(COPY, "windows_copy_used", "used", "", |o, _| used(windows(o, Class::Copy))),
+    metric(CLEAN, "windows_clean_page", "windows", "", |o, _| count(windows(o, Class::CleanPage))),
+    metric(CLEAN, "windows_clean_page_p50_cycles", "p50", "cycles", |o, _| percentile(windows(o, Class::CleanPage), 50)),
+    metric(CLEAN, "windows_clean_page_p99_cycles", "p99", "cycles", |o, _| percentile(windows(o, Class::CleanPage), 99)),
+    metric(CLEAN, "windows_clean_page_max_cycles", "max", "cycles", |o, _| percentile(windows(o, Class::CleanPage), 100)),
+    metric(CLEAN, "windows_clean_page_used", "used", "", |o, _| used(windows(o, Class::CleanPage))),
     metric(FREED, "windows_freed_frame", "windows", "", |o, _| count(windows(o, Class::FreedFrame))),
     metric(FREED, "windows_freed_frame_p50_cycles", "p50", "cycles", |o, _| percentile(windows(o, Class::FreedFrame), 50)),
     metric(FREED, "windows_freed_frame_p99_cycles", "p99", "cycles", |o, _| percentile(windows(o, Class::FreedFrame), 99)),
@@ -194,6 +200,7 @@ pub static METRICS: &[Metric] = &[
     metric(VIOLATIONS, "violations_unmapped", "unmapped", "", |o, _| violations(o, Class::Unmapped)),
     metric(VIOLATIONS, "violations_data", "data", "", |o, _| violations(o, Class::Data)),
     metric(VIOLATIONS, "violations_copy", "copy", "", |o, _| violations(o, Class::Copy)),
+    metric(VIOLATIONS, "violations_clean_page", "clean page", "", |o, _| violations(o, Class::CleanPage)),
     metric(VIOLATIONS, "violations_freed_frame", "freed frame", "", |o, _| violations(o, Class::FreedFrame)),
     metric(VIOLATIONS, "violations_reused_frame", "reused frame", "", |o, _| violations(o, Class::ReusedFrame)),
     metric(USER, "accesses", "accesses", "", |o, _| Value::Count(o.stats.accesses)),

@@ -15,6 +15,8 @@ pub enum Class {
     Data,
     /// A store to a frame that is shared with a child since fork (I-COPY).
     Copy,
+    /// A store to a page that was marked clean for writing, so that nothing will write it again (I-CLEAN).
+    CleanPage,
     /// An access to a frame that the allocator holds (I-FREE).
     FreedFrame,
     /// An access to a frame that was handed out again to another page (I-REUSE).
@@ -23,8 +25,15 @@ pub enum Class {
 
 impl Class {
     /// All of them, in the order of every report.
-    pub const ALL: [Class; 6] =
-        [Class::Permission, Class::Unmapped, Class::Data, Class::Copy, Class::FreedFrame, Class::ReusedFrame];
+    pub const ALL: [Class; 7] = [
+        Class::Permission,
+        Class::Unmapped,
+        Class::Data,
+        Class::Copy,
+        Class::CleanPage,
+        Class::FreedFrame,
+        Class::ReusedFrame,
+    ];
 
     /// The name in reports.
     pub fn name(self) -> &'static str {
@@ -33,6 +42,7 @@ impl Class {
             Class::Unmapped => "unmapped",
             Class::Data => "data",
             Class::Copy => "copy",
+            Class::CleanPage => "clean-page",
             Class::FreedFrame => "freed-frame",
             Class::ReusedFrame => "reused-frame",
         }
@@ -53,12 +63,15 @@ const DATA: u8 = 8;
 /// Alone: filled before an operation that gives the content up and has not returned. With `DATA`: only stores are lost.
 const OLD: u8 = 16;
 const COPY: u8 = 32;
+/// What became of the frame since, one of three.
+const FRAME: u8 = 192;
 const FREED: u8 = 64;
 const REUSED: u8 = 128;
+const CLEANED: u8 = 192;
 
 /// What a promise about rights does not take back: a mapping, a content or a frame that is gone stays gone, whatever is
 /// put in its place.
-const STICKY: u8 = UNMAPPED | DATA | OLD | COPY | FREED | REUSED;
+const STICKY: u8 = UNMAPPED | DATA | OLD | COPY | FRAME;
 
 impl Marks {
     /// From the byte kept in a translation.
@@ -82,8 +95,9 @@ impl Marks {
         let data = self.0 & DATA != 0 && (store || self.0 & OLD == 0);
         let forbidden = NO_LOAD | if store { NO_STORE } else { 0 };
         match self.0 {
-            m if m & REUSED != 0 => Some(Class::ReusedFrame),
-            m if m & FREED != 0 => Some(Class::FreedFrame),
+            m if m & FRAME == REUSED => Some(Class::ReusedFrame),
+            m if m & FRAME == FREED => Some(Class::FreedFrame),
+            m if m & FRAME == CLEANED && store => Some(Class::CleanPage),
             m if m & COPY != 0 && store => Some(Class::Copy),
             _ if data => Some(Class::Data),
             m if m & UNMAPPED != 0 => Some(Class::Unmapped),
@@ -143,11 +157,26 @@ impl Marks {
 
     /// The allocator has the frame.
     pub(crate) fn freed(self) -> Marks {
-        Marks(self.0 & !REUSED | FREED)
+        Marks(self.0 & !FRAME | FREED)
     }
 
     /// The allocator hands the frame out again, to this page or to another.
     pub(crate) fn reused(self, by_other: bool) -> Marks {
-        if self.0 & FREED == 0 { self } else { Marks(self.0 & !FREED | if by_other { REUSED } else { 0 }) }
+        if self.0 & FRAME == FREED { Marks(self.0 & !FRAME | if by_other { REUSED } else { 0 }) } else { self }
+    }
+
+    /// The frame is shared with a child since a fork that has returned; stores have to fault.
+    pub(crate) fn copied(self, stores_blindly: bool) -> Marks {
+        if stores_blindly { Marks(self.0 | COPY) } else { self }
+    }
+
+    /// The page was marked clean and is being written: what is stored without setting D is stored nowhere.
+    pub(crate) fn cleaned(self, stores_blindly: bool) -> Marks {
+        if stores_blindly && self.0 & FRAME == 0 { Marks(self.0 | CLEANED) } else { self }
+    }
+
+    /// The page is dirty again, so it will be written once more.
+    pub(crate) fn redirtied(self) -> Marks {
+        if self.0 & FRAME == CLEANED { Marks(self.0 & !FRAME) } else { self }
     }
 }

@@ -34,6 +34,14 @@ pub enum OpKind {
     Free,
     /// `madvise(MADV_PAGEOUT)`.
     Pageout,
+    /// `fork(2)`; the child is this address space, which nobody has used before.
+    Fork(Mm),
+    /// The last user of an address space is gone (`exit_mmap()`): all of it is unmapped.
+    Exit(Mm),
+    /// One pass of NUMA balancing over a span (`task_numa_work()`): the next access of each page faults.
+    NumaScan,
+    /// Writeback of the dirty file pages of a span, by `msync(2)` or by the flusher: clean in every PTE, then written.
+    Writeback(Mm),
     /// A call that changes nothing the model knows (`MADV_NOHUGEPAGE`, a failed call).
     Other,
     /// One shrink list, by kswapd or by direct reclaim: the pages of the span in this address space, and whatever the driver
@@ -44,7 +52,15 @@ pub enum OpKind {
 impl OpKind {
     /// Does it promise anything to user space when it returns?
     pub fn promises(self) -> bool {
-        !matches!(self, OpKind::Access(_) | OpKind::Pageout | OpKind::Other | OpKind::Reclaim(_))
+        !matches!(
+            self,
+            OpKind::Access(_)
+                | OpKind::Pageout
+                | OpKind::Other
+                | OpKind::Reclaim(_)
+                | OpKind::Exit(_)
+                | OpKind::NumaScan
+        )
     }
 
     /// The name of the system call or of the kernel's own activity.
@@ -58,6 +74,10 @@ impl OpKind {
             OpKind::Mremap => "mremap",
             OpKind::Mmap(_) => "mmap",
             OpKind::Dontneed | OpKind::Free | OpKind::Pageout => "madvise",
+            OpKind::Fork(_) => "fork",
+            OpKind::Exit(_) => "exit",
+            OpKind::NumaScan => "numa-scan",
+            OpKind::Writeback(_) => "writeback",
             OpKind::Other => "other",
             OpKind::Reclaim(_) => "reclaim",
         }
@@ -78,6 +98,16 @@ impl Op {
     /// `mprotect(2)`.
     pub fn mprotect(span: Span, rights: Rights) -> Op {
         Op { kind: OpKind::Mprotect, span, rights, to: 0 }
+    }
+
+    /// `fork(2)` into a fresh address space.
+    pub fn fork(child: Mm) -> Op {
+        Op::call(OpKind::Fork(child), Span::ALL)
+    }
+
+    /// The end of an address space.
+    pub fn exit(mm: Mm) -> Op {
+        Op::call(OpKind::Exit(mm), Span::ALL)
     }
 
     /// `mremap(2)` of a span to another address.

@@ -151,6 +151,9 @@ pub struct Span {
 }
 
 impl Span {
+    /// Every page of an address space of 47 bits.
+    pub const ALL: Span = Span { first: 0, pages: 1 << 35 };
+
     /// The span of one page.
     pub const fn page(vpn: u64) -> Span {
         Span { first: vpn, pages: 1 }

@@ -9,7 +9,7 @@
 //! Where no operation promises anything there are still the frames: their story is (1), then reclaim gives the folio up,
 //! then an access is attempted while nothing is mapped.
 
-use crate::nouns::types::{AccessKind, Actor, Cpu, Page, Pte, Span};
+use crate::nouns::types::{AccessKind, Actor, Cpu, Mm, Page, Pte, Span};
 use crate::world::World;
 
 const WEAKENED: u8 = 1;
@@ -64,6 +64,11 @@ pub fn given_up<W: World>(world: &mut W, page: Page) {
 /// An operation on a span returned.
 pub(super) fn promised<W: World>(world: &mut W, who: Actor, span: Span, forbids: Forbids) {
     let mm = world.mm(who.task).expect("operations belong to an address space");
+    promised_in(world, mm, span, forbids);
+}
+
+/// The same for an operation of no task of the address space.
+pub(super) fn promised_in<W: World>(world: &mut W, mm: Mm, span: Span, forbids: Forbids) {
     let mut rest = span;
     while let Some(page) = world.next_page(mm, rest) {
         advance(world, page, WEAKENED | INSPECTED, RETURNED);

@@ -11,7 +11,7 @@ pub use crate::nouns::marks::{Class, Marks};
 
 use crate::machine::tlb::Entry;
 use crate::nouns::types::Promise;
-use crate::nouns::types::{AccessKind, Actor, Cpu, FrameNo, Mm, Page, Rights, Span};
+use crate::nouns::types::{AccessKind, Actor, Cpu, FrameNo, Mm, Page, Pte, Rights, Span};
 use crate::step::frame::{Cx, Probe};
 use crate::world::World;
 
@@ -102,28 +102,53 @@ pub fn renew<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, span: Span, 
     ghost::promised(cx.world, who, span, forbids);
 }
 
+/// fork returns: the frames that the child shares are copied before they are stored to.
+pub fn forked<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, span: Span) {
+    for_pages(cx, who, span, |cx, page| {
+        let shared = match cx.world.pte(page) {
+            Pte::Swap => None,
+            Pte::Present(pte) if cx.world.shared(pte.frame, page) => Some(pte.frame.0),
+            Pte::None | Pte::Present(_) => return,
+        };
+        mark(cx, page, |entry| {
+            let concerned = shared.is_none_or(|frame| frame == entry.frame);
+            Marks::of(entry).copied(concerned && entry.writable && entry.dirty)
+        });
+    });
+    ghost::promised(cx.world, who, span, ghost::Forbids::Stores);
+}
+
+/// A page is marked clean and written: a store that sets no D is lost.
+pub fn cleaned<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, frame: FrameNo) {
+    mark_frame(cx, frame, |_, entry| Marks::of(entry).cleaned(entry.writable && entry.dirty));
+}
+
+/// D is set in a PTE of a page: it will be written again.
+pub fn dirtied<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, frame: FrameNo) {
+    mark_frame(cx, frame, |_, entry| Marks::of(entry).redirtied());
+}
+
+/// Writeback of a span is done: what was stored before is safe.
+pub fn synced<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, mm: Mm, span: Span) {
+    ghost::promised_in(cx.world, mm, span, ghost::Forbids::Stores);
+}
+
 /// A frame goes to the allocator.
 pub fn freed<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, frame: FrameNo) {
-    frame_changes_hands(cx, frame, |_, marks| marks.freed());
+    mark_frame(cx, frame, |_, entry| Marks::of(entry).freed());
 }
 
 /// The allocator hands a frame out, for this page.
 pub fn allocated<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, frame: FrameNo, to: Page) {
-    frame_changes_hands(cx, frame, |page, marks| marks.reused(page != to));
+    mark_frame(cx, frame, |page, entry| Marks::of(entry).reused(page != to));
 }
 
-fn frame_changes_hands<W: World, P: Probe>(
-    cx: &mut Cx<'_, W, P>,
-    frame: FrameNo,
-    change: impl Fn(Page, Marks) -> Marks,
-) {
+/// Changes the marks of every translation to a frame.
+fn mark_frame<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, frame: FrameNo, change: impl Fn(Page, Entry) -> Marks) {
     let mut from = 0;
     while let Some(page) = cx.world.next_page_of(frame, from) {
         from = page.0 + 1;
-        mark(cx, page, |entry| {
-            let marks = Marks::of(entry);
-            if entry.frame == frame.0 { change(page, marks) } else { marks }
-        });
+        mark(cx, page, |entry| if entry.frame == frame.0 { change(page, entry) } else { Marks::of(entry) });
     }
 }
 

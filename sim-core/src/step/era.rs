@@ -18,12 +18,21 @@ pub struct Protections {
     pub flush_before_io: bool,
     /// An operation counts itself out of `tlb_flush_pending` after its flush, not before.
     pub pending_until_flushed: bool,
+    /// fork flushes the parent even if it has write-protected nothing (K4).
+    pub fork_flushes_always: bool,
+    /// munmap and `MADV_DONTNEED` flush dirty file pages before they let go of the PTL (Z6).
+    pub flush_dirty_under_ptl: bool,
 }
 
 impl Protections {
     /// All in place.
-    pub const ALL: Protections =
-        Protections { flush_before_free: true, flush_before_io: true, pending_until_flushed: true };
+    pub const ALL: Protections = Protections {
+        flush_before_free: true,
+        flush_before_io: true,
+        pending_until_flushed: true,
+        fork_flushes_always: true,
+        flush_dirty_under_ptl: true,
+    };
 }
 
 /// The rules of the surrounding kernel. A policy row names a default; a recording keeps its own.
@@ -39,6 +48,9 @@ pub struct Era {
     /// An operation that is about to flush what it gathered flushes the whole address space if others have changed PTEs and not
     /// flushed yet (v4.13, 99baac21e458): what it found cleared they may still owe.
     pub nested_gathers: bool,
+    /// munmap and `MADV_DONTNEED` take a dirty file page out of the rmap after they have flushed, not when they clear the PTE
+    /// (v6.2, 5df397dec7c4): until then writeback finds the page and waits for the PTL.
+    pub rmap_after_flush: bool,
     /// `MADV_PAGEOUT` calls the pending check for each page table. The walker came with v5.4, its check later.
     pub pageout_checks_pending: bool,
     /// Reclaim flushes and frees in its loop each time this many freed folios have collected (31 since v6.10); 0: only at
@@ -56,6 +68,11 @@ pub struct Era {
     pub synchronous_swap: bool,
     /// A store through a clean entry translates again (x86). Off: it writes the frame the old entry names.
     pub dirty_assist: bool,
+    /// Reclaim flushes a batch that holds a dirty PTE before it lets go of a dirty file page it has unmapped and keeps (R5.1).
+    /// No kernel does; without it writeback of that page can lose a store.
+    pub flushes_before_keeping: bool,
+    /// `page_mkclean()` makes the pending check. No kernel does; the other remedy for the same loss.
+    pub mkclean_checks_pending: bool,
     /// What no kernel leaves out.
     pub protections: Protections,
 }
@@ -65,6 +82,7 @@ const V4_13: Era = Era {
     mechanism: Mechanism::IpiSerial,
     mprotect_gathers: false,
     nested_gathers: true,
+    rmap_after_flush: false,
     pageout_checks_pending: true,
     free_batch_slots: 0,
     lazy_mask: false,
@@ -72,6 +90,8 @@ const V4_13: Era = Era {
     ceiling_pages: 33,
     synchronous_swap: true,
     dirty_assist: true,
+    flushes_before_keeping: false,
+    mkclean_checks_pending: false,
     protections: Protections::ALL,
 };
 
@@ -83,6 +103,7 @@ pub static ERAS: &[Era] = &[
         name: "v6.18",
         mechanism: Mechanism::IpiConcurrent,
         mprotect_gathers: true,
+        rmap_after_flush: true,
         free_batch_slots: 31,
         lazy_mask: true,
         skips_idle_targets: true,

@@ -1,7 +1,7 @@
 //! Frames, steps and acts: how a kernel path is cut into atomic pieces.
 
 use crate::nouns::op::{Op, OpKind};
-use crate::nouns::types::{AccessKind, Actor, Cpu, FrameNo, Lock, Mm, Page, Present, Pte, Span};
+use crate::nouns::types::{AccessKind, Actor, Cpu, FrameNo, Lock, Mm, Page, Present, Pte, Span, Table};
 use crate::oracle::{self, Class, Marks};
 use crate::policy::{Policy, Touch};
 use crate::step::era::Era;
@@ -25,6 +25,10 @@ pub enum Path {
     Free,
     /// `mremap`, steps V.
     Mremap,
+    /// `fork`, steps K.
+    Fork,
+    /// Writeback and `page_mkclean()`, steps W.
+    Writeback,
     /// `mmap`.
     Mmap,
     /// `madvise(MADV_PAGEOUT)`, steps P.
@@ -89,8 +93,10 @@ impl Frame {
     pub fn entry(op: &Op) -> Frame {
         Frame::new(match op.kind {
             OpKind::Access(_) => Path::Access,
-            OpKind::Mprotect => Path::Mprotect,
-            OpKind::Munmap => Path::Munmap,
+            OpKind::Mprotect | OpKind::NumaScan => Path::Mprotect,
+            OpKind::Munmap | OpKind::Exit(_) => Path::Munmap,
+            OpKind::Fork(_) => Path::Fork,
+            OpKind::Writeback(_) => Path::Writeback,
             OpKind::Mremap => Path::Mremap,
             OpKind::Mmap(_) => Path::Mmap,
             OpKind::Dontneed => Path::Dontneed,
@@ -161,6 +167,10 @@ pub enum Act {
     MaskRead(Mm),
     /// A CPU is dropped from `mm_cpumask`.
     MaskClear(Mm),
+    /// A page-table page is unhooked and put by for the flush.
+    FreeTable(Table),
+    /// A page is marked clean, to be written.
+    Clean(FrameNo),
     /// Reclaim clears a PTE and puts the flush off; `dirty` is PTE.D.
     Deferred {
         /// Which page.
@@ -343,9 +353,11 @@ impl<W: World, P: Probe> Cx<'_, W, P> {
             return false;
         };
         let folio = self.world.folio(frame);
-        if folio.gathered && folio.locked {
-            // Reclaim is at it, and frees it.
-            self.world.set_folio(frame, Folio { gathered: false, ..folio });
+        let gathered = folio.gathered.saturating_sub(1);
+        // Reclaim is at it and frees it, or somebody else has unmapped it too, or a relative of this process maps it.
+        let wanted = folio.gathered > 0 && (folio.locked || gathered > 0 || self.claimed(frame));
+        if wanted {
+            self.world.set_folio(frame, Folio { gathered, ..folio });
             self.act(who, Act::Put(frame));
             return true;
         }
@@ -353,6 +365,11 @@ impl<W: World, P: Probe> Cx<'_, W, P> {
         oracle::freed(self, frame);
         self.act(who, Act::Free(frame));
         true
+    }
+
+    /// Does a PTE name this anonymous frame, or a swap entry find it?
+    fn claimed(&self, frame: FrameNo) -> bool {
+        self.world.folio(frame).anon && (self.world.mapped(frame) || self.world.next_cached(frame, 0).is_some())
     }
 
     /// Takes a frame from the allocator for a page; none if memory is full.
@@ -366,6 +383,7 @@ impl<W: World, P: Probe> Cx<'_, W, P> {
     pub fn flush(request: Request) -> Frame {
         let mut frame = Frame::new(Path::Flush);
         (frame.flags, frame.local) = (cause_code(request.cause), u32::from(request.mm.map_or(u16::MAX, |mm| mm.0)));
+        frame.count = u32::from(request.freed_tables);
         if let Some(span) = request.span {
             frame.cursor = span.first;
             frame.page = Page(u32::try_from(span.pages).unwrap_or(u32::MAX).max(1));
@@ -380,6 +398,7 @@ pub(crate) fn request_of(f: &Frame) -> Request {
         mm: u16::try_from(f.local).ok().filter(|&mm| mm != u16::MAX).map(Mm),
         span: (f.page.0 > 0).then_some(Span { first: f.cursor, pages: u64::from(f.page.0) }),
         cause: CAUSES[usize::from(f.flags)],
+        freed_tables: f.count != 0,
     }
 }
 

@@ -45,8 +45,8 @@ pub struct Folio {
     pub lazyfree: bool,
     /// The folio lock is held by reclaim.
     pub locked: bool,
-    /// An operation has unmapped it and holds a reference until it has flushed.
-    pub gathered: bool,
+    /// How many operations have unmapped it and hold a reference until they have flushed.
+    pub gathered: u8,
 }
 
 /// The per-task reclaim batch, `current->tlb_ubc`; its mask stays inside the world.
@@ -61,8 +61,10 @@ pub struct Batch {
 /// The range an operation has to flush at its end (`mmu_gather`, or `pages` before v5.19).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Gather {
-    /// Smallest span of PTEs whose change needs a flush; no pages if none does.
+    /// Smallest span of PTEs whose change needs a flush, and of page tables that are freed; no pages if there are none.
     pub span: Span,
+    /// Page tables are freed.
+    pub freed_tables: bool,
 }
 
 /// Why a shootdown is made; the column "by cause" of every report.
@@ -93,13 +95,30 @@ pub struct Request {
     pub span: Option<Span>,
     /// Why.
     pub cause: Cause,
+    /// Page tables are freed after it, or may be: every CPU of the mask must be told, also one that is lazy or runs something
+    /// else, since it could walk through them. `flush_tlb_mm()`, which the pending check and fork use, always says so.
+    pub freed_tables: bool,
 }
 
 impl Request {
-    /// Must every CPU of the mask be told, also one that is lazy or runs something else? `flush_tlb_mm()`, which the pending
-    /// check uses, says so by passing `freed_tables`; nested gathers do not know what the other one freed.
-    pub fn freed_tables(&self) -> bool {
-        matches!(self.cause, Cause::PendingCheck | Cause::Nested)
+    /// `flush_tlb_mm()`: everything of an address space.
+    pub fn whole(mm: Mm, cause: Cause) -> Request {
+        Request { mm: Some(mm), span: None, cause, freed_tables: true }
+    }
+
+    /// A span of an address space, or everything of it above `ceiling_pages`.
+    pub fn range(mm: Mm, span: Span, ceiling_pages: u64, cause: Cause) -> Request {
+        Request { mm: Some(mm), span: (span.pages <= ceiling_pages).then_some(span), cause, freed_tables: false }
+    }
+
+    /// One page of an address space.
+    pub fn page(mm: Mm, vpn: u64, cause: Cause) -> Request {
+        Request { mm: Some(mm), span: Some(Span::page(vpn)), cause, freed_tables: false }
+    }
+
+    /// A reclaim batch.
+    pub fn batch(cause: Cause) -> Request {
+        Request { mm: None, span: None, cause, freed_tables: false }
     }
 }
 
@@ -144,6 +163,11 @@ pub trait World {
     fn table_at(&self, mm: Mm, vpn: u64) -> Option<Table>;
     /// The range covered by the page-table page at this page number.
     fn table_span(&self, vpn: u64) -> Span;
+    /// The first page number covered by the lowest page-table page that exists and reaches into a span.
+    fn next_table(&self, mm: Mm, span: Span) -> Option<u64>;
+    /// Unhooks the page-table page at this page number if no VMA reaches into its range any more (`free_pgtables()`); false if
+    /// one does, or there is no table. A later fault allocates it anew.
+    fn free_table(&mut self, mm: Mm, vpn: u64) -> bool;
     /// The lowest touched page in a span.
     fn next_page(&self, mm: Mm, span: Span) -> Option<Page>;
 
@@ -151,6 +175,8 @@ pub trait World {
     fn vma(&self, mm: Mm, vpn: u64) -> Vma;
     /// Splits and replaces VMAs so that `span` is exactly `vma`.
     fn set_vma(&mut self, mm: Mm, span: Span, vma: Vma);
+    /// Gives an address space the VMAs of another one (`dup_mmap()`).
+    fn copy_vmas(&mut self, from: Mm, to: Mm);
     /// Changes only the rights of what is mapped in `span`.
     fn protect_vma(&mut self, mm: Mm, span: Span, rights: Rights);
 
@@ -255,10 +281,27 @@ pub trait World {
     fn cached_frame(&self, page: Page) -> Option<FrameNo>;
     /// Deletes a frame from that cache, wherever its page has moved meanwhile.
     fn uncache(&mut self, frame: FrameNo);
-    /// Does a PTE name this frame?
-    fn mapped(&self, frame: FrameNo) -> bool;
+    /// The lowest page numbered at least `from` whose PTE names this frame, or did when it was last in the rmap.
+    fn next_mapping(&self, frame: FrameNo, from: u32) -> Option<Page>;
+    /// The lowest page numbered at least `from` that finds this frame in that cache.
+    fn next_cached(&self, frame: FrameNo, from: u32) -> Option<Page>;
     /// Adds to or deletes from that cache.
     fn set_cached_frame(&mut self, page: Page, frame: Option<FrameNo>);
+    /// A PTE has been cleared but its page stays in the rmap of this frame until the flush; none: it leaves it.
+    fn keep_rmap(&mut self, page: Page, frame: Option<FrameNo>);
+    /// Does a PTE name this frame?
+    fn mapped(&self, frame: FrameNo) -> bool {
+        self.next_mapping(frame, 0).is_some()
+    }
+    /// Has another page a claim to this frame, by its PTE or by its swap entry (after fork)?
+    fn shared(&self, frame: FrameNo, page: Page) -> bool {
+        let other = |found: Option<Page>| match found {
+            Some(found) if found == page => Err(page.0 + 1),
+            found => Ok(found.is_some()),
+        };
+        let mapped = other(self.next_mapping(frame, 0)).unwrap_or_else(|from| self.next_mapping(frame, from).is_some());
+        mapped || other(self.next_cached(frame, 0)).unwrap_or_else(|from| self.next_cached(frame, from).is_some())
+    }
     /// Puts a frame on the list that reclaim frees after the next flush; returns the new length.
     fn free_later(&mut self, task: Task, frame: FrameNo) -> u16;
     /// Takes one frame off that list.

@@ -18,6 +18,11 @@ impl Vmas {
         }
     }
 
+    /// Does a VMA reach into a span?
+    pub fn reach_into(&self, span: Span) -> bool {
+        self.at(span.first).mapped || self.0.range(span.first..span.end()).next().is_some()
+    }
+
     /// Cuts at the edges of a span, so that every VMA is inside or outside.
     fn split(&mut self, span: Span) {
         for cut in [span.first, span.end()] {

@@ -398,7 +398,9 @@ impl<S: Source> Clock<S> {
                 }
             }
             Act::Unlock(lock) => self.wake(WaitKey::Lock(plain(lock)), Some(lock), who.cpu, now),
-            Act::Freeze(frame) | Act::Write(frame) | Act::Shrink(frame) if !self.world.folio(frame).locked => {
+            Act::Freeze(frame) | Act::Write(frame) | Act::Shrink(frame) | Act::Put(frame)
+                if !self.world.folio(frame).locked =>
+            {
                 self.wake(WaitKey::Folio(frame), None, who.cpu, now);
             }
             Act::Free(_) => self.wake(WaitKey::Memory, None, who.cpu, now),

@@ -179,6 +179,8 @@ impl Prices {
             Act::Ack(_) | Act::FlushPending(..) | Act::Put(_) => 0,
             Act::Write(_) => p.swap.as_ref().map_or(0, |s| s.zram_write_cyc),
             Act::Return(_)
+            | Act::FreeTable(_)
+            | Act::Clean(_)
             | Act::Unlock(_)
             | Act::Vma(_)
             | Act::Deferred { .. }

@@ -152,7 +152,7 @@ impl<'s> System for Race<'s> {
                 out.push(Move::Interrupt(cpu));
             }
             if self.scenario.evictions {
-                let held = (0..u32::from(self.scenario.pages)).map(Page);
+                let held = (0..u32::from(self.scenario.all_pages())).map(Page);
                 out.extend(held.filter(|&p| state.world.tlb_peek(cpu, p).is_some()).map(|p| Move::Evict(cpu, p)));
             }
         }
@@ -172,12 +172,12 @@ impl<'s> System for Race<'s> {
     fn tested(&self, state: &Node<'s>) -> bool {
         // Where nobody promises anything, the frames are what is tested.
         let complete = if self.scenario.promises() { ghost::complete } else { ghost::frame_complete };
-        (0..u32::from(self.scenario.pages)).any(|p| complete(state.world.ghost(Page(p))))
+        (0..u32::from(self.scenario.all_pages())).any(|p| complete(state.world.ghost(Page(p))))
     }
 }
 
 fn pack_frame(f: &Frame, out: &mut Packer) {
-    out.put(f.path as u64, 4);
+    out.put(f.path as u64, 5);
     out.put(u64::from(f.pc), 5);
     out.put(u64::from(f.ret), 1);
     out.put(u64::from(f.hook), 2);

@@ -81,7 +81,10 @@ fn describe(act: &Act, text: &str, path: Path) -> String {
             format!("{text}: {} {} -> {}", name(*page), pte(*old), pte(*new))
         }
         Act::PteRead(page)
-            if matches!(path, Path::Mprotect | Path::Munmap | Path::Dontneed | Path::Free | Path::Mremap) =>
+            if matches!(
+                path,
+                Path::Mprotect | Path::Munmap | Path::Dontneed | Path::Free | Path::Mremap | Path::Fork
+            ) =>
         {
             format!("{text}: [PTE of {} non-present - no flush]", name(*page))
         }

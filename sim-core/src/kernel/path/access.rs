@@ -87,6 +87,9 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
                 if walked != pte {
                     cx.world.pte_xchg(f.page, Pte::Present(walked));
                 }
+                if walked.dirty && !pte.dirty {
+                    oracle::dirtied(cx, pte.frame);
+                }
                 let updated = walked != pte;
                 cx.act(who, Act::Walk { page: f.page, updated });
                 oracle::fill(cx, who.cpu, f.page, kind, entry_of(walked));
@@ -101,6 +104,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             Pte::Present(pte) if allows(pte, kind) => {
                 let walked = Present { accessed: true, dirty: true, ..pte };
                 cx.world.pte_xchg(f.page, Pte::Present(walked));
+                oracle::dirtied(cx, pte.frame);
                 cx.act(who, Act::Assist(f.page));
                 oracle::fill(cx, who.cpu, f.page, kind, entry_of(walked));
                 let entry = cx.world.tlb_peek(who.cpu, f.page).expect("just filled");

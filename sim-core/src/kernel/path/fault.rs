@@ -3,7 +3,8 @@
 use crate::kernel::path::access::allows;
 use crate::nouns::op::OpKind;
 use crate::nouns::types::Backing;
-use crate::nouns::types::{AccessKind, Actor, FrameNo, Lock, Present, Pte, Span};
+use crate::nouns::types::{AccessKind, Actor, FrameNo, Lock, Page, Present, Pte};
+use crate::oracle;
 use crate::step::frame::{Act, Cx, Flow, Frame, Probe, Wait, steps};
 use crate::world::{Cause, Folio, Request, Vma, World};
 
@@ -13,6 +14,7 @@ steps! {
     LockPtl = "FT3" "pte_offset_map_lock()",
     Map = "FT4" "set_pte_at()",
     CowFlushed = "FT5" "wp_page_copy(): ptep_clear_flush() done",
+    CowPut = "FT5" "wp_page_copy(): put_page(old)",
     UnlockPtl = "FT6" "pte_unmap_unlock()",
     UnlockMmap = "FT7" "mmap_read_unlock()",
     Exit = "FT8" "return from fault",
@@ -37,11 +39,11 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
                 f.pc = Step::UnlockMmap as u8;
                 return Flow::Next;
             }
-            if let Some(frame) = cx.world.cached_frame(f.page)
-                && cx.world.folio(frame).locked
-            {
+            if let Some(frame) = locked(cx.world, f.page, kind, vma) {
                 return Flow::Blocked(Wait::Folio(frame));
             }
+            // pte_alloc(): munmap may have freed the table.
+            cx.world.populate(mm, cx.world.vpn(f.page));
             cx.act(who, Act::PteRead(f.page));
             f.pc = Step::LockPtl as u8;
             Flow::Next
@@ -55,7 +57,13 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             let pte = Present { frame: f.frame, writable: true, dirty: true, accessed: true, protnone: false };
             cx.xchg(who, f.page, Pte::Present(pte));
             cx.act(who, Act::FaultMap { page: f.page, pte, read_in: false });
-            f.pc = Step::UnlockPtl as u8;
+            f.pc = Step::CowPut as u8;
+            Flow::Next
+        }
+        Step::CowPut => {
+            if !cx.free_one(who) {
+                f.pc = Step::UnlockPtl as u8;
+            }
             Flow::Next
         }
         Step::UnlockPtl => {
@@ -74,9 +82,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
 fn map<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, kind: AccessKind, vma: Vma) -> Flow {
     let store = kind == AccessKind::Store;
     let next = Step::UnlockPtl as u8;
-    if let Some(frame) = cx.world.cached_frame(f.page)
-        && cx.world.folio(frame).locked
-    {
+    if locked(cx.world, f.page, kind, vma).is_some() {
         // Reclaim has taken it since FT2: the retried access waits for the folio lock.
         f.pc = next;
         return Flow::Next;
@@ -88,12 +94,15 @@ fn map<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, kin
             Flow::Next
         }
         Pte::Present(old)
-            if store && !old.protnone && !cx.world.folio(old.frame).anon && vma.backing != Backing::SharedFile =>
+            if store && !old.protnone && vma.backing != Backing::SharedFile && !owned(cx.world, old.frame, f.page) =>
         {
-            copy(cx, who, f)
+            copy(cx, who, f, old.frame)
         }
         Pte::Present(old) => {
-            let writable = vma.rights.write() && (store || cx.world.folio(old.frame).anon);
+            // A page that somebody else has a claim to waits for the retried store to copy it.
+            let own = vma.backing == Backing::SharedFile || owned(cx.world, old.frame, f.page);
+            let writable = vma.rights.write() && own && (store || vma.backing != Backing::SharedFile);
+            let store = store && writable;
             let pte = Present { writable, dirty: old.dirty || store, accessed: true, protnone: false, ..old };
             install(cx, who, f, pte, false)
         }
@@ -108,8 +117,11 @@ fn map<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, kin
             // The slot is given up on swap-in, so the folio is the only copy: dirty, whatever the PTE says.
             cx.world.set_cached_frame(f.page, None);
             let folio = cx.world.folio(frame);
-            cx.world.set_folio(frame, Folio { lru: true, anon: true, dirty: true, cached: false, ..folio });
-            let pte = Present { frame, writable: vma.rights.write(), dirty: store, accessed: true, protnone: false };
+            let shared = cx.world.shared(frame, f.page);
+            cx.world.set_folio(frame, Folio { lru: true, anon: true, dirty: true, cached: shared, ..folio });
+            let writable = vma.rights.write() && !shared;
+            let dirty = store && writable;
+            let pte = Present { frame, writable, dirty, accessed: true, protnone: false };
             install(cx, who, f, pte, read_in)
         }
         Pte::None => {
@@ -147,22 +159,48 @@ fn no_memory(f: &mut Frame) -> Flow {
 }
 
 fn install<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, pte: Present, read_in: bool) -> Flow {
+    let folio = cx.world.folio(pte.frame);
+    if pte.dirty && !folio.anon {
+        // fault_dirty_shared_page(): a file page that may be stored to is due for writeback from here on.
+        cx.world.set_folio(pte.frame, Folio { dirty: true, ..folio });
+    }
+    if pte.dirty {
+        oracle::dirtied(cx, pte.frame);
+    }
     cx.xchg(who, f.page, Pte::Present(pte));
     cx.act(who, Act::FaultMap { page: f.page, pte, read_in });
     f.pc = Step::UnlockPtl as u8;
     Flow::Next
 }
 
+/// The folio whose lock a fault needs, if somebody holds it: one found in a cache, and a shared file page that is stored to
+/// (`page_mkwrite()`), since writeback must not clear PG_dirty behind a new writable PTE.
+fn locked<W: World>(world: &W, page: Page, kind: AccessKind, vma: Vma) -> Option<FrameNo> {
+    let mkwrite = kind == AccessKind::Store && vma.backing == Backing::SharedFile;
+    let mapped = world.pte(page).present().filter(|_| mkwrite).map(|pte| pte.frame);
+    world.cached_frame(page).or(mapped).filter(|&frame| world.folio(frame).locked)
+}
+
+/// May a page be written in place? Not if it is in the page cache, or a relative of this process has a claim to it.
+fn owned<W: World>(world: &W, frame: FrameNo, page: Page) -> bool {
+    world.folio(frame).anon && !world.shared(frame, page)
+}
+
 /// `wp_page_copy`: the old translation must be gone everywhere before the new frame becomes writable.
-fn copy<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
+fn copy<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, old: FrameNo) -> Flow {
     let Some(frame) = cx.alloc_for(f.page) else {
         return no_memory(f);
     };
     cx.world.set_folio(frame, Folio { allocated: true, lru: true, anon: true, dirty: true, ..Folio::default() });
-    f.frame = FrameNo(frame.0);
+    let folio = cx.world.folio(old);
+    if folio.anon {
+        // A reference keeps the old frame until no translation to it is left, should the relative let go of it meanwhile.
+        cx.world.set_folio(old, Folio { gathered: folio.gathered + 1, ..folio });
+        cx.world.free_later(who.task, old);
+    }
+    f.frame = frame;
     cx.xchg(who, f.page, Pte::None);
     f.pc = Step::CowFlushed as u8;
-    let span = Span::page(cx.world.vpn(f.page));
     let mm = cx.world.mm_of(f.page);
-    Flow::Call(Cx::<W, P>::flush(Request { mm: Some(mm), span: Some(span), cause: Cause::Cow }))
+    Flow::Call(Cx::<W, P>::flush(Request::page(mm, cx.world.vpn(f.page), Cause::Cow)))
 }

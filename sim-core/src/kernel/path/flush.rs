@@ -82,7 +82,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
 fn passes_over<W: World, P: Probe>(cx: &Cx<'_, W, P>, who: Actor, to: Cpu) -> bool {
     let request = cx.world.request(who.cpu);
     let elsewhere = request.mm.is_some() && cx.world.loaded(to) != request.mm;
-    cx.era.skips_idle_targets && !request.freed_tables() && (cx.world.lazy(to) || elsewhere)
+    cx.era.skips_idle_targets && !request.freed_tables && (cx.world.lazy(to) || elsewhere)
 }
 
 /// X4, with interrupts off: only if this CPU is concerned.

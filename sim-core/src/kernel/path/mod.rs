@@ -4,6 +4,7 @@ mod access;
 mod calls;
 mod fault;
 mod flush;
+mod fork;
 mod irq;
 mod mprotect;
 mod mremap;
@@ -11,6 +12,7 @@ mod pageout;
 mod pending;
 mod reclaim;
 mod unmap;
+mod writeback;
 mod zap;
 
 pub use access::{entry_of, would_hit};
@@ -29,6 +31,8 @@ pub(crate) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Path::Mprotect => mprotect::step(cx, who, f),
         Path::Munmap | Path::Dontneed | Path::Free => zap::step(cx, who, f),
         Path::Mremap => mremap::step(cx, who, f),
+        Path::Fork => fork::step(cx, who, f),
+        Path::Writeback => writeback::step(cx, who, f),
         Path::Mmap | Path::Other => calls::step(cx, who, f),
         Path::Pageout => pageout::step(cx, who, f),
         Path::Reclaim => reclaim::step(cx, who, f),
@@ -46,6 +50,8 @@ pub fn label(id: StepId) -> Label {
         Path::Mprotect => mprotect::LABELS,
         Path::Munmap | Path::Dontneed | Path::Free => zap::LABELS,
         Path::Mremap => mremap::LABELS,
+        Path::Fork => fork::LABELS,
+        Path::Writeback => writeback::LABELS,
         Path::Mmap | Path::Other => calls::LABELS,
         Path::Pageout => pageout::LABELS,
         Path::Reclaim => reclaim::LABELS,
@@ -71,7 +77,7 @@ fn hook<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm
         }
         HookStep::FlushMm(resume) => {
             f.hook = resume;
-            Flow::Call(Cx::<W, P>::flush(Request { mm: Some(mm), span: None, cause: Cause::PendingCheck }))
+            Flow::Call(Cx::<W, P>::flush(Request::whole(mm, Cause::PendingCheck)))
         }
     }
 }

@@ -1,9 +1,10 @@
-//! `mprotect`: `do_mprotect_pkey()` and `change_pte_range()`, steps M1..M10.
+//! `mprotect`: `do_mprotect_pkey()` and `change_pte_range()`, steps M1..M10. A pass of NUMA balancing walks the same way, under
+//! `mmap_lock` for read, and leaves the rights of user space alone.
 
 use crate::kernel::path::hook;
 use crate::kernel::path::pending::{self, NESTED};
 use crate::nouns::op::{Op, OpKind};
-use crate::nouns::types::{Actor, Lock, Mm, Present, Pte, Rights, Span};
+use crate::nouns::types::{Actor, Lock, Mm, Page, Present, Pte, Span};
 use crate::oracle::{self, ghost};
 use crate::policy::Hook;
 use crate::step::frame::{Act, Cx, Flow, Frame, Probe, steps};
@@ -29,18 +30,22 @@ steps! {
 pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
     let op = cx.world.op(who.task);
     let mm = cx.world.mm(who.task).expect("mprotect has an address space");
+    let numa = op.kind == OpKind::NumaScan;
+    let lock = if numa { Lock::MmapRead(mm) } else { Lock::MmapWrite(mm) };
     match Step::of(f) {
         Step::Enter => {
-            cx.act(who, Act::Enter(OpKind::Mprotect));
+            cx.act(who, Act::Enter(op.kind));
             f.pc = Step::LockMmap as u8;
             Flow::Next
         }
-        Step::LockMmap => cx.lock(who, f, Lock::MmapWrite(mm), Step::SplitVma as u8),
+        Step::LockMmap => cx.lock(who, f, lock, Step::SplitVma as u8),
         Step::SplitVma => {
-            cx.world.protect_vma(mm, op.span, op.rights);
-            oracle::grant(cx, who, op.span, op.rights, false);
             *cx.world.gather(who.task) = Gather::default();
-            cx.act(who, Act::Vma(mm));
+            if !numa {
+                cx.world.protect_vma(mm, op.span, op.rights);
+                oracle::grant(cx, who, op.span, op.rights, false);
+                cx.act(who, Act::Vma(mm));
+            }
             (f.cursor, f.pc) = (op.span.first, Step::Count as u8);
             Flow::Next
         }
@@ -63,7 +68,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
                 f.pc = Step::UnlockPtl as u8;
                 return Flow::Next;
             };
-            change(cx, who, page, op.rights);
+            change(cx, who, page, op);
             leave(cx.world.vpn(page), in_table, f, Step::UnlockPtl as u8);
             Flow::Next
         }
@@ -82,9 +87,11 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::Uncount => pending::uncount(cx, who, f, mm, Step::Return as u8),
         Step::Return => {
             // One step: nothing of the call is left to do, and the order of the promises is then that of the lock.
-            cx.unlock(who, f, Lock::MmapWrite(mm), Step::Return as u8);
-            oracle::promise(cx, who, op.span, op.rights, true);
-            cx.act(who, Act::Return(OpKind::Mprotect));
+            cx.unlock(who, f, lock, Step::Return as u8);
+            if !numa {
+                oracle::promise(cx, who, op.span, op.rights, true);
+            }
+            cx.act(who, Act::Return(op.kind));
             Flow::Return(0)
         }
     }
@@ -95,26 +102,26 @@ fn flush<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, m
     let late = cx.era.protections.pending_until_flushed;
     f.pc = if late { Step::Uncount as u8 } else { Step::Return as u8 };
     if f.flags == NESTED {
-        return Flow::Call(Cx::<W, P>::flush(Request { mm: Some(mm), span: None, cause: Cause::Nested }));
+        return Flow::Call(Cx::<W, P>::flush(Request::whole(mm, Cause::Nested)));
     }
     let changed = cx.world.gather(who.task).span;
     if changed.pages == 0 {
         return Flow::Next;
     }
     let span = if cx.era.mprotect_gathers { changed } else { op.span };
-    let span = (span.pages <= cx.era.ceiling_pages).then_some(span);
-    Flow::Call(Cx::<W, P>::flush(Request { mm: Some(mm), span, cause: Cause::Operation }))
+    Flow::Call(Cx::<W, P>::flush(Request::range(mm, span, cx.era.ceiling_pages, Cause::Operation)))
 }
 
 /// Moves a walk on to the next page table that exists: `found`, or `done` past the end of the span.
 pub(super) fn next_table<W: World>(world: &W, mm: Mm, f: &mut Frame, span: Span, found: u8, done: u8) -> u8 {
-    while f.cursor < span.end() {
-        if world.table_at(mm, f.cursor).is_some() {
-            return found;
+    let rest = Span { first: f.cursor, pages: span.end().saturating_sub(f.cursor) };
+    match world.next_table(mm, rest) {
+        Some(vpn) => {
+            f.cursor = f.cursor.max(vpn);
+            found
         }
-        f.cursor = world.table_span(f.cursor).end();
+        None => done,
     }
-    done
 }
 
 /// Moves a walk inside one table past page number `vpn`; at the end of the table it stays on its last page and goes on
@@ -129,16 +136,21 @@ pub(super) fn leave(vpn: u64, in_table: Span, f: &mut Frame, done: u8) {
 
 /// M6. The exchange to none and back is one step here: the PTE is rewritten under its PTL, and only a walker could look
 /// in between, which would fault and wait for that PTL.
-fn change<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: crate::nouns::types::Page, rights: Rights) {
+fn change<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, op: Op) {
     ghost::inspected(cx.world, page);
     let Pte::Present(old) = cx.world.pte(page) else {
         cx.act(who, Act::PteRead(page));
         return;
     };
     // can_change_pte_writable(): a promotion makes an exclusive anonymous page writable here; others fault on the next store.
-    let exclusive = cx.world.folio(old.frame).anon;
-    let writable = rights.write() && (old.writable || exclusive);
-    let new = Present { writable, protnone: !rights.read(), ..old };
+    let exclusive = || cx.world.folio(old.frame).anon && !cx.world.shared(old.frame, page);
+    let numa = op.kind == OpKind::NumaScan;
+    if numa && old.protnone {
+        cx.act(who, Act::PteRead(page));
+        return;
+    }
+    let writable = if numa { old.writable } else { op.rights.write() && (old.writable || exclusive()) };
+    let new = Present { writable, protnone: numa || !op.rights.read(), ..old };
     let weaker = (old.writable && !writable) || (new.protnone && !old.protnone);
     if weaker {
         ghost::weakened(cx.world, who.cpu, page);

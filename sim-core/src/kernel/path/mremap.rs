@@ -86,8 +86,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             }
             // The old PTL matters against mkclean; the new one keeps the frame alive until the old translation is gone.
             let extent = extent(cx.world, f.cursor, op.span, op.to);
-            let span = (extent.pages <= cx.era.ceiling_pages).then_some(extent);
-            Flow::Call(Cx::<W, P>::flush(Request { mm: Some(mm), span, cause: Cause::Operation }))
+            Flow::Call(Cx::<W, P>::flush(Request::range(mm, extent, cx.era.ceiling_pages, Cause::Operation)))
         }
         Step::UnlockNew => match tables(cx.world, mm, f, op.span.first, op.to) {
             (old, new) if old == new => {

@@ -3,8 +3,8 @@
 //! The order that keeps memory safe is R7 before R8: the flush comes before IO (R5.2) and before a frame is freed.
 
 use crate::nouns::op::OpKind;
-use crate::nouns::types::{Actor, Span};
-use crate::oracle::ghost;
+use crate::nouns::types::{Actor, FrameNo, Pte, Span};
+use crate::oracle::{self, ghost};
 use crate::step::frame::{Act, Cx, Flow, Frame, Path, Probe, steps};
 use crate::world::{Cause, Folio, Request, World};
 
@@ -12,7 +12,10 @@ steps! {
     Isolate = "R0" "isolate_lru_folios()",
     Next = "R1" "folio_trylock()",
     Unmap = "R4" "try_to_unmap()",
+    Others = "R4" "rmap_walk(): next mapping",
     Unmapped = "R4" "try_to_unmap() done",
+    FlushKept = "R5.1" "try_to_unmap_flush_dirty(), if kept pages ask for it",
+    Keep = "R5.1" "folio_unlock(): dirty file page, kept for writeback",
     FlushDirty = "R5.2" "try_to_unmap_flush_dirty()",
     Pageout = "R5.3" "pageout()",
     Freeze = "R6" "__remove_mapping()",
@@ -33,10 +36,30 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::Isolate => isolate(cx, who, f),
         Step::Next => next(cx, who, f),
         Step::Unmap => {
-            f.pc = Step::Unmapped as u8;
+            (f.cursor, f.pc) = (0, Step::Others as u8);
             Flow::Call(Frame { frame: f.frame, ..Frame::about(Path::Unmap, f.page) })
         }
+        Step::Others => {
+            let Some(page) = cx.world.next_mapping(f.frame, f.cursor as u32) else {
+                f.pc = Step::Unmapped as u8;
+                return Flow::Next;
+            };
+            f.cursor = u64::from(page.0) + 1;
+            Flow::Call(Frame { frame: f.frame, ..Frame::about(Path::Unmap, page) })
+        }
         Step::Unmapped => unmapped(cx, who, f),
+        Step::FlushKept => {
+            f.pc = Step::Keep as u8;
+            let wanted = cx.era.flushes_before_keeping && cx.world.batch(who.task).writable;
+            if wanted { flush(cx, Cause::BeforeIo) } else { Flow::Next }
+        }
+        Step::Keep => {
+            let folio = cx.world.folio(f.frame);
+            cx.world.set_folio(f.frame, Folio { isolated: false, locked: false, ..folio });
+            cx.act(who, Act::Put(f.frame));
+            f.pc = Step::Next as u8;
+            Flow::Next
+        }
         Step::FlushDirty => {
             f.pc = Step::Pageout as u8;
             let wanted = cx.era.protections.flush_before_io && cx.world.batch(who.task).writable;
@@ -44,6 +67,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         }
         Step::Pageout => {
             cx.act(who, Act::Write(f.frame));
+            oracle::cleaned(cx, f.frame);
             let folio = cx.world.folio(f.frame);
             let synchronous = cx.era.synchronous_swap;
             // Under writeback the folio is kept; a later pass finds it clean and frees it.
@@ -89,20 +113,41 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
 /// R5: what is left of the folio's users decides.
 fn unmapped<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
     let folio = cx.world.folio(f.frame);
-    if cx.world.mapped(f.frame) || folio.gathered {
+    if cx.world.mapped(f.frame) || folio.gathered > 0 {
         // R6 would find a reference too many: it was moved before the PTL was taken, or unmapped by an operation that
         // has not flushed yet.
-        cx.world.uncache(f.frame);
-        let cached = folio.cached && !folio.anon;
+        let cached = keep_cached(cx.world, f.frame) && folio.gathered == 0;
+        if !cached {
+            cx.world.uncache(f.frame);
+        }
+        let cached = cached || (folio.cached && !folio.anon);
         cx.world.set_folio(f.frame, Folio { cached, isolated: false, locked: false, ..folio });
         cx.act(who, Act::Shrink(f.frame));
         f.pc = Step::Next as u8;
         return Flow::Next;
     }
     cx.act(who, Act::Shrink(f.frame));
-    let dirty = folio.dirty;
-    f.pc = if dirty { Step::FlushDirty as u8 } else { Step::Freeze as u8 };
+    f.pc = match folio.dirty {
+        // Since v3.x reclaim leaves them to the flusher but for a rare kswapd.
+        true if !folio.anon => Step::FlushKept as u8,
+        true => Step::FlushDirty as u8,
+        false => Step::Freeze as u8,
+    };
     Flow::Next
+}
+
+/// A folio that is kept leaves the cache for the pages that map it; true if some swap entry still has to find it.
+fn keep_cached<W: World>(world: &mut W, frame: FrameNo) -> bool {
+    let (mut from, mut wanted) = (0, false);
+    while let Some(page) = world.next_cached(frame, from) {
+        from = page.0 + 1;
+        if world.pte(page).present().is_some() {
+            world.set_cached_frame(page, None);
+        } else {
+            wanted |= world.pte(page) == Pte::Swap;
+        }
+    }
+    wanted
 }
 
 /// R0.2, for the pages an operation names: each gets the isolate reference.
@@ -158,7 +203,7 @@ fn next<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) ->
 
 /// `try_to_unmap_flush()`: what the batch names, everything of it.
 fn flush<W: World, P: Probe>(_cx: &mut Cx<'_, W, P>, cause: Cause) -> Flow {
-    Flow::Call(Cx::<W, P>::flush(Request { mm: None, span: None, cause }))
+    Flow::Call(Cx::<W, P>::flush(Request::batch(cause)))
 }
 
 /// R7 and R8: which of the two comes first.

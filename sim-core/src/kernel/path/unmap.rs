@@ -1,7 +1,7 @@
 //! Unmapping one page for reclaim: `try_to_unmap_one()`, steps R4.1..R4.11.
 
 use crate::kernel::path::hook;
-use crate::nouns::types::{Actor, Lock, Present, Pte, Span};
+use crate::nouns::types::{Actor, Lock, Present, Pte};
 use crate::oracle::ghost;
 use crate::policy::Hook;
 use crate::step::frame::{Act, Cx, Flow, Frame, Probe, steps};
@@ -63,8 +63,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::ClearFlush => {
             clear(cx, who, f);
             f.pc = Step::SwapEntry as u8;
-            let span = Some(Span::page(cx.world.vpn(f.page)));
-            Flow::Call(Cx::<W, P>::flush(Request { mm: Some(mm), span, cause: Cause::PerPage }))
+            Flow::Call(Cx::<W, P>::flush(Request::page(mm, cx.world.vpn(f.page), Cause::PerPage)))
         }
         Step::SwapEntry => {
             let folio = cx.world.folio(f.frame);
@@ -81,6 +80,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             // R4.8: the PTE's D moves to the folio. File pages leave an empty PTE.
             cx.world.set_folio(f.frame, Folio { dirty: folio.dirty || dirty, ..folio });
             if folio.anon && !folio.lazyfree {
+                cx.world.set_cached_frame(f.page, Some(f.frame));
                 cx.xchg(who, f.page, Pte::Swap);
             }
             f.pc = Step::UnlockPtl as u8;

@@ -1,5 +1,6 @@
 //! `munmap`, `madvise(MADV_DONTNEED)` and `madvise(MADV_FREE)`: the walk and the `mmu_gather` around it, steps Z1..Z10; A1..A5
-//! are the same but for A3, which makes PTEs old and clean where Z5 clears them.
+//! are the same but for A3, which makes PTEs old and clean where Z5 clears them. The end of an address space is a munmap of all
+//! of it.
 
 use crate::kernel::path::hook;
 use crate::kernel::path::mprotect::{leave, next_table};
@@ -21,7 +22,10 @@ steps! {
     LockPtl = "Z3" "pte_offset_map_lock()",
     Pending = "Z4" "flush_tlb_batched_pending()",
     Zap = "Z5" "zap_pte_range()",
+    ForceFlush = "Z6" "tlb_flush_mmu_tlbonly(), if a dirty file page was unmapped",
+    DropRmap = "Z6" "tlb_flush_rmaps()",
     UnlockPtl = "Z7" "pte_unmap_unlock()",
+    FreeTables = "Z8" "free_pgtables()",
     CountEarly = "Z9" "dec_tlb_flush_pending() too early",
     Nested = "Z9" "mm_tlb_flush_nested()",
     Flush = "Z9" "tlb_finish_mmu(), if a PTE was cleared",
@@ -32,7 +36,10 @@ steps! {
 
 pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
     let op = cx.world.op(who.task);
-    let mm = cx.world.mm(who.task).expect("a zap has an address space");
+    let mm = match op.kind {
+        OpKind::Exit(mm) => mm,
+        _ => cx.world.mm(who.task).expect("a zap has an address space"),
+    };
     let unmap = f.path == Path::Munmap;
     let lock = if unmap { Lock::MmapWrite(mm) } else { Lock::MmapRead(mm) };
     match Step::of(f) {
@@ -54,8 +61,22 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::Count => pending::count(cx, who, f, mm, Step::NextTable as u8),
         Step::NextTable => {
             let late = cx.era.protections.pending_until_flushed;
-            let done = if late { Step::Nested } else { Step::CountEarly };
+            let done = match late {
+                _ if unmap => Step::FreeTables,
+                true => Step::Nested,
+                false => Step::CountEarly,
+            };
             f.pc = next_table(cx.world, mm, f, op.span, Step::LockPtl as u8, done as u8);
+            if f.pc == Step::FreeTables as u8 {
+                f.cursor = op.span.first;
+            }
+            Flow::Next
+        }
+        Step::FreeTables => {
+            if !free_table(cx, who, f, (mm, op.span)) {
+                let late = cx.era.protections.pending_until_flushed;
+                f.pc = if late { Step::Nested as u8 } else { Step::CountEarly as u8 };
+            }
             Flow::Next
         }
         Step::LockPtl => {
@@ -64,6 +85,21 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         }
         Step::Pending => hook(cx, who, f, mm, Hook::BeforeTrust, Step::Zap as u8),
         Step::Zap => walk(cx, who, f, mm, op),
+        Step::ForceFlush => {
+            f.pc = Step::DropRmap as u8;
+            let force = f.flags & FORCE != 0 && cx.era.protections.flush_dirty_under_ptl;
+            f.flags &= !FORCE;
+            if !force {
+                return Flow::Next;
+            }
+            let cleared = std::mem::take(&mut cx.world.gather(who.task).span);
+            Flow::Call(Cx::<W, P>::flush(Request::range(mm, cleared, cx.era.ceiling_pages, Cause::Operation)))
+        }
+        Step::DropRmap => {
+            drop_rmap(cx, mm, cx.world.table_span(f.cursor).clip(op.span));
+            f.pc = Step::UnlockPtl as u8;
+            Flow::Next
+        }
         Step::UnlockPtl => {
             let table = cx.world.table_at(mm, f.cursor).expect("tables stay while mmap_lock is held");
             f.cursor = cx.world.table_span(f.cursor).end();
@@ -82,15 +118,36 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::Uncount => pending::uncount(cx, who, f, mm, Step::Return as u8),
         Step::Return => {
             cx.unlock(who, f, lock, Step::Return as u8);
-            if op.kind == OpKind::Munmap {
-                oracle::promise(cx, who, op.span, Rights::NONE, false);
-            } else {
-                oracle::renew(cx, who, op.span, f.path == Path::Free);
+            match op.kind {
+                // Nobody is left to be promised anything.
+                OpKind::Exit(_) => {}
+                OpKind::Munmap => oracle::promise(cx, who, op.span, Rights::NONE, false),
+                _ => oracle::renew(cx, who, op.span, f.path == Path::Free),
             }
             cx.act(who, Act::Return(op.kind));
             Flow::Return(0)
         }
     }
+}
+
+/// A flag of the frame: a dirty file page was unmapped.
+const FORCE: u8 = 2;
+
+/// Z8, one table that nothing needs any more; false if there is none left. It is freed after the flush, as the pages are.
+fn free_table<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, (mm, span): (Mm, Span)) -> bool {
+    while let Some(vpn) = cx.world.next_table(mm, Span { first: f.cursor, pages: span.end().saturating_sub(f.cursor) })
+    {
+        let table = cx.world.table_at(mm, vpn).expect("the walk found a table");
+        f.cursor = cx.world.table_span(vpn).end();
+        if cx.world.free_table(mm, vpn) {
+            let gather = cx.world.gather(who.task);
+            gather.span = gather.span.cover(Span::page(vpn.max(span.first)));
+            gather.freed_tables = true;
+            cx.act(who, Act::FreeTable(table));
+            return true;
+        }
+    }
+    false
 }
 
 /// Z5 or A3, one PTE.
@@ -99,27 +156,32 @@ fn walk<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm
     let in_table = cx.world.table_span(f.cursor).clip(op.span);
     let rest = Span { first: f.cursor, pages: in_table.end() - f.cursor };
     let Some(page) = cx.world.next_page(mm, rest) else {
-        f.pc = Step::UnlockPtl as u8;
+        f.pc = Step::ForceFlush as u8;
         return Flow::Next;
     };
     if f.path == Path::Free {
         if age(cx, who, page) {
             oracle::outdate(cx, who, page);
         }
-        leave(cx.world.vpn(page), in_table, f, Step::UnlockPtl as u8);
+        leave(cx.world.vpn(page), in_table, f, Step::ForceFlush as u8);
         return Flow::Next;
     }
-    zap(cx, who, page, unmap);
+    if zap(cx, who, page, unmap) {
+        f.flags |= FORCE;
+    }
     // A shared file page comes back as it was.
     if !unmap && cx.world.vma(mm, cx.world.vpn(page)).backing != Backing::SharedFile {
         oracle::outdate(cx, who, page);
     }
-    leave(cx.world.vpn(page), in_table, f, Step::UnlockPtl as u8);
+    leave(cx.world.vpn(page), in_table, f, Step::ForceFlush as u8);
     Flow::Next
 }
 
 /// Z5. `unmap`: the mapping goes too, so what only its pages could find in a cache is freed with them.
-fn zap<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, unmap: bool) {
+/// True if a dirty file page was unmapped: nobody could find the translations that store to it through the rmap any more, so they
+/// have to go before the PTL does.
+fn zap<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, unmap: bool) -> bool {
+    let mut force = false;
     ghost::inspected(cx.world, page);
     match cx.world.pte(page) {
         Pte::None => cx.act(who, Act::PteRead(page)),
@@ -135,9 +197,14 @@ fn zap<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, unmap:
             gather.span = gather.span.cover(span);
             let folio = cx.world.folio(old.frame);
             let page_cache = folio.lru && !folio.anon;
+            force = page_cache && old.dirty;
+            if force && cx.era.rmap_after_flush {
+                cx.world.keep_rmap(page, Some(old.frame));
+            }
+            cx.world.set_folio(old.frame, Folio { dirty: folio.dirty || force, ..folio });
             if page_cache && !unmap {
                 cx.world.set_cached_frame(page, Some(old.frame));
-            } else {
+            } else if page_cache || !cx.world.shared(old.frame, page) {
                 release(cx, who, old.frame);
             }
         }
@@ -146,7 +213,25 @@ fn zap<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, unmap:
         && (unmap || cx.world.folio(frame).anon)
         && !cx.world.folio(frame).isolated
     {
-        cx.world.set_cached_frame(page, None);
+        drop_cached(cx, who, page, frame);
+    }
+    force
+}
+
+/// Z6: what left its PTE leaves the rmap, under the same PTL.
+fn drop_rmap<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, mm: Mm, mut rest: Span) {
+    let end = rest.end();
+    while let Some(page) = cx.world.next_page(mm, rest) {
+        cx.world.keep_rmap(page, None);
+        let vpn = cx.world.vpn(page);
+        rest = Span { first: vpn + 1, pages: end - vpn - 1 };
+    }
+}
+
+/// What a page could find in a cache goes with it, unless a relative of its process finds it too.
+fn drop_cached<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, frame: FrameNo) {
+    cx.world.set_cached_frame(page, None);
+    if !cx.world.shared(frame, page) {
         release(cx, who, frame);
     }
 }
@@ -162,7 +247,8 @@ fn age<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page) -> boo
         }
         Pte::Present(old) => {
             let folio = cx.world.folio(old.frame);
-            if !folio.anon || folio.locked {
+            // A page with another user is left alone, as one that reclaim has locked.
+            if !folio.anon || folio.locked || cx.world.shared(old.frame, page) {
                 cx.act(who, Act::PteRead(page));
                 return false;
             }
@@ -186,15 +272,14 @@ fn drop_swap_cache<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: 
     if let Some(frame) = cx.world.cached_frame(page)
         && !cx.world.folio(frame).isolated
     {
-        cx.world.set_cached_frame(page, None);
-        release(cx, who, frame);
+        drop_cached(cx, who, page, frame);
     }
 }
 
 /// The gather takes over the reference of the mapping.
 fn release<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, frame: FrameNo) {
     let folio = cx.world.folio(frame);
-    cx.world.set_folio(frame, Folio { cached: false, gathered: true, ..folio });
+    cx.world.set_folio(frame, Folio { cached: false, gathered: folio.gathered + 1, ..folio });
     cx.world.free_later(who.task, frame);
 }
 
@@ -202,12 +287,12 @@ fn release<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, frame: FrameNo
 fn flush<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm: Mm) -> Flow {
     f.pc = Step::FreePages as u8;
     if f.flags == NESTED {
-        return Flow::Call(Cx::<W, P>::flush(Request { mm: Some(mm), span: None, cause: Cause::Nested }));
+        return Flow::Call(Cx::<W, P>::flush(Request::whole(mm, Cause::Nested)));
     }
-    let cleared = cx.world.gather(who.task).span;
-    if cleared.pages == 0 {
+    let Gather { span, freed_tables } = *cx.world.gather(who.task);
+    if span.pages == 0 {
         return Flow::Next;
     }
-    let span = (cleared.pages <= cx.era.ceiling_pages).then_some(cleared);
-    Flow::Call(Cx::<W, P>::flush(Request { mm: Some(mm), span, cause: Cause::Operation }))
+    let request = Request::range(mm, span, cx.era.ceiling_pages, Cause::Operation);
+    Flow::Call(Cx::<W, P>::flush(Request { freed_tables, ..request }))
 }

@@ -47,6 +47,8 @@ struct TableState {
     owner: Option<Task>,
     /// Who has been handed the PTL and has not taken it yet.
     heir: Option<Task>,
+    /// Given back; the next fault allocates it anew. Its pages keep their numbers, since TLBs may still hold translations.
+    freed: bool,
 }
 
 const NO_PAGE: u32 = u32::MAX;
@@ -62,6 +64,7 @@ struct PageState {
     cached_frame: Option<FrameNo>,
     ghost: u8,
     emptier: Option<Task>,
+    rmap_kept: Option<FrameNo>,
 }
 
 /// What the world keeps about a frame beside its folio.
@@ -69,10 +72,10 @@ struct PageState {
 struct FrameState {
     /// Pages of which a translation to it was filled, in order; some of these may be gone.
     filled: Vec<u32>,
-    /// How many PTEs name it.
-    mappings: u32,
-    /// The page that found it in a cache last.
-    cached_by: Option<Page>,
+    /// Pages in its rmap, in order.
+    mapped_by: Vec<u32>,
+    /// Pages that find it in a cache, in order.
+    cached_by: Vec<u32>,
 }
 
 #[derive(Clone, Debug)]
@@ -307,6 +310,11 @@ impl Big {
             state.holders.iter().any(held)
         });
         self.frames[frame as usize].filled = filled;
+    }
+
+    /// The page-table page at a page number, freed or not.
+    fn any_table(&self, mm: Mm, vpn: u64) -> Option<Table> {
+        self.mms[usize::from(mm.0)].tables.get(&(vpn >> TABLE_SHIFT)).copied()
     }
 
     fn forget_holder(&mut self, cpu: Cpu, page: Page) {

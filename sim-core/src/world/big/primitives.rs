@@ -34,7 +34,7 @@ impl World for Big {
     }
 
     fn page(&self, mm: Mm, vpn: u64) -> Option<Page> {
-        let table = self.table_at(mm, vpn)?;
+        let table = self.any_table(mm, vpn)?;
         let slot = vpn & ((1 << TABLE_SHIFT) - 1);
         let page = self.tables[table.0 as usize].pages[slot as usize];
         (page != NO_PAGE).then_some(Page(page))
@@ -42,13 +42,17 @@ impl World for Big {
 
     fn populate(&mut self, mm: Mm, vpn: u64) -> Page {
         if let Some(page) = self.page(mm, vpn) {
+            let table = self.table_of(page);
+            self.tables[table.0 as usize].freed = false;
             return page;
         }
         let fresh = Table(self.tables.len() as u32);
         let table = *self.mms[usize::from(mm.0)].tables.entry(vpn >> TABLE_SHIFT).or_insert(fresh);
         if table == fresh {
-            self.tables.push(TableState { pages: vec![NO_PAGE; 1 << TABLE_SHIFT].into(), owner: None, heir: None });
+            let pages = vec![NO_PAGE; 1 << TABLE_SHIFT].into();
+            self.tables.push(TableState { pages, owner: None, heir: None, freed: false });
         }
+        self.tables[table.0 as usize].freed = false;
         let page = Page(self.pages.len() as u32);
         let slot = vpn & ((1 << TABLE_SHIFT) - 1);
         self.tables[table.0 as usize].pages[slot as usize] = page.0;
@@ -63,6 +67,7 @@ impl World for Big {
             cached_frame: None,
             ghost: 0,
             emptier: None,
+            rmap_kept: None,
         });
         page
     }
@@ -80,7 +85,26 @@ impl World for Big {
     }
 
     fn table_at(&self, mm: Mm, vpn: u64) -> Option<Table> {
-        self.mms[usize::from(mm.0)].tables.get(&(vpn >> TABLE_SHIFT)).copied()
+        self.any_table(mm, vpn).filter(|table| !self.tables[table.0 as usize].freed)
+    }
+
+    fn next_table(&self, mm: Mm, span: Span) -> Option<u64> {
+        if span.pages == 0 {
+            return None;
+        }
+        let (first, last) = (span.first >> TABLE_SHIFT, (span.end() - 1) >> TABLE_SHIFT);
+        let mut tables = self.mms[usize::from(mm.0)].tables.range(first..=last);
+        let exists = tables.find(|(_, table)| !self.tables[table.0 as usize].freed);
+        exists.map(|(&index, _)| index << TABLE_SHIFT)
+    }
+
+    fn free_table(&mut self, mm: Mm, vpn: u64) -> bool {
+        let Some(table) = self.table_at(mm, vpn) else {
+            return false;
+        };
+        let used = self.mms[usize::from(mm.0)].vmas.reach_into(self.table_span(vpn));
+        self.tables[table.0 as usize].freed = !used;
+        !used
     }
 
     fn table_span(&self, vpn: u64) -> Span {
@@ -111,6 +135,17 @@ impl World for Big {
         self.mms[usize::from(mm.0)].vmas.set(span, vma);
     }
 
+    fn copy_vmas(&mut self, from: Mm, to: Mm) {
+        self.mms[usize::from(to.0)].vmas = self.mms[usize::from(from.0)].vmas.clone();
+        let mut rest = Span::ALL;
+        while let Some(page) = self.next_page(to, rest) {
+            let vpn = self.vpn(page);
+            rest = Span { first: vpn + 1, pages: rest.end() - vpn - 1 };
+            let vma = self.vma(to, vpn);
+            self.set_promise(page, Promise { mapped: vma.mapped, rights: vma.rights });
+        }
+    }
+
     fn protect_vma(&mut self, mm: Mm, span: Span, rights: Rights) {
         self.mms[usize::from(mm.0)].vmas.protect(span, rights);
     }
@@ -125,11 +160,14 @@ impl World for Big {
             self.weakened.insert(page);
         }
         let old = std::mem::replace(&mut state.pte, new);
-        if let Some(pte) = new.present() {
-            self.frames[pte.frame.0 as usize].mappings += 1;
-        }
-        if let Some(pte) = old.present() {
-            self.frames[pte.frame.0 as usize].mappings -= 1;
+        let (old_frame, new_frame) = (old.present().map(|pte| pte.frame), new.present().map(|pte| pte.frame));
+        if old_frame != new_frame {
+            if let Some(frame) = old_frame {
+                remove(&mut self.frames[frame.0 as usize].mapped_by, page);
+            }
+            if let Some(frame) = new_frame {
+                insert(&mut self.frames[frame.0 as usize].mapped_by, page);
+            }
         }
         old
     }
@@ -303,10 +341,8 @@ impl World for Big {
     }
 
     fn tlb_fill(&mut self, cpu: Cpu, page: Page, kind: AccessKind, entry: Entry, gone: &mut dyn FnMut(Page, Entry)) {
-        if let Some(state) = self.frames.get_mut(entry.frame as usize)
-            && let Err(at) = state.filled.binary_search(&page.0)
-        {
-            state.filled.insert(at, page.0);
+        if let Some(state) = self.frames.get_mut(entry.frame as usize) {
+            insert(&mut state.filled, page);
         }
         let key = self.key(page);
         let state = &mut self.cpus[usize::from(cpu.0)];
@@ -369,7 +405,7 @@ impl World for Big {
     }
 
     fn next_page_of(&self, frame: FrameNo, from: u32) -> Option<Page> {
-        self.frames[frame.0 as usize].filled.iter().find(|&&page| page >= from).map(|&page| Page(page))
+        next(&self.frames[frame.0 as usize].filled, from)
     }
 
     fn promise(&self, page: Page) -> Promise {
@@ -436,21 +472,39 @@ impl World for Big {
     }
 
     fn uncache(&mut self, frame: FrameNo) {
-        if let Some(page) = self.frames[frame.0 as usize].cached_by.take() {
-            let cached = &mut self.pages[page.0 as usize].cached_frame;
-            *cached = cached.filter(|&cached| cached != frame);
+        for page in std::mem::take(&mut self.frames[frame.0 as usize].cached_by) {
+            self.pages[page as usize].cached_frame = None;
         }
     }
 
-    fn mapped(&self, frame: FrameNo) -> bool {
-        self.frames[frame.0 as usize].mappings > 0
+    fn next_mapping(&self, frame: FrameNo, from: u32) -> Option<Page> {
+        next(&self.frames[frame.0 as usize].mapped_by, from)
+    }
+
+    fn keep_rmap(&mut self, page: Page, frame: Option<FrameNo>) {
+        let state = &mut self.pages[page.0 as usize];
+        let old = std::mem::replace(&mut state.rmap_kept, frame);
+        let mapped = state.pte.present().map(|pte| pte.frame);
+        if let Some(old) = old.filter(|&old| mapped != Some(old)) {
+            remove(&mut self.frames[old.0 as usize].mapped_by, page);
+        }
+        if let Some(frame) = frame {
+            insert(&mut self.frames[frame.0 as usize].mapped_by, page);
+        }
+    }
+
+    fn next_cached(&self, frame: FrameNo, from: u32) -> Option<Page> {
+        next(&self.frames[frame.0 as usize].cached_by, from)
     }
 
     fn set_cached_frame(&mut self, page: Page, frame: Option<FrameNo>) {
-        if let Some(frame) = frame {
-            self.frames[frame.0 as usize].cached_by = Some(page);
+        let old = std::mem::replace(&mut self.pages[page.0 as usize].cached_frame, frame);
+        if let Some(old) = old {
+            remove(&mut self.frames[old.0 as usize].cached_by, page);
         }
-        self.pages[page.0 as usize].cached_frame = frame;
+        if let Some(frame) = frame {
+            insert(&mut self.frames[frame.0 as usize].cached_by, page);
+        }
     }
 
     fn free_later(&mut self, task: Task, frame: FrameNo) -> u16 {
@@ -468,4 +522,22 @@ impl World for Big {
         self.folios[frame.0 as usize] = Folio::default();
         self.free.insert(frame.0);
     }
+}
+
+/// Lists of pages are short and in order; most have one member.
+fn insert(pages: &mut Vec<u32>, page: Page) {
+    if let Err(at) = pages.binary_search(&page.0) {
+        pages.insert(at, page.0);
+    }
+}
+
+fn remove(pages: &mut Vec<u32>, page: Page) {
+    if let Ok(at) = pages.binary_search(&page.0) {
+        pages.remove(at);
+    }
+}
+
+fn next(pages: &[u32], from: u32) -> Option<Page> {
+    let at = pages.partition_point(|&page| page < from);
+    pages.get(at).map(|&page| Page(page))
 }

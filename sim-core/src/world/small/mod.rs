@@ -1,7 +1,7 @@
 //! The explorer's world: a few CPUs and pages, packed into a few words.
 //!
-//! A TLB here is a *set* of translations that may be dropped at will: no geometry, no replacement. One address space.
-//! Task n runs on CPU n for ever.
+//! A TLB here is a *set* of translations that may be dropped at will: no geometry, no replacement. Task n runs on CPU n for
+//! ever, in the address space 0, or in address space 1, its child, of which the pages follow those of the parent.
 
 mod primitives;
 
@@ -17,13 +17,15 @@ use crate::world::{Batch, Cause, Folio, Gather, Request, TlbLevel, Vma, World};
 
 /// At most this many CPUs.
 pub const CPUS: usize = 5;
-/// At most this many pages.
+/// At most this many pages, of all address spaces.
 pub const PAGES: usize = 4;
+/// At most this many address spaces.
+pub const MMS: usize = 2;
 /// At most this many frames.
 pub const FRAMES: usize = 8;
 
 /// Bits of a page number here, and of a count of pages.
-pub(crate) const VPN_BITS: u32 = TABLE_SHIFT + 2;
+pub(crate) const VPN_BITS: u32 = TABLE_SHIFT + 3;
 /// log2 of the pages between two page-table pages.
 const TABLE_SHIFT: u32 = 9;
 
@@ -36,8 +38,16 @@ pub struct Scenario {
     pub programs: Vec<Vec<Op>>,
     /// CPUs that run no user code and have no address space loaded (kswapd).
     pub kernel_threads: Vec<Cpu>,
-    /// How many pages there are, all mapped read-write and present at first.
+    /// CPUs that run in the child, where nothing is mapped before a fork.
+    pub children: Vec<Cpu>,
+    /// How many pages an address space has; in the first all are mapped read-write and present at first.
     pub pages: u8,
+    /// Address spaces: 2 if there is a fork, 1 otherwise.
+    pub processes: u8,
+    /// What fills the pages.
+    pub backing: Backing,
+    /// Does nothing else live under the page tables, so that munmap of all their pages frees them?
+    pub lone_tables: bool,
     /// How many pages share a page-table page.
     pub pages_per_table: u8,
     /// Are the PTEs dirty at first?
@@ -57,16 +67,42 @@ impl Scenario {
         self.programs.iter().flatten().any(|op| op.kind.promises())
     }
 
+    /// The pages of all address spaces.
+    pub fn all_pages(&self) -> u8 {
+        self.pages * self.processes
+    }
+
+    /// Frames: as many again as there are pages.
+    pub(crate) fn frames(&self) -> usize {
+        usize::from(self.all_pages()) * 2
+    }
+
+    /// The address space a CPU runs in; none for kswapd.
+    pub fn home(&self, cpu: Cpu) -> Option<Mm> {
+        match cpu {
+            _ if self.kernel_threads.contains(&cpu) => None,
+            _ if self.children.contains(&cpu) => Some(Mm(1)),
+            _ => Some(Mm(0)),
+        }
+    }
+
     /// `pages` pages under as many tables as asked for, and one program a CPU; a CPU whose program is all reclaim is kswapd.
     pub fn new(name: &str, pages: u8, tables: u8, programs: &[&[Op]]) -> Scenario {
         let is_reclaim =
             |p: &&[Op]| !p.is_empty() && p.iter().all(|op| op.kind == crate::nouns::op::OpKind::Reclaim(Mm(0)));
-        assert!(usize::from(pages) <= PAGES && programs.len() <= CPUS && usize::from(pages) * 2 <= FRAMES);
+        let forks = |op: &Op| matches!(op.kind, crate::nouns::op::OpKind::Fork(_));
+        let processes = 1 + u8::from(programs.iter().any(|p| p.iter().any(forks)));
+        let all_pages = usize::from(pages * processes);
+        assert!(all_pages <= PAGES && programs.len() <= CPUS && all_pages * 2 <= FRAMES);
         Scenario {
             name: name.to_owned(),
             programs: programs.iter().map(|p| p.to_vec()).collect(),
             kernel_threads: (0..programs.len()).filter(|&i| is_reclaim(&programs[i])).map(|i| Cpu(i as u16)).collect(),
+            children: Vec::new(),
             pages,
+            processes,
+            backing: Backing::Anon,
+            lone_tables: false,
             pages_per_table: pages.div_ceil(tables),
             dirty: false,
             evictions: true,
@@ -82,6 +118,8 @@ struct PageState {
     cached_frame: Option<FrameNo>,
     ghost: u8,
     emptier: Option<Task>,
+    table_freed: bool,
+    rmap_kept: Option<FrameNo>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +143,7 @@ const IDLE: CpuState = CpuState {
     tlb: [None; PAGES],
     batch: Batch { required: false, writable: false },
     batch_mask: CpuSet::EMPTY,
-    gather: Gather { span: Span { first: 0, pages: 0 } },
+    gather: Gather { span: Span { first: 0, pages: 0 }, freed_tables: false },
     request: None,
     targets: CpuSet::EMPTY,
     waiting: CpuSet::EMPTY,
@@ -123,6 +161,11 @@ pub struct Small<'s> {
     folios: [Folio; FRAMES],
     cpus: [CpuState; CPUS],
     ptl: [Option<Cpu>; PAGES],
+    mms: [MmState; MMS],
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct MmState {
     mmap_writer: Option<Cpu>,
     mmap_readers: CpuSet<1>,
     words: Words,
@@ -133,23 +176,21 @@ pub struct Small<'s> {
 impl<'s> Small<'s> {
     /// The initial state of a scenario.
     pub fn new(scenario: &'s Scenario) -> Small<'s> {
-        let vma = Vma { mapped: true, rights: Rights::READ_WRITE, backing: Backing::Anon };
+        let vma = Vma { mapped: true, rights: Rights::READ_WRITE, backing: scenario.backing };
         let mut world = Small {
             scenario,
             pages: [PageState::default(); PAGES],
             folios: [Folio::default(); FRAMES],
             cpus: [IDLE; CPUS],
             ptl: [None; PAGES],
-            mmap_writer: None,
-            mmap_readers: CpuSet::EMPTY,
-            words: Words::default(),
-            flush_pending: 0,
-            mask: CpuSet::EMPTY,
+            mms: [MmState::default(); MMS],
         };
+        let anon = scenario.backing == Backing::Anon;
         for n in 0..usize::from(scenario.pages) {
             let pte = Present {
                 frame: FrameNo(n as u32),
-                writable: true,
+                // A shared file page that is clean faults on its first store.
+                writable: scenario.dirty || scenario.backing != Backing::SharedFile,
                 dirty: scenario.dirty,
                 accessed: false,
                 protnone: false,
@@ -160,12 +201,19 @@ impl<'s> Small<'s> {
                 promise: Promise { mapped: true, rights: vma.rights },
                 ..PageState::default()
             };
-            world.folios[n] = Folio { allocated: true, lru: true, anon: true, dirty: true, ..Folio::default() };
+            world.folios[n] = Folio {
+                allocated: true,
+                lru: true,
+                anon,
+                dirty: anon || scenario.dirty,
+                cached: !anon,
+                ..Folio::default()
+            };
         }
         for n in 0..scenario.programs.len() {
             let cpu = Cpu(n as u16);
-            if !scenario.kernel_threads.contains(&cpu) {
-                world.mask.insert(cpu);
+            if let Some(mm) = scenario.home(cpu) {
+                world.mm_mut(mm).mask.insert(cpu);
             }
         }
         world
@@ -184,7 +232,7 @@ impl<'s> Small<'s> {
 
     /// Packs the state, exactly: equal words mean equal states of one scenario.
     pub fn pack(&self, out: &mut Packer) {
-        let (pages, cpus) = (usize::from(self.scenario.pages), self.scenario.programs.len());
+        let (pages, cpus) = (usize::from(self.scenario.all_pages()), self.scenario.programs.len());
         for page in &self.pages[..pages] {
             pack_pte(page.pte, out);
             out.put(u64::from(page.vma.mapped), 1);
@@ -194,6 +242,8 @@ impl<'s> Small<'s> {
             out.put(page.cached_frame.map_or(0, |f| u64::from(f.0) + 1), 4);
             out.put(u64::from(page.ghost), 8);
             out.put(page.emptier.map_or(0, |t| u64::from(t.0) + 1), 3);
+            out.put(u64::from(page.table_freed), 1);
+            out.put(page.rmap_kept.map_or(0, |f| u64::from(f.0) + 1), 4);
         }
         for folio in &self.folios[..pages * 2] {
             let bits = [
@@ -204,24 +254,35 @@ impl<'s> Small<'s> {
                 folio.cached,
                 folio.isolated,
                 folio.locked,
-                folio.gathered,
                 folio.lazyfree,
             ];
             for bit in bits {
                 out.put(u64::from(bit), 1);
             }
+            out.put(u64::from(folio.gathered), 2);
         }
         for owner in &self.ptl[..pages] {
             out.put(owner.map_or(0, |c| u64::from(c.0) + 1), 3);
         }
-        out.put(self.mmap_writer.map_or(0, |c| u64::from(c.0) + 1), 3);
-        out.put(self.mmap_readers.words()[0], CPUS as u32);
-        out.put(self.mask.words()[0], CPUS as u32);
-        out.put(u64::from(self.words.batched), 32);
-        out.put(u64::from(self.flush_pending), 3);
+        for mm in &self.mms[..usize::from(self.scenario.processes)] {
+            out.put(mm.mmap_writer.map_or(0, |c| u64::from(c.0) + 1), 3);
+            out.put(mm.mmap_readers.words()[0], CPUS as u32);
+            out.put(mm.mask.words()[0], CPUS as u32);
+            out.put(u64::from(mm.words.batched), 32);
+            out.put(u64::from(mm.flush_pending), 3);
+        }
         for cpu in &self.cpus[..cpus] {
             cpu.pack(pages, out);
         }
+    }
+
+    /// A page of this scenario by its number within an address space.
+    fn nth(&self, mm: Mm, n: u8) -> Page {
+        Page(u32::from(mm.0) * u32::from(self.scenario.pages) + u32::from(n))
+    }
+
+    fn mm_mut(&mut self, mm: Mm) -> &mut MmState {
+        &mut self.mms[usize::from(mm.0)]
     }
 
     fn cpu(&mut self, cpu: Cpu) -> &mut CpuState {
@@ -249,14 +310,16 @@ impl CpuState {
         out.put(u64::from(self.batch.required) | u64::from(self.batch.writable) << 1, 2);
         out.put(self.gather.span.first, VPN_BITS);
         out.put(self.gather.span.pages, VPN_BITS);
+        out.put(u64::from(self.gather.freed_tables), 1);
         if let Some(request) = self.request {
             out.put(1, 1);
-            out.put(u64::from(request.mm.is_some()), 1);
+            out.put(request.mm.map_or(0, |mm| u64::from(mm.0) + 1), 2);
             out.put(u64::from(request.span.is_some()), 1);
             let span = request.span.unwrap_or_default();
             out.put(span.first, VPN_BITS);
             out.put(span.pages, VPN_BITS);
             out.put(request.cause as u64, 3);
+            out.put(u64::from(request.freed_tables), 1);
         } else {
             out.put(0, 1);
         }

@@ -15,7 +15,7 @@ impl World for Small<'_> {
     }
 
     fn loaded(&self, cpu: Cpu) -> Option<Mm> {
-        (!self.scenario.kernel_threads.contains(&cpu)).then_some(Mm(0))
+        self.scenario.home(cpu)
     }
 
     fn lazy(&self, _cpu: Cpu) -> bool {
@@ -30,53 +30,86 @@ impl World for Small<'_> {
         true
     }
 
-    fn page(&self, _mm: Mm, vpn: u64) -> Option<Page> {
-        (0..self.scenario.pages).find(|&n| self.scenario.vpn(n) == vpn).map(|n| Page(u32::from(n)))
+    fn page(&self, mm: Mm, vpn: u64) -> Option<Page> {
+        (0..self.scenario.pages).find(|&n| self.scenario.vpn(n) == vpn).map(|n| self.nth(mm, n))
     }
 
     fn populate(&mut self, mm: Mm, vpn: u64) -> Page {
-        self.page(mm, vpn).expect("a scenario names only its own pages")
+        let page = self.page(mm, vpn).expect("a scenario names only its own pages");
+        self.set_table_freed(mm, vpn, false);
+        page
     }
 
-    fn mm_of(&self, _page: Page) -> Mm {
-        Mm(0)
+    fn mm_of(&self, page: Page) -> Mm {
+        Mm((page.0 / u32::from(self.scenario.pages)) as u16)
     }
 
     fn vpn(&self, page: Page) -> u64 {
-        self.scenario.vpn(page.0 as u8)
+        self.scenario.vpn((page.0 % u32::from(self.scenario.pages)) as u8)
     }
 
     fn table_of(&self, page: Page) -> Table {
-        Table(page.0 / u32::from(self.scenario.pages_per_table))
+        let (pages, per_table) = (u32::from(self.scenario.pages), u32::from(self.scenario.pages_per_table));
+        Table(page.0 / pages * pages.div_ceil(per_table) + page.0 % pages / per_table)
     }
 
     fn table_at(&self, mm: Mm, vpn: u64) -> Option<Table> {
-        self.next_page(mm, self.table_span(vpn)).map(|page| self.table_of(page))
+        let page = self.next_page(mm, self.table_span(vpn))?;
+        (!self.pages[page.0 as usize].table_freed).then(|| self.table_of(page))
+    }
+
+    fn next_table(&self, mm: Mm, span: Span) -> Option<u64> {
+        let first = |n| self.table_span(self.scenario.vpn(n)).first;
+        let reaches = |n: &u8| self.table_span(self.scenario.vpn(*n)).clip(span).pages > 0;
+        let exists = |n: &u8| !self.pages[self.nth(mm, *n).0 as usize].table_freed;
+        (0..self.scenario.pages).filter(exists).find(reaches).map(first)
+    }
+
+    fn free_table(&mut self, mm: Mm, vpn: u64) -> bool {
+        let under = self.table_span(vpn);
+        let mapped = |n: u8| under.contains(self.scenario.vpn(n)) && self.pages[self.nth(mm, n).0 as usize].vma.mapped;
+        if !self.scenario.lone_tables || self.table_at(mm, vpn).is_none() || (0..self.scenario.pages).any(mapped) {
+            return false;
+        }
+        self.set_table_freed(mm, vpn, true);
+        true
     }
 
     fn table_span(&self, vpn: u64) -> Span {
         Span { first: vpn >> TABLE_SHIFT << TABLE_SHIFT, pages: 1 << TABLE_SHIFT }
     }
 
-    fn next_page(&self, _mm: Mm, span: Span) -> Option<Page> {
-        (0..self.scenario.pages).find(|&n| span.contains(self.scenario.vpn(n))).map(|n| Page(u32::from(n)))
+    fn next_page(&self, mm: Mm, span: Span) -> Option<Page> {
+        (0..self.scenario.pages).find(|&n| span.contains(self.scenario.vpn(n))).map(|n| self.nth(mm, n))
     }
 
-    fn vma(&self, _mm: Mm, vpn: u64) -> Vma {
-        self.page(Mm(0), vpn).map_or(Vma::default(), |page| self.pages[page.0 as usize].vma)
+    fn vma(&self, mm: Mm, vpn: u64) -> Vma {
+        self.page(mm, vpn).map_or(Vma::default(), |page| self.pages[page.0 as usize].vma)
     }
 
-    fn set_vma(&mut self, _mm: Mm, span: Span, vma: Vma) {
+    fn set_vma(&mut self, mm: Mm, span: Span, vma: Vma) {
         for n in 0..self.scenario.pages {
             if span.contains(self.scenario.vpn(n)) {
-                self.pages[usize::from(n)].vma = vma;
+                let page = self.nth(mm, n);
+                self.pages[page.0 as usize].vma = vma;
             }
         }
     }
 
-    fn protect_vma(&mut self, _mm: Mm, span: Span, rights: Rights) {
+    fn copy_vmas(&mut self, from: Mm, to: Mm) {
         for n in 0..self.scenario.pages {
-            let vma = &mut self.pages[usize::from(n)].vma;
+            let vma = self.pages[self.nth(from, n).0 as usize].vma;
+            let child = self.nth(to, n);
+            let page = &mut self.pages[child.0 as usize];
+            page.vma = vma;
+            page.promise = Promise { mapped: vma.mapped, rights: vma.rights };
+        }
+    }
+
+    fn protect_vma(&mut self, mm: Mm, span: Span, rights: Rights) {
+        for n in 0..self.scenario.pages {
+            let page = self.nth(mm, n);
+            let vma = &mut self.pages[page.0 as usize].vma;
             if span.contains(self.scenario.vpn(n)) && vma.mapped {
                 vma.rights = rights;
             }
@@ -93,17 +126,19 @@ impl World for Small<'_> {
 
     fn try_lock(&mut self, who: Actor, lock: Lock) -> bool {
         match lock {
-            Lock::MmapRead(_) => {
-                if self.mmap_writer.is_some() {
+            Lock::MmapRead(mm) => {
+                let state = self.mm_mut(mm);
+                if state.mmap_writer.is_some() {
                     return false;
                 }
-                self.mmap_readers.insert(who.cpu);
+                state.mmap_readers.insert(who.cpu);
             }
-            Lock::MmapWrite(_) => {
-                if self.mmap_writer.is_some() || !self.mmap_readers.is_empty() {
+            Lock::MmapWrite(mm) => {
+                let state = self.mm_mut(mm);
+                if state.mmap_writer.is_some() || !state.mmap_readers.is_empty() {
                     return false;
                 }
-                self.mmap_writer = Some(who.cpu);
+                state.mmap_writer = Some(who.cpu);
             }
             Lock::Ptl(table) => {
                 let owner = &mut self.ptl[table.0 as usize];
@@ -118,37 +153,38 @@ impl World for Small<'_> {
 
     fn unlock(&mut self, who: Actor, lock: Lock) {
         match lock {
-            Lock::MmapRead(_) => {
-                assert!(self.mmap_readers.contains(who.cpu));
-                self.mmap_readers.remove(who.cpu);
+            Lock::MmapRead(mm) => {
+                let readers = &mut self.mm_mut(mm).mmap_readers;
+                assert!(readers.contains(who.cpu));
+                readers.remove(who.cpu);
             }
-            Lock::MmapWrite(_) => assert_eq!(self.mmap_writer.take(), Some(who.cpu)),
+            Lock::MmapWrite(mm) => assert_eq!(self.mm_mut(mm).mmap_writer.take(), Some(who.cpu)),
             Lock::Ptl(table) => assert_eq!(self.ptl[table.0 as usize].take(), Some(who.cpu)),
         }
     }
 
-    fn words(&mut self, _mm: Mm) -> &mut Words {
-        &mut self.words
+    fn words(&mut self, mm: Mm) -> &mut Words {
+        &mut self.mm_mut(mm).words
     }
 
-    fn mask_any_but(&self, _mm: Mm, cpu: Cpu) -> bool {
-        self.mask.any_but(cpu)
+    fn mask_any_but(&self, mm: Mm, cpu: Cpu) -> bool {
+        self.mms[usize::from(mm.0)].mask.any_but(cpu)
     }
 
-    fn mask_contains(&self, _mm: Mm, cpu: Cpu) -> bool {
-        self.mask.contains(cpu)
+    fn mask_contains(&self, mm: Mm, cpu: Cpu) -> bool {
+        self.mms[usize::from(mm.0)].mask.contains(cpu)
     }
 
-    fn mask_clear(&mut self, _mm: Mm, cpu: Cpu) {
-        self.mask.remove(cpu);
+    fn mask_clear(&mut self, mm: Mm, cpu: Cpu) {
+        self.mm_mut(mm).mask.remove(cpu);
     }
 
     fn batch(&mut self, task: Task) -> &mut Batch {
         &mut self.task(task).batch
     }
 
-    fn batch_add_mask(&mut self, task: Task, _mm: Mm) {
-        let mask = self.mask;
+    fn batch_add_mask(&mut self, task: Task, mm: Mm) {
+        let mask = self.mm_mut(mm).mask;
         self.task(task).batch_mask.insert_all(&mask);
     }
 
@@ -162,8 +198,8 @@ impl World for Small<'_> {
         state.batch_mask = CpuSet::EMPTY;
     }
 
-    fn flush_pending(&mut self, _mm: Mm) -> &mut u32 {
-        &mut self.flush_pending
+    fn flush_pending(&mut self, mm: Mm) -> &mut u32 {
+        &mut self.mm_mut(mm).flush_pending
     }
 
     fn gather(&mut self, task: Task) -> &mut Gather {
@@ -171,10 +207,10 @@ impl World for Small<'_> {
     }
 
     fn request_begin(&mut self, who: Actor, request: Request) -> bool {
-        let mask = self.mask;
+        let mask = request.mm.map(|mm| self.mm_mut(mm).mask);
         let state = self.cpu(who.cpu);
         assert!(state.waiting.is_empty(), "a CPU has one shootdown under way at a time");
-        state.targets = if request.mm.is_some() { mask } else { state.batch_mask };
+        state.targets = mask.unwrap_or(state.batch_mask);
         state.targets.remove(who.cpu);
         state.request = Some(request);
         !state.targets.is_empty()
@@ -250,10 +286,11 @@ impl World for Small<'_> {
 
     fn tlb_drop(&mut self, cpu: Cpu, what: (Mm, Span), gone: &mut dyn FnMut(Page, Entry)) {
         for n in 0..self.scenario.pages {
+            let page = self.nth(what.0, n);
             if what.1.contains(self.scenario.vpn(n))
-                && let Some(entry) = self.cpu(cpu).tlb[usize::from(n)].take()
+                && let Some(entry) = self.cpu(cpu).tlb[page.0 as usize].take()
             {
-                gone(Page(u32::from(n)), entry);
+                gone(page, entry);
             }
         }
     }
@@ -267,7 +304,7 @@ impl World for Small<'_> {
     fn next_page_of(&self, frame: FrameNo, from: u32) -> Option<Page> {
         let cpus = &self.cpus[..self.scenario.programs.len()];
         let held = |n: &u32| cpus.iter().any(|c| c.tlb[*n as usize].is_some_and(|e| e.frame == frame.0));
-        (from..u32::from(self.scenario.pages)).find(held).map(Page)
+        (from..u32::from(self.scenario.all_pages())).find(held).map(Page)
     }
 
     fn promise(&self, page: Page) -> Promise {
@@ -308,13 +345,11 @@ impl World for Small<'_> {
     }
 
     fn memory_left(&self) -> bool {
-        let frames = usize::from(self.scenario.pages) * 2;
-        self.folios[..frames].iter().any(|f| !f.allocated)
+        self.folios[..self.scenario.frames()].iter().any(|f| !f.allocated)
     }
 
     fn alloc_frame(&mut self) -> Option<FrameNo> {
-        let frames = usize::from(self.scenario.pages) * 2;
-        let n = self.folios[..frames].iter().position(|f| !f.allocated)?;
+        let n = self.folios[..self.scenario.frames()].iter().position(|f| !f.allocated)?;
         self.folios[n] = Folio { allocated: true, ..Folio::default() };
         Some(FrameNo(n as u32))
     }
@@ -337,8 +372,21 @@ impl World for Small<'_> {
         }
     }
 
-    fn mapped(&self, frame: FrameNo) -> bool {
-        self.pages.iter().any(|page| page.pte.present().is_some_and(|pte| pte.frame == frame))
+    fn next_mapping(&self, frame: FrameNo, from: u32) -> Option<Page> {
+        let maps = |n: &u32| {
+            let page = &self.pages[*n as usize];
+            page.rmap_kept == Some(frame) || page.pte.present().is_some_and(|pte| pte.frame == frame)
+        };
+        (from..u32::from(self.scenario.all_pages())).find(maps).map(Page)
+    }
+
+    fn keep_rmap(&mut self, page: Page, frame: Option<FrameNo>) {
+        self.pages[page.0 as usize].rmap_kept = frame;
+    }
+
+    fn next_cached(&self, frame: FrameNo, from: u32) -> Option<Page> {
+        let finds = |n: &u32| self.pages[*n as usize].cached_frame == Some(frame);
+        (from..u32::from(self.scenario.all_pages())).find(finds).map(Page)
     }
 
     fn set_cached_frame(&mut self, page: Page, frame: Option<FrameNo>) {
@@ -363,5 +411,17 @@ impl World for Small<'_> {
 
     fn free_frame(&mut self, frame: FrameNo) {
         self.folios[frame.0 as usize] = Folio::default();
+    }
+}
+
+impl Small<'_> {
+    fn set_table_freed(&mut self, mm: Mm, vpn: u64, freed: bool) {
+        let under = self.table_span(vpn);
+        for n in 0..self.scenario.pages {
+            if under.contains(self.scenario.vpn(n)) {
+                let page = self.nth(mm, n);
+                self.pages[page.0 as usize].table_freed = freed;
+            }
+        }
     }
 }
