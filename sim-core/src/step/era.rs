@@ -48,6 +48,9 @@ pub struct Era {
     /// An operation that is about to flush what it gathered flushes the whole address space if others have changed PTEs and not
     /// flushed yet (v4.13, 99baac21e458): what it found cleared they may still owe.
     pub nested_gathers: bool,
+    /// mremap flushes the old place before it lets go of the PTLs if a present PTE moved (v4.19, eb66ae030829), and not at all
+    /// otherwise. Before, only a dirty one made it do so there; for the rest it flushed the old place at the end, owed or not.
+    pub mremap_flushes_under_ptl: bool,
     /// munmap and `MADV_DONTNEED` take a dirty file page out of the rmap after they have flushed, not when they clear the PTE
     /// (v6.2, 5df397dec7c4): until then writeback finds the page and waits for the PTL.
     pub rmap_after_flush: bool,
@@ -82,6 +85,7 @@ const V4_13: Era = Era {
     mechanism: Mechanism::IpiSerial,
     mprotect_gathers: false,
     nested_gathers: true,
+    mremap_flushes_under_ptl: false,
     rmap_after_flush: false,
     pageout_checks_pending: true,
     free_batch_slots: 0,
@@ -98,11 +102,18 @@ const V4_13: Era = Era {
 /// All eras, oldest first.
 pub static ERAS: &[Era] = &[
     V4_13,
-    Era { name: "v5.17", mechanism: Mechanism::IpiConcurrent, skips_idle_targets: true, ..V4_13 },
+    Era {
+        name: "v5.17",
+        mechanism: Mechanism::IpiConcurrent,
+        mremap_flushes_under_ptl: true,
+        skips_idle_targets: true,
+        ..V4_13
+    },
     Era {
         name: "v6.18",
         mechanism: Mechanism::IpiConcurrent,
         mprotect_gathers: true,
+        mremap_flushes_under_ptl: true,
         rmap_after_flush: true,
         free_batch_slots: 31,
         lazy_mask: true,

@@ -18,9 +18,10 @@ steps! {
     LockNew = "V2" "lock new PTL",
     Pending = "V3" "flush_tlb_batched_pending()",
     Move = "V4" "move_ptes()",
-    Flush = "V5" "flush_tlb_range(old), if a present PTE moved",
+    Flush = "V5" "flush_tlb_range(old), before the PTLs go",
     UnlockNew = "V6" "unlock new PTL",
     UnlockOld = "V6" "unlock old PTL",
+    LateFlush = "V5" "flush_tlb_range(old), after the PTLs (v4.13)",
     Return = "V6" "mmap unlock, mremap() returns",
 }
 
@@ -50,7 +51,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             Flow::Next
         }
         Step::NextTable => {
-            f.pc = next_table(cx.world, mm, f, op.span, Step::LockOld as u8, Step::Return as u8);
+            f.pc = next_table(cx.world, mm, f, op.span, Step::LockOld as u8, Step::LateFlush as u8);
             Flow::Next
         }
         Step::LockOld => {
@@ -82,6 +83,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             f.pc = Step::UnlockNew as u8;
             let moved = std::mem::take(&mut cx.world.gather(who.task).span);
             if moved.pages == 0 {
+                f.flags |= if cx.era.mremap_flushes_under_ptl { 0 } else { LATE };
                 return Flow::Next;
             }
             // The old PTL matters against mkclean; the new one keeps the frame alive until the old translation is gone.
@@ -101,7 +103,14 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             f.count = 0;
             cx.unlock(who, f, Lock::Ptl(old), Step::NextTable as u8)
         }
-        Step::Return if f.flags == FAILED => {
+        Step::LateFlush => {
+            f.pc = Step::Return as u8;
+            if f.flags & LATE == 0 {
+                return Flow::Next;
+            }
+            Flow::Call(Cx::<W, P>::flush(Request::range(mm, op.span, cx.era.ceiling_pages, Cause::Operation)))
+        }
+        Step::Return if f.flags & FAILED != 0 => {
             cx.unlock(who, f, Lock::MmapWrite(mm), Step::Return as u8);
             cx.act(who, Act::Return(OpKind::Mremap));
             Flow::Return(0)
@@ -120,6 +129,8 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
 
 /// The old place is not mapped, or the new one is.
 const FAILED: u8 = 1;
+/// The flush is made at the end.
+const LATE: u8 = 2;
 
 /// How far one pair of page tables reaches from page number `from`.
 fn extent<W: World>(world: &W, from: u64, span: Span, to: u64) -> Span {
@@ -148,11 +159,13 @@ fn move_pte<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, t
         Pte::None => cx.act(who, Act::PteRead(page)),
         pte => {
             let target = cx.world.populate(mm, to);
-            if pte.present().is_some() {
+            if let Some(old) = pte.present() {
                 ghost::weakened(cx.world, who.cpu, page);
-                let span = Span::page(cx.world.vpn(page));
-                let gather = cx.world.gather(who.task);
-                gather.span = gather.span.cover(span);
+                if cx.era.mremap_flushes_under_ptl || old.dirty {
+                    let span = Span::page(cx.world.vpn(page));
+                    let gather = cx.world.gather(who.task);
+                    gather.span = gather.span.cover(span);
+                }
             }
             let cached = cx.world.cached_frame(page);
             cx.world.set_cached_frame(target, cached);
