@@ -17,6 +17,8 @@ use sim_core::world::small::{Scenario, Small};
 use sim_core::world::{Folio, Vma, World};
 
 const SCHEDULES: u64 = 10_000;
+/// Policies whose race chance alone finds; that of clean-only, with loads only, it may miss.
+const RACY: [&str; 2] = ["batched", "local-only"];
 
 /// One choice of a schedule: a CPU, and whether it takes a waiting interrupt, loses a translation, or steps.
 #[derive(Clone, Copy, Debug)]
@@ -192,9 +194,13 @@ fn ten_thousand_schedules_agree_for_each_policy() {
             let start = |world: &mut Big, cpu: Cpu, op| world.begin(Task(cpu.0), op);
             let in_big = play(&mut big(&scenario), &setting, &scenario, &choices, start, |_, _| {});
             assert_same(&in_small, &in_big, &format!("{} with seed {seed}", policy.name));
-            // The lost update of the flag is too rare for chance; the explorer finds it.
+            // The lost updates of the flags are too rare for chance; the explorer finds them.
             let broken = &in_small.violations;
-            assert!(policy.name == "batched" || broken.is_empty(), "{} with seed {seed}: {broken:?}", policy.name);
+            assert!(
+                RACY.contains(&policy.name) || policy.name == "clean-only" || broken.is_empty(),
+                "{} with seed {seed}: {broken:?}",
+                policy.name
+            );
             acts += in_small.acts.len();
             violations += in_small.violations.len();
             finished += usize::from((0..4).all(|cpu| small.program_op(Cpu(cpu)).is_none()));
@@ -202,6 +208,6 @@ fn ten_thousand_schedules_agree_for_each_policy() {
         println!("{}: {acts} acts, {violations} violations, {finished} schedules ran to the end", policy.name);
         assert!(acts as u64 > SCHEDULES * 50, "{}: the schedules do something", policy.name);
         assert!(finished as u64 > SCHEDULES / 20, "{}: {finished} schedules end", policy.name);
-        assert_eq!(violations > 0, policy.name == "batched", "chance alone finds the race of {}", policy.name);
+        assert!(violations > 0 || !RACY.contains(&policy.name), "chance alone finds the race of {}", policy.name);
     }
 }

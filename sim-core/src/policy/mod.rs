@@ -4,7 +4,11 @@
 //! one: a file here and a row in [`POLICIES`] (`docs/add-a-policy.md`).
 
 mod batched;
+mod clean_only;
+mod flag_before_clear;
+mod generation_check;
 mod immediate;
+mod local_only;
 mod pending_flag;
 mod pending_generation;
 
@@ -15,6 +19,11 @@ pub trait Policy: Sync + Debug {
     /// R4.3 `should_defer_flush`: may reclaim put off the flush for the PTE it is about to clear?
     /// `remote_in_mask`: a CPU other than the reclaimer's is in `mm_cpumask`.
     fn defer(&self, remote_in_mask: bool) -> bool;
+
+    /// R4.4: may it put the flush off for a PTE that turned out to be dirty?
+    fn defers_dirty(&self) -> bool {
+        true
+    }
 
     /// One step of a hook, which makes at most one access to `words`. `pc` is 0 at first and then whatever the previous
     /// step returned; `local` is a register of this execution of the hook, 0 at first.
@@ -27,10 +36,14 @@ pub trait Policy: Sync + Debug {
 /// Where the kernel asks a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Hook {
+    /// R4.3: reclaim has decided to put the flush off and is about to clear the PTE; its PTL is held.
+    BeforeClear,
     /// R4.6a: reclaim has cleared a PTE and put the flush off; its PTL is held.
     Deferred,
     /// F: an operation is about to trust what it reads under a PTL it has just taken.
     BeforeTrust,
+    /// M8, Z9, V5: an operation has found nothing to flush and is about to return.
+    NothingOwed,
 }
 
 /// What one step of a hook did, and how to go on.
@@ -42,6 +55,10 @@ pub enum HookStep {
     Touched(Touch, u8),
     /// Flush the whole address space on every CPU, then call again with this `pc`.
     FlushMm(u8),
+    /// Bring every CPU up to the TLB generation of the address space, then call again with this `pc`.
+    CatchUp(u8),
+    /// Flush the whole address space on this CPU only, then call again with this `pc`.
+    FlushLocal(u8),
 }
 
 /// How a hook touched the words: what the access costs depends on it.
@@ -80,7 +97,16 @@ pub struct PolicyInfo {
 }
 
 /// All policies, in order of history.
-pub static POLICIES: &[PolicyInfo] = &[immediate::INFO, batched::INFO, pending_flag::INFO, pending_generation::INFO];
+pub static POLICIES: &[PolicyInfo] = &[
+    immediate::INFO,
+    clean_only::INFO,
+    batched::INFO,
+    local_only::INFO,
+    flag_before_clear::INFO,
+    generation_check::INFO,
+    pending_flag::INFO,
+    pending_generation::INFO,
+];
 
 /// Finds a policy by name or alias.
 pub fn find(name: &str) -> Option<&'static PolicyInfo> {

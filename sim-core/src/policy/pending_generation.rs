@@ -82,6 +82,7 @@ mod tests {
                     flushes += 1;
                     pc = next;
                 }
+                other => unreachable!("{other:?}"),
             }
         }
     }

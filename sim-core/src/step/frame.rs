@@ -383,7 +383,7 @@ impl<W: World, P: Probe> Cx<'_, W, P> {
     pub fn flush(request: Request) -> Frame {
         let mut frame = Frame::new(Path::Flush);
         (frame.flags, frame.local) = (cause_code(request.cause), u32::from(request.mm.map_or(u16::MAX, |mm| mm.0)));
-        frame.count = u32::from(request.freed_tables);
+        frame.count = u32::from(request.freed_tables) | u32::from(request.catch_up) << 1;
         if let Some(span) = request.span {
             frame.cursor = span.first;
             frame.page = Page(u32::try_from(span.pages).unwrap_or(u32::MAX).max(1));
@@ -398,7 +398,8 @@ pub(crate) fn request_of(f: &Frame) -> Request {
         mm: u16::try_from(f.local).ok().filter(|&mm| mm != u16::MAX).map(Mm),
         span: (f.page.0 > 0).then_some(Span { first: f.cursor, pages: u64::from(f.page.0) }),
         cause: CAUSES[usize::from(f.flags)],
-        freed_tables: f.count != 0,
+        freed_tables: f.count & 1 != 0,
+        catch_up: f.count & 2 != 0,
     }
 }
 

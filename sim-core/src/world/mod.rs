@@ -98,27 +98,30 @@ pub struct Request {
     /// Page tables are freed after it, or may be: every CPU of the mask must be told, also one that is lazy or runs something
     /// else, since it could walk through them. `flush_tlb_mm()`, which the pending check and fork use, always says so.
     pub freed_tables: bool,
+    /// Nothing new is owed: CPUs that are up to the generation of the address space have nothing to do.
+    pub catch_up: bool,
 }
 
 impl Request {
     /// `flush_tlb_mm()`: everything of an address space.
     pub fn whole(mm: Mm, cause: Cause) -> Request {
-        Request { mm: Some(mm), span: None, cause, freed_tables: true }
+        Request { mm: Some(mm), span: None, cause, freed_tables: true, catch_up: false }
     }
 
     /// A span of an address space, or everything of it above `ceiling_pages`.
     pub fn range(mm: Mm, span: Span, ceiling_pages: u64, cause: Cause) -> Request {
-        Request { mm: Some(mm), span: (span.pages <= ceiling_pages).then_some(span), cause, freed_tables: false }
+        let span = (span.pages <= ceiling_pages).then_some(span);
+        Request { mm: Some(mm), span, cause, freed_tables: false, catch_up: false }
     }
 
     /// One page of an address space.
     pub fn page(mm: Mm, vpn: u64, cause: Cause) -> Request {
-        Request { mm: Some(mm), span: Some(Span::page(vpn)), cause, freed_tables: false }
+        Request { span: Some(Span::page(vpn)), freed_tables: false, ..Request::whole(mm, cause) }
     }
 
     /// A reclaim batch.
     pub fn batch(cause: Cause) -> Request {
-        Request { mm: None, span: None, cause, freed_tables: false }
+        Request { mm: None, span: None, cause, freed_tables: false, catch_up: false }
     }
 }
 

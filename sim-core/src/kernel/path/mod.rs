@@ -17,7 +17,8 @@ mod zap;
 
 pub use access::{entry_of, would_hit};
 
-use crate::nouns::types::{Actor, Mm};
+use crate::nouns::types::{Actor, Mm, Span};
+use crate::oracle;
 use crate::policy::{Hook, HookStep};
 use crate::step::frame::{Cx, Flow, Frame, Label, Path, Probe, StepId};
 use crate::world::{Cause, Request, World};
@@ -78,6 +79,17 @@ fn hook<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm
         HookStep::FlushMm(resume) => {
             f.hook = resume;
             Flow::Call(Cx::<W, P>::flush(Request::whole(mm, Cause::PendingCheck)))
+        }
+        HookStep::CatchUp(resume) => {
+            f.hook = resume;
+            let request = Request { catch_up: true, ..Request::whole(mm, Cause::PendingCheck) };
+            Flow::Call(Cx::<W, P>::flush(request))
+        }
+        HookStep::FlushLocal(resume) => {
+            f.hook = resume;
+            oracle::drop_entries(cx, who.cpu, (mm, Span { first: 0, pages: u64::MAX }));
+            cx.act(who, crate::step::frame::Act::FlushLocal(Request::whole(mm, Cause::PendingCheck)));
+            Flow::Next
         }
     }
 }

@@ -23,6 +23,7 @@ steps! {
     CountEarly = "M9" "dec_tlb_flush_pending() too early",
     Nested = "M8" "mm_tlb_flush_nested()",
     Flush = "M8" "flush_tlb_range(), if a PTE was changed",
+    NothingOwed = "M8" "no PTE was changed",
     Uncount = "M9" "dec_tlb_flush_pending()",
     Return = "M10" "mmap unlock, mprotect() returns",
 }
@@ -84,6 +85,10 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             Flow::Next
         }
         Step::Flush => flush(cx, who, f, mm, op),
+        Step::NothingOwed => {
+            let next = after_flush(cx);
+            hook(cx, who, f, mm, Hook::NothingOwed, next)
+        }
         Step::Uncount => pending::uncount(cx, who, f, mm, Step::Return as u8),
         Step::Return => {
             // One step: nothing of the call is left to do, and the order of the promises is then that of the lock.
@@ -97,15 +102,19 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
     }
 }
 
+fn after_flush<W: World, P: Probe>(cx: &Cx<'_, W, P>) -> u8 {
+    if cx.era.protections.pending_until_flushed { Step::Uncount as u8 } else { Step::Return as u8 }
+}
+
 /// M8.
 fn flush<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm: Mm, op: Op) -> Flow {
-    let late = cx.era.protections.pending_until_flushed;
-    f.pc = if late { Step::Uncount as u8 } else { Step::Return as u8 };
+    f.pc = after_flush(cx);
     if f.flags == NESTED {
         return Flow::Call(Cx::<W, P>::flush(Request::whole(mm, Cause::Nested)));
     }
     let changed = cx.world.gather(who.task).span;
     if changed.pages == 0 {
+        f.pc = Step::NothingOwed as u8;
         return Flow::Next;
     }
     let span = if cx.era.mprotect_gathers { changed } else { op.span };

@@ -21,6 +21,7 @@ steps! {
     Flush = "V5" "flush_tlb_range(old), before the PTLs go",
     UnlockNew = "V6" "unlock new PTL",
     UnlockOld = "V6" "unlock old PTL",
+    NothingOwed = "V5" "no present PTE moved",
     LateFlush = "V5" "flush_tlb_range(old), after the PTLs (v4.13)",
     Return = "V6" "mmap unlock, mremap() returns",
 }
@@ -83,13 +84,16 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             f.pc = Step::UnlockNew as u8;
             let moved = std::mem::take(&mut cx.world.gather(who.task).span);
             if moved.pages == 0 {
-                f.flags |= if cx.era.mremap_flushes_under_ptl { 0 } else { LATE };
+                let under_ptl = cx.era.mremap_flushes_under_ptl;
+                f.flags |= if under_ptl { 0 } else { LATE };
+                f.pc = if under_ptl { Step::NothingOwed as u8 } else { Step::UnlockNew as u8 };
                 return Flow::Next;
             }
             // The old PTL matters against mkclean; the new one keeps the frame alive until the old translation is gone.
             let extent = extent(cx.world, f.cursor, op.span, op.to);
             Flow::Call(Cx::<W, P>::flush(Request::range(mm, extent, cx.era.ceiling_pages, Cause::Operation)))
         }
+        Step::NothingOwed => hook(cx, who, f, mm, Hook::NothingOwed, Step::UnlockNew as u8),
         Step::UnlockNew => match tables(cx.world, mm, f, op.span.first, op.to) {
             (old, new) if old == new => {
                 f.pc = Step::UnlockOld as u8;

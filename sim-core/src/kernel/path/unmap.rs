@@ -11,10 +11,12 @@ steps! {
     LockPtl = "R4.1" "page_vma_mapped_walk(): lock PTL",
     ReadPte = "R4.2" "pte still maps the page?",
     Decide = "R4.3" "should_defer_flush()",
+    Announce = "R4.3" "set_tlb_ubc_flush_pending(), before the clear",
     Clear = "R4.4a" "ptep_get_and_clear()",
     AddMask = "R4.5a" "arch_tlbbatch_add_mm()",
     SetPending = "R4.6a" "set_tlb_ubc_flush_pending()",
-    ClearFlush = "R4.4b" "ptep_clear_flush()",
+    ClearFlush = "R4.4b" "ptep_clear_flush(): clear",
+    FlushPage = "R4.4b" "ptep_clear_flush(): flush_tlb_page()",
     SwapEntry = "R4.9" "set_pte_at(swap entry)",
     UnlockPtl = "R4.11" "page_vma_mapped_walk_done(): unlock PTL",
 }
@@ -40,12 +42,14 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::Decide => {
             cx.act(who, Act::MaskRead(mm));
             let defer = cx.policy.defer(cx.world.mask_any_but(mm, who.cpu));
-            f.pc = if defer { Step::Clear as u8 } else { Step::ClearFlush as u8 };
+            f.pc = if defer { Step::Announce as u8 } else { Step::ClearFlush as u8 };
             Flow::Next
         }
+        Step::Announce => hook(cx, who, f, mm, Hook::BeforeClear, Step::Clear as u8),
         Step::Clear => {
             clear(cx, who, f);
-            f.pc = Step::AddMask as u8;
+            let defer = f.flags & DIRTY == 0 || cx.policy.defers_dirty();
+            f.pc = if defer { Step::AddMask as u8 } else { Step::FlushPage as u8 };
             Flow::Next
         }
         Step::AddMask => {
@@ -62,6 +66,10 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::SetPending => hook(cx, who, f, mm, Hook::Deferred, Step::SwapEntry as u8),
         Step::ClearFlush => {
             clear(cx, who, f);
+            f.pc = Step::FlushPage as u8;
+            Flow::Next
+        }
+        Step::FlushPage => {
             f.pc = Step::SwapEntry as u8;
             Flow::Call(Cx::<W, P>::flush(Request::page(mm, cx.world.vpn(f.page), Cause::PerPage)))
         }

@@ -29,6 +29,7 @@ steps! {
     CountEarly = "Z9" "dec_tlb_flush_pending() too early",
     Nested = "Z9" "mm_tlb_flush_nested()",
     Flush = "Z9" "tlb_finish_mmu(), if a PTE was cleared",
+    NothingOwed = "Z9" "no PTE was cleared",
     FreePages = "Z9" "free_pages_and_swap_cache()",
     Uncount = "Z9" "dec_tlb_flush_pending()",
     Return = "Z10" "mmap unlock, system call returns",
@@ -108,6 +109,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::CountEarly => pending::uncount(cx, who, f, mm, Step::Nested as u8),
         Step::Nested => pending::nested(cx, who, f, mm, Step::Flush as u8),
         Step::Flush => flush(cx, who, f, mm),
+        Step::NothingOwed => hook(cx, who, f, mm, Hook::NothingOwed, Step::FreePages as u8),
         Step::FreePages => {
             if !cx.free_one(who) {
                 let late = cx.era.protections.pending_until_flushed;
@@ -291,6 +293,7 @@ fn flush<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, m
     }
     let Gather { span, freed_tables } = *cx.world.gather(who.task);
     if span.pages == 0 {
+        f.pc = Step::NothingOwed as u8;
         return Flow::Next;
     }
     let request = Request::range(mm, span, cx.era.ceiling_pages, Cause::Operation);

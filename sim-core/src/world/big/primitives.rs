@@ -259,7 +259,7 @@ impl World for Big {
         let (mut targets, request_gen) = match request.mm {
             Some(mm) => {
                 let state = &mut self.mms[usize::from(mm.0)];
-                state.tlb_gen += 1;
+                state.tlb_gen += u64::from(!request.catch_up);
                 (state.mask, Some(state.tlb_gen))
             }
             None => (self.tasks[usize::from(who.task.0)].batch_mask, None),

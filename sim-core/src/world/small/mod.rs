@@ -320,6 +320,7 @@ impl CpuState {
             out.put(span.pages, VPN_BITS);
             out.put(request.cause as u64, 3);
             out.put(u64::from(request.freed_tables), 1);
+            out.put(u64::from(request.catch_up), 1);
         } else {
             out.put(0, 1);
         }

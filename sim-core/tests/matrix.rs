@@ -1,0 +1,185 @@
+//! Every policy against every form of the race: one reclaimer, one CPU that makes the call, one other user.
+//!
+//! The verdicts agree with those of an independent model of the same steps, written for another checker.
+
+use sim_core::drive::engine::Setting;
+use sim_core::drive::explore::race::{Move, Node, Race, Recorder, Violation};
+use sim_core::drive::explore::{Next, System, Verdict, search};
+use sim_core::nouns::op::{Op, OpKind};
+use sim_core::nouns::types::{AccessKind, Backing, Mm, Rights, Span};
+use sim_core::oracle::Class;
+use sim_core::policy::{self, POLICIES};
+use sim_core::step::era::{self, Era};
+use sim_core::world::small::Scenario;
+
+const STATES: usize = 20_000_000;
+/// Policies that defer and do not tell anybody.
+const SILENT: [&str; 2] = ["batched", "local-only"];
+/// The first page of a second page table.
+const B: u64 = 512;
+
+/// A race in which only violations of one class count.
+struct Only<'s>(Race<'s>, Class);
+
+impl<'s> System for Only<'s> {
+    type State = Node<'s>;
+    type Action = Move;
+    type Key = Box<[u64]>;
+
+    fn initial(&self) -> Node<'s> {
+        self.0.initial()
+    }
+    fn key(&self, state: &Node<'s>) -> Box<[u64]> {
+        self.0.key(state)
+    }
+    fn actions(&self, state: &Node<'s>, out: &mut Vec<Move>) {
+        self.0.actions(state, out);
+    }
+    fn apply(&self, state: &Node<'s>, action: Move) -> Option<Next<Node<'s>>> {
+        let (mut state, mut heard) = (state.clone(), Recorder::default());
+        let broken = |v: &Violation| v.class == self.1;
+        self.0.make(&mut state, action, &mut heard).then(|| Next { state, broken: heard.violations.iter().any(broken) })
+    }
+    fn may_end(&self, state: &Node<'s>) -> bool {
+        self.0.may_end(state)
+    }
+    fn tested(&self, state: &Node<'s>) -> bool {
+        self.0.tested(state)
+    }
+}
+
+fn load(page: u64) -> Op {
+    Op::access(AccessKind::Load, page)
+}
+
+fn store(page: u64) -> Op {
+    Op::access(AccessKind::Store, page)
+}
+
+fn call(kind: OpKind, page: u64) -> Op {
+    Op::call(kind, Span::page(page))
+}
+
+fn reclaim(page: u64) -> Op {
+    call(OpKind::Reclaim(Mm(0)), page)
+}
+
+fn mprotect(page: u64, rights: Rights) -> Op {
+    Op::mprotect(Span::page(page), rights)
+}
+
+fn mmap(page: u64) -> Op {
+    Op { rights: Rights::READ_WRITE, ..call(OpKind::Mmap(Backing::Anon), page) }
+}
+
+/// Reclaim of page 0, a user and the calls; PTEs dirty or clean.
+fn scenario(dirty: bool, user: &[Op], calls: &[Op]) -> Scenario {
+    Scenario { dirty, ..Scenario::new("row", 1, 1, &[&[reclaim(0)], user, calls]) }
+}
+
+/// Asserts a row: `class` under the policies of `racy`, and nothing at all under the others.
+fn row(scenario: &Scenario, era: Era, class: Class, racy: &[&str]) {
+    for info in POLICIES {
+        let race = Race { scenario, setting: Setting { policy: info.strategy, era } };
+        if racy.contains(&info.name) {
+            let outcome = search(&Only(race, class), STATES);
+            assert!(matches!(outcome.verdict, Verdict::Sometimes(_)), "{}: {:?}", info.name, outcome.verdict);
+        } else {
+            let outcome = search(&race, STATES);
+            assert_eq!(outcome.verdict, Verdict::Never { vacuous: false }, "{}: {outcome:?}", info.name);
+        }
+    }
+    assert!(racy.iter().all(|name| policy::find(name).is_some_and(|info| info.name == *name)));
+}
+
+fn v4_13() -> Era {
+    *era::find("v4.13").expect("an era")
+}
+
+fn modern() -> Era {
+    *era::find("v6.18").expect("an era")
+}
+
+fn and<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    SILENT.iter().chain(more).copied().collect()
+}
+
+#[test]
+fn mprotect_read_only_and_a_store() {
+    let calls = [mprotect(0, Rights::READ)];
+    row(&scenario(true, &[store(0), store(0)], &calls), v4_13(), Class::Permission, &SILENT);
+}
+
+#[test]
+fn mprotect_read_only_and_a_store_through_a_clean_entry() {
+    let scenario = scenario(false, &[load(0), store(0)], &[mprotect(0, Rights::READ)]);
+    row(&scenario, v4_13(), Class::Permission, &[]);
+    let weak = Era { dirty_assist: false, ..v4_13() };
+    row(&scenario, weak, Class::Permission, &and(&["clean-only"]));
+}
+
+#[test]
+fn mprotect_none_and_a_load_of_a_clean_page() {
+    let scenario = scenario(false, &[load(0), load(0)], &[mprotect(0, Rights::NONE)]);
+    row(&scenario, v4_13(), Class::Permission, &and(&["clean-only"]));
+}
+
+#[test]
+fn munmap_and_a_load_of_a_dirty_page() {
+    let scenario = scenario(true, &[load(0), load(0)], &[call(OpKind::Munmap, 0)]);
+    row(&scenario, modern(), Class::Unmapped, &SILENT);
+}
+
+#[test]
+fn munmap_and_mmap_and_a_store() {
+    let scenario = scenario(true, &[store(0), store(0)], &[call(OpKind::Munmap, 0), mmap(0)]);
+    row(&scenario, modern(), Class::Data, &SILENT);
+}
+
+#[test]
+fn dontneed_and_a_refault_and_a_load_of_a_clean_page() {
+    let scenario = scenario(false, &[load(0), load(0)], &[call(OpKind::Dontneed, 0), load(0)]);
+    row(&scenario, modern(), Class::Data, &and(&["clean-only"]));
+}
+
+#[test]
+fn madvise_free_and_a_store_to_a_dirty_page() {
+    let scenario = scenario(true, &[store(0), store(0)], &[call(OpKind::Free, 0)]);
+    row(&scenario, modern(), Class::Data, &SILENT);
+}
+
+#[test]
+fn mremap_of_a_dirty_page_under_both_flush_rules() {
+    let programs: &[&[Op]] =
+        &[&[reclaim(0)], &[load(0), load(0)], &[call(OpKind::Munmap, 1), Op::mremap(Span::page(0), 1)]];
+    let scenario = Scenario { dirty: true, ..Scenario::new("mremap", 2, 1, programs) };
+    row(&scenario, v4_13(), Class::Unmapped, &[]);
+    row(&scenario, modern(), Class::Unmapped, &SILENT);
+}
+
+#[test]
+fn fork_that_flushes_always() {
+    row(&scenario(true, &[store(0), store(0)], &[Op::fork(Mm(1))]), v4_13(), Class::Copy, &[]);
+}
+
+/// One CPU works under table A and then under table B, where reclaim is.
+fn two_tables(tables: u8, user: &[Op], calls: &[Op]) -> Scenario {
+    let b = if tables == 2 { B } else { 1 };
+    Scenario { dirty: true, ..Scenario::new("tables", 2, tables, &[&[reclaim(0), reclaim(b)], user, calls]) }
+}
+
+#[test]
+fn mprotect_under_two_page_tables() {
+    let calls = |b| [mprotect(0, Rights::READ), mprotect(b, Rights::READ)];
+    let scenario = two_tables(2, &[store(B), store(B)], &calls(B));
+    row(&scenario, v4_13(), Class::Permission, &and(&["pending-flag", "flag-before-clear"]));
+    let one = two_tables(1, &[store(1), store(1)], &calls(1));
+    row(&one, v4_13(), Class::Permission, &SILENT);
+}
+
+#[test]
+fn dontneed_under_two_page_tables() {
+    let calls = [call(OpKind::Dontneed, 0), call(OpKind::Dontneed, B)];
+    let scenario = two_tables(2, &[load(B), load(B)], &calls);
+    row(&scenario, v4_13(), Class::Data, &and(&["pending-flag", "flag-before-clear"]));
+}
