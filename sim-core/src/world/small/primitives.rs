@@ -135,10 +135,6 @@ impl World for Small<'_> {
         self.mask.any_but(cpu)
     }
 
-    fn mask_contains(&self, _mm: Mm, cpu: Cpu) -> bool {
-        self.mask.contains(cpu)
-    }
-
     fn mask_clear(&mut self, _mm: Mm, cpu: Cpu) {
         self.mask.remove(cpu);
     }
