@@ -26,6 +26,8 @@ fn run_as(workload: &Synthetic, policy: &str, seed: u64) -> Outcome {
     };
     let outcome = workload.run(&on, &mut |_| ()).expect("it fits its machine");
     bounds(&outcome);
+    // What ends has begun, under a number of its own.
+    assert!(outcome.stats.reclaim.begun() >= outcome.reclaim_cycles);
     outcome
 }
 
@@ -33,9 +35,18 @@ fn run(workload: &str, policy: &str) -> Outcome {
     run_as(&synthetic::find(workload).expect("a known workload").workload(), policy, 1)
 }
 
-fn replayed(name: &str, policy: &str) -> Outcome {
+fn text(name: &str) -> String {
     let (_, bytes) = decode(embedded(name).expect("an embedded recording").input()).expect("it decodes");
-    let recording = import_text(name, &bytes, &Pick::Busiest).expect("a well-formed recording");
+    String::from_utf8(bytes).expect("perf script prints text")
+}
+
+fn replayed(name: &str, policy: &str) -> Outcome {
+    replayed_text(name, &text(name), policy)
+}
+
+fn replayed_text(name: &str, text: &str, policy: &str) -> Outcome {
+    let bytes = text.as_bytes();
+    let recording = import_text(name, bytes, &Pick::Busiest).expect("a well-formed recording");
     let profile = machine("zen5_vm").expect("a shipped profile").profile();
     let policy = policy::find(policy).expect("a policy");
     let era = era::find("v6.18").expect("an era");
@@ -45,7 +56,7 @@ fn replayed(name: &str, policy: &str) -> Outcome {
         policy: policy.name,
         era: era.name,
         profile: Input::new("zen5_vm", b""),
-        workload: Input::new(name, &bytes),
+        workload: Input::new(name, bytes),
         seed: None,
         reclaim_cycles: report.reclaim_cycles,
         duration_cycles: report.replayed.duration_cycles,
@@ -121,6 +132,25 @@ fn a_recorded_round_pays_once() {
     let loaded = replayed("memcg-file-mprotect-cut", "patched");
     let cycles = loaded.cycles_by_extra();
     assert!(cycles[&0] > cycles[&1] && cycles[&1] > 10, "{cycles:?}");
+}
+
+#[test]
+fn a_cycle_that_is_cut_off_is_counted_apart() {
+    let overlap = synthetic::find("overlap").expect("a known workload").text;
+    let endless = overlap
+        .replace("lists_per_cycle = 1", "lists_per_cycle = 4294967295")
+        .replace("duration_cycles = 40_000_000", "duration_cycles = 300_000");
+    let outcome = run_as(&Synthetic::parse("endless.toml", &endless).expect("a workload"), "patched", 1);
+    assert_eq!((outcome.reclaim_cycles, outcome.cycles_cut_off()), (0, 1));
+    assert_eq!(outcome.cycles_by_extra().values().sum::<u64>(), 1);
+
+    let whole = text("memcg-file-mprotect-cut");
+    let begin = whole.split_inclusive('\n').find(|line| line.contains("reclaim_begin")).expect("a reclaim cycle");
+    let (before, after) = (replayed_text("m", &whole, "patched"), whole.replacen(begin, "", 1));
+    let after = replayed_text("m", &after, "patched");
+    assert_eq!((before.cycles_cut_off(), after.cycles_cut_off()), (0, 1));
+    assert_eq!(after.reclaim_cycles, before.reclaim_cycles - 1);
+    assert_eq!(after.cycles_by_extra().values().sum::<u64>(), before.reclaim_cycles);
 }
 
 /// A short workload in which anything may overlap.
