@@ -89,6 +89,15 @@ impl Value {
     pub fn quotient(dividend: u64, divisor: u64) -> Value {
         if divisor == 0 { Value::Absent } else { Value::Quotient(dividend, divisor) }
     }
+
+    /// The value as a number to reckon with, if there is one.
+    pub fn number(self) -> Option<f64> {
+        match self {
+            Value::Count(count) => Some(count as f64),
+            Value::Quotient(dividend, divisor) => Some(dividend as f64 / divisor as f64),
+            Value::Absent => None,
+        }
+    }
 }
 
 /// As in a CSV: digits, a point, three decimals; nothing if absent.
