@@ -171,3 +171,22 @@ fn what_cannot_be_is_said_before_anything_runs() {
         &["one policy has no difference", "two policies"],
     );
 }
+
+#[test]
+fn the_columns_are_documented() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/compare.md");
+    let text = std::fs::read_to_string(path).expect("the page is there");
+    let (_directory, path) = short();
+    let named = |column: &str| text.contains(&format!("`{column}`"));
+    for rows in ["cycles", "differences"] {
+        for column in csv(&path, &["--seeds", "2", "--rows", rows])[0].keys() {
+            assert!(named(column), "{rows}: {column}");
+        }
+    }
+    let begin = workloads::outcome::METRICS.iter().position(|m| m.name == "pending_checks").expect("a metric");
+    for metric in &workloads::outcome::METRICS[begin..] {
+        // A family is named once, and its members by their ends.
+        let short = metric.name.strip_prefix("reclaim_cycles_extra");
+        assert!(named(metric.name) || short.is_some_and(named), "{}", metric.name);
+    }
+}

@@ -10,7 +10,7 @@ use sim_core::oracle::Class;
 use sim_core::world::Cause;
 use sim_core::world::big::FlushValue;
 
-/// The version of the columns; raised when one is renamed, removed or changes its meaning.
+/// The version of the columns (docs/compare.md); raised when one is renamed, removed or changes its meaning.
 pub const SCHEMA: u32 = 1;
 
 /// Something that was read: its name and the hash of its bytes.
