@@ -36,6 +36,8 @@ fn seeds_are_those_from_the_first_on_the_same_under_each_policy() {
     let together = csv(&path, &["--seeds", "3", "--seed", "5", "--rows", "runs"]);
     let single = ["5", "6", "7"].map(|seed| csv(&path, &["--seed", seed]));
     assert_eq!(together, single.concat());
+    let seeds: Vec<&str> = together.iter().map(|row| &*row["seed"]).collect();
+    assert_eq!(seeds, ["5", "5", "6", "6", "7", "7"]);
     assert_ne!(single[0][0]["accesses"], single[1][0]["accesses"]);
 }
 
