@@ -135,7 +135,7 @@ fn a_recorded_round_pays_once() {
 }
 
 #[test]
-fn a_cycle_that_is_cut_off_is_counted_apart() {
+fn cycles_that_are_cut_off_or_idle_are_counted() {
     let overlap = synthetic::find("overlap").expect("a known workload").text;
     let endless = overlap
         .replace("lists_per_cycle = 1", "lists_per_cycle = 4294967295")
@@ -151,6 +151,12 @@ fn a_cycle_that_is_cut_off_is_counted_apart() {
     assert_eq!((before.cycles_cut_off(), after.cycles_cut_off()), (0, 1));
     assert_eq!(after.reclaim_cycles, before.reclaim_cycles - 1);
     assert_eq!(after.cycles_by_extra().values().sum::<u64>(), before.reclaim_cycles);
+
+    // Begin and end without a list between them are a cycle, too.
+    let lists = |line: &&str| !line.contains("mm_vmscan_lru_shrink_inactive");
+    let idle = replayed_text("m", &whole.split_inclusive('\n').filter(lists).collect::<String>(), "patched");
+    assert_eq!((idle.stats.lists, idle.reclaim_cycles), (0, before.reclaim_cycles));
+    assert_eq!(idle.cycles_by_extra(), BTreeMap::from([(0, before.reclaim_cycles)]));
 }
 
 /// A short workload in which anything may overlap.
