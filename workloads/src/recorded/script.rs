@@ -335,18 +335,7 @@ impl Builder<'_> {
                 }
             }
             What::WriteFolio { .. } => self.writes.entry(event.tid).or_default().push(now),
-            What::ShrinkInactive(stats) => {
-                let mut list = self.list(event.tid, stats);
-                // The tracepoint ends the list.
-                let since = self.list_since.insert(event.tid, now).unwrap_or(now);
-                let off_ns = self.off_ns.remove(&event.tid).unwrap_or(0);
-                list.busy_ns = (now - since).saturating_sub(off_ns);
-                self.push(event, since, Action::Reclaim(list), None);
-                // It began before the recording, if its begin is not there.
-                let cycle = self.cycle.get(&event.tid).copied().unwrap_or_else(|| self.new_cycle());
-                self.cycle.insert(event.tid, cycle);
-                self.items.last_mut().expect("just pushed").cycle = Some(cycle);
-            }
+            What::ShrinkInactive(stats) => self.shrunk(event, stats, now),
             What::ReclaimPages(stats) => {
                 let list = self.list(event.tid, stats);
                 if let Some(&(item, _)) = self.calls.get(&event.tid)
@@ -357,6 +346,19 @@ impl Builder<'_> {
             }
             What::TlbFlush { .. } | What::Switch { .. } => {}
         }
+    }
+
+    /// A list of direct reclaim; the tracepoint ends it.
+    fn shrunk(&mut self, event: &Event, stats: ListStats, now: u64) {
+        let mut list = self.list(event.tid, stats);
+        let since = self.list_since.insert(event.tid, now).unwrap_or(now);
+        let off_ns = self.off_ns.remove(&event.tid).unwrap_or(0);
+        list.busy_ns = (now - since).saturating_sub(off_ns);
+        self.push(event, since, Action::Reclaim(list), None);
+        // It began before the recording, if its begin is not there.
+        let cycle = self.cycle.get(&event.tid).copied().unwrap_or_else(|| self.new_cycle());
+        self.cycle.insert(event.tid, cycle);
+        self.items.last_mut().expect("just pushed").cycle = Some(cycle);
     }
 
     fn new_cycle(&mut self) -> u32 {
