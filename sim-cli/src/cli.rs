@@ -1,5 +1,7 @@
 //! The command line. Values of options come from the registries, never from a list of their own.
 
+use std::num::NonZeroUsize;
+
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sim_core::drive::clock::RunAhead;
@@ -7,6 +9,9 @@ use sim_core::policy::{self, POLICIES, PolicyInfo};
 use sim_core::step::era::{self, ERAS, Era};
 
 use crate::output::OutputArgs;
+
+/// More seeds than this only take time: the interval shrinks with the root of their number.
+const SEEDS_MAX: i64 = 10_000;
 
 /// Is a TLB flush policy safe, and what does it cost?
 #[derive(Debug, Parser)]
@@ -35,12 +40,39 @@ pub(crate) struct CompareArgs {
     /// A policy; repeat to compare several, the first is the baseline [default: unpatched, patched]
     #[arg(long = "policy", value_name = "POLICY", value_parser = policies())]
     pub(crate) policies: Vec<&'static PolicyInfo>,
+    /// Run a synthetic workload with N seeds, --seed and those after it, the same ones under each policy, and show the mean
+    /// of the paired differences to the first policy with its 95 % interval; a recording has no seed and is run once
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=SEEDS_MAX))]
+    pub(crate) seeds: Option<u32>,
+    /// What the rows of a CSV are [default: differences if --seeds is given, else runs]
+    #[arg(long, value_enum)]
+    pub(crate) rows: Option<RowsArg>,
+    /// Runs of synthetic workloads at a time [default: one for each CPU]; changes speed, never a result
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
     #[command(flatten)]
     pub(crate) recording: RecordingArgs,
     #[command(flatten)]
     pub(crate) clock: ClockArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+impl CompareArgs {
+    pub(crate) fn rows(&self) -> RowsArg {
+        self.rows.unwrap_or(if self.seeds.is_some() { RowsArg::Differences } else { RowsArg::Runs })
+    }
+}
+
+/// What a row of a CSV is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RowsArg {
+    /// A run of one policy: its metrics, one a column
+    Runs,
+    /// A number of extra flushes in a run: how many reclaim cycles cost that many
+    Cycles,
+    /// A metric of one policy: its paired difference to the first policy
+    Differences,
 }
 
 /// What a simulation in cycles is run under.

@@ -2,8 +2,11 @@
 
 mod cli;
 mod commands;
+mod differences;
+mod distribution;
 mod failure;
 mod input;
+mod jobs;
 mod output;
 mod progress;
 mod report;

@@ -14,7 +14,7 @@ use crate::failure::Failure;
 pub(crate) enum Format {
     /// For reading
     Table,
-    /// One row a run
+    /// Rows for a data frame, with their provenance
     Csv,
     /// One document
     Json,

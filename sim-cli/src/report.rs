@@ -8,33 +8,56 @@ use serde::ser::{SerializeMap, Serializer};
 use sim_core::policy;
 use workloads::outcome::{Input, METRICS, Metric, Outcome, SCHEMA, Value};
 
+use crate::cli::RowsArg;
+use crate::differences::{self, DifferencesJson, Pairs};
+use crate::distribution::{self, CyclesJson};
 use crate::failure::Failure;
 use crate::output::{Format, OutputArgs};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// What a recording is told that asks for seeds.
+const NO_SEED: &str = "a recording has no seed: each policy is run once, and the differences have no interval";
+
 /// One workload or recording under several policies; the first is the baseline.
 #[derive(Debug)]
 pub(crate) struct Comparison {
-    /// At least one.
-    pub(crate) outcomes: Vec<Outcome>,
+    /// By seed, in order, and in each by policy: at least one of both. A recording is one run without a seed.
+    pub(crate) runs: Vec<Vec<Outcome>>,
+    /// The differences between policies were asked for.
+    pub(crate) paired: bool,
 }
 
 impl Comparison {
-    fn baseline(&self) -> &Outcome {
-        self.outcomes.first().expect("a comparison has a run")
+    /// Every policy with the first seed.
+    pub(crate) fn baseline_run(&self) -> &[Outcome] {
+        self.runs.first().expect("a comparison has a run")
     }
 
-    fn value(&self, metric: &Metric, outcome: &Outcome) -> Value {
-        (metric.value)(outcome, Some(self.baseline()))
+    fn baseline(&self) -> &Outcome {
+        self.baseline_run().first().expect("a comparison has a run")
+    }
+
+    /// How many seeds, if there can be several.
+    pub(crate) fn seeds(&self) -> Option<usize> {
+        (self.paired && self.baseline().seed.is_some()).then_some(self.runs.len())
+    }
+
+    /// Every run beside the baseline of its seed.
+    fn with_baseline(&self) -> impl Iterator<Item = (&Outcome, &Outcome)> {
+        self.runs.iter().flat_map(|run| run.iter().map(|outcome| (outcome, &run[0])))
     }
 }
 
+fn value(metric: &Metric, outcome: &Outcome, baseline: &Outcome) -> Value {
+    (metric.value)(outcome, Some(baseline))
+}
+
 /// Writes comparisons as asked.
-pub(crate) fn write(comparisons: &[Comparison], output: &OutputArgs) -> Result<(), Failure> {
+pub(crate) fn write(comparisons: &[Comparison], rows: RowsArg, output: &OutputArgs) -> Result<(), Failure> {
     output.write(&match output.format() {
         Format::Table => tables(comparisons),
-        Format::Csv => csv(comparisons),
+        Format::Csv => csv(comparisons, rows),
         Format::Json => json(comparisons),
     })
 }
@@ -55,21 +78,49 @@ fn tables(comparisons: &[Comparison]) -> String {
         }
         let run = comparison.baseline();
         let _ = write!(text, "{} on {}, era {}", run.workload.name, run.profile.name, run.era);
-        if let Some(seed) = run.seed {
-            let _ = write!(text, ", seed {seed}");
+        match (run.seed, comparison.seeds()) {
+            (Some(first), Some(seeds)) => {
+                let _ = write!(text, ", {seeds} seeds from {first} on");
+            }
+            (Some(seed), None) => {
+                let _ = write!(text, ", seed {seed}");
+            }
+            (None, _) => {}
         }
-        let _ = writeln!(text, "\n{}", table(comparison));
+        text.push('\n');
+        if comparison.paired {
+            let note = if run.seed.is_none() {
+                NO_SEED
+            } else {
+                "means over the seeds, and the mean of the paired differences"
+            };
+            let _ = writeln!(text, "{note}");
+            for pairs in Pairs::of(comparison) {
+                let _ = writeln!(text, "\n{}", differences::table(&pairs).trim_fmt());
+            }
+        } else {
+            let _ = writeln!(text, "{}", table(comparison));
+        }
+        let _ = writeln!(text, "\n{}", distribution::table(comparison));
     }
     text
 }
 
 fn table(comparison: &Comparison) -> String {
     let mut table = plain_table();
+    let outcomes = comparison.baseline_run();
     let mut header = vec![Cell::new("")];
-    header.extend(
-        comparison.outcomes.iter().map(|o| Cell::new(policy_title(o.policy)).set_alignment(CellAlignment::Right)),
-    );
+    header.extend(outcomes.iter().map(|o| Cell::new(policy_title(o.policy)).set_alignment(CellAlignment::Right)));
     table.set_header(header);
+    add_metrics(&mut table, |metric| {
+        let shown = outcomes.iter().map(|outcome| readable(value(metric, outcome, comparison.baseline())));
+        shown.map(|text| Cell::new(text).set_alignment(CellAlignment::Right)).collect()
+    });
+    table.trim_fmt()
+}
+
+/// A row for each metric, under their headings.
+pub(crate) fn add_metrics(table: &mut Table, cells: impl Fn(&Metric) -> Vec<Cell>) {
     let mut heading = "";
     for metric in METRICS {
         if metric.heading != heading {
@@ -77,14 +128,14 @@ fn table(comparison: &Comparison) -> String {
             table.add_row([heading]);
         }
         let unit = if metric.unit.is_empty() { String::new() } else { format!(", {}", metric.unit) };
-        let mut row = vec![Cell::new(format!("  {}{unit}", metric.label))];
-        row.extend(comparison.outcomes.iter().map(|outcome| {
-            let shown = readable(comparison.value(metric, outcome));
-            Cell::new(shown).set_alignment(CellAlignment::Right)
-        }));
-        table.add_row(row);
+        let label = Cell::new(format!("  {}{unit}", metric.label));
+        table.add_row([label].into_iter().chain(cells(metric)));
     }
-    table.trim_fmt()
+}
+
+/// What people call a policy.
+pub(crate) fn policy_alias(name: &'static str) -> &'static str {
+    policy::find(name).and_then(|p| p.aliases.first()).copied().unwrap_or(name)
 }
 
 fn policy_title(name: &str) -> String {
@@ -97,11 +148,14 @@ fn policy_title(name: &str) -> String {
 /// A value with its thousands apart, or a dash.
 fn readable(value: Value) -> String {
     let text = value.to_string();
-    if text.is_empty() {
-        return "-".to_owned();
-    }
-    let (whole, fraction) = text.split_once('.').map_or((text.as_str(), None), |(w, f)| (w, Some(f)));
-    let mut shown = String::new();
+    if text.is_empty() { "-".to_owned() } else { apart(&text) }
+}
+
+/// A number with its thousands apart.
+pub(crate) fn apart(number: &str) -> String {
+    let (sign, digits) = number.strip_prefix('-').map_or(("", number), |digits| ("-", digits));
+    let (whole, fraction) = digits.split_once('.').map_or((digits, None), |(w, f)| (w, Some(f)));
+    let mut shown = sign.to_owned();
     for (at, digit) in whole.char_indices() {
         if at > 0 && (whole.len() - at).is_multiple_of(3) {
             shown.push(',');
@@ -115,10 +169,10 @@ fn readable(value: Value) -> String {
 }
 
 /// A column that says what a row is about.
-type Column = (&'static str, fn(&Outcome) -> String);
+pub(crate) type Column = (&'static str, fn(&Outcome) -> String);
 
 /// The provenance of a run.
-const PROVENANCE: &[Column] = &[
+pub(crate) const PROVENANCE: &[Column] = &[
     ("schema", |_| SCHEMA.to_string()),
     ("version", |_| VERSION.to_owned()),
     ("workload", |o| o.workload.name.clone()),
@@ -130,19 +184,28 @@ const PROVENANCE: &[Column] = &[
     ("policy", |o| o.policy.to_owned()),
 ];
 
-fn csv(comparisons: &[Comparison]) -> String {
+fn csv(comparisons: &[Comparison], rows: RowsArg) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let header = PROVENANCE.iter().map(|p| p.0).chain(METRICS.iter().map(|m| m.name));
-    writer.write_record(header).expect("memory is writable");
-    for comparison in comparisons {
-        for outcome in &comparison.outcomes {
-            let provenance = PROVENANCE.iter().map(|p| (p.1)(outcome));
-            let values = METRICS.iter().map(|m| comparison.value(m, outcome).to_string());
-            writer.write_record(provenance.chain(values)).expect("every row has the columns of the header");
-        }
+    match rows {
+        RowsArg::Runs => csv_runs(comparisons, &mut writer),
+        RowsArg::Cycles => distribution::csv(comparisons, &mut writer),
+        RowsArg::Differences => differences::csv(comparisons, &mut writer),
     }
     let bytes = writer.into_inner().expect("memory is writable");
     String::from_utf8(bytes).expect("names are text")
+}
+
+fn csv_runs(comparisons: &[Comparison], writer: &mut csv::Writer<Vec<u8>>) {
+    record(writer, PROVENANCE.iter().map(|p| p.0).chain(METRICS.iter().map(|m| m.name)));
+    for (outcome, baseline) in comparisons.iter().flat_map(Comparison::with_baseline) {
+        let provenance = PROVENANCE.iter().map(|p| (p.1)(outcome));
+        record(writer, provenance.chain(METRICS.iter().map(|m| value(m, outcome, baseline).to_string())));
+    }
+}
+
+/// Writes a row.
+pub(crate) fn record<T: AsRef<[u8]>>(writer: &mut csv::Writer<Vec<u8>>, fields: impl Iterator<Item = T>) {
+    writer.write_record(fields).expect("every row has the columns of the header, and memory is writable");
 }
 
 #[derive(Serialize)]
@@ -158,7 +221,13 @@ struct ComparisonJson<'a> {
     profile: InputJson<'a>,
     era: &'a str,
     seed: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seeds: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'static str>,
     runs: Vec<RunJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    differences: Option<Vec<DifferencesJson<'a>>>,
 }
 
 #[derive(Serialize)]
@@ -170,17 +239,19 @@ struct InputJson<'a> {
 #[derive(Serialize)]
 struct RunJson<'a> {
     policy: &'a str,
+    seed: Option<u64>,
     metrics: MetricsJson<'a>,
+    reclaim_cycles_by_flushes_extra: Vec<CyclesJson>,
 }
 
-/// The metrics in their own order, which a map of serde_json would not keep.
-struct MetricsJson<'a>(&'a Comparison, &'a Outcome);
+/// The metrics in their own order, which a map of serde_json would not keep; of a run, and of the baseline of its seed.
+struct MetricsJson<'a>(&'a Outcome, &'a Outcome);
 
 impl Serialize for MetricsJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(METRICS.len()))?;
         for metric in METRICS {
-            match self.0.value(metric, self.1) {
+            match value(metric, self.0, self.1) {
                 Value::Count(count) => map.serialize_entry(metric.name, &count)?,
                 value => map.serialize_entry(metric.name, &value.to_string().parse::<f64>().ok())?,
             }
@@ -198,16 +269,21 @@ impl<'a> From<&'a Input> for InputJson<'a> {
 fn json(comparisons: &[Comparison]) -> String {
     let comparisons = comparisons.iter().map(|comparison| {
         let baseline = comparison.baseline();
-        let runs = comparison
-            .outcomes
-            .iter()
-            .map(|outcome| RunJson { policy: outcome.policy, metrics: MetricsJson(comparison, outcome) });
+        let runs = comparison.with_baseline().map(|(outcome, baseline)| RunJson {
+            policy: outcome.policy,
+            seed: outcome.seed,
+            metrics: MetricsJson(outcome, baseline),
+            reclaim_cycles_by_flushes_extra: CyclesJson::of(outcome),
+        });
         ComparisonJson {
             workload: (&baseline.workload).into(),
             profile: (&baseline.profile).into(),
             era: baseline.era,
             seed: baseline.seed,
+            seeds: comparison.seeds(),
+            note: (comparison.paired && baseline.seed.is_none()).then_some(NO_SEED),
             runs: runs.collect(),
+            differences: comparison.paired.then(|| DifferencesJson::of(comparison)),
         }
     });
     let document = Document { schema: SCHEMA, version: VERSION, comparisons: comparisons.collect() };
@@ -226,5 +302,6 @@ mod tests {
         assert_eq!(readable(Value::Count(1_234_567)), "1,234,567");
         assert_eq!(readable(Value::quotient(123_456_789, 1000)), "123,456.789");
         assert_eq!(readable(Value::Absent), "-");
+        assert_eq!((apart("-123456.500"), apart("-999")), ("-123,456.500".to_owned(), "-999".to_owned()));
     }
 }

@@ -82,7 +82,8 @@ impl Source for Random {
         let cpus = self.left.len() as u64;
         self.left[n] = self.left[n].checked_sub(1)?;
         let rng = &mut self.streams[n];
-        let order = |op, work| Order { task: Task(cpu.0), what: What::Op(op), not_before: 0, work, tag: 0 };
+        let order =
+            |op, work| Order { task: Task(cpu.0), what: What::Op(op), not_before: 0, work, tag: 0, cycle: None };
         if n == 0 {
             // kswapd: the pages are chosen when the list begins.
             let op = Op::call(OpKind::Reclaim(MM), Span::default());

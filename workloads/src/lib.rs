@@ -3,5 +3,6 @@
 pub mod error;
 pub mod machines;
 pub mod outcome;
+pub mod paired;
 pub mod recorded;
 pub mod synthetic;

@@ -1,6 +1,8 @@
 //! What comes out of a run, and the one list of metrics that feeds tables, CSV and JSON alike.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
+use std::ops::RangeInclusive;
 
 use sha2::{Digest, Sha256};
 use sim_core::drive::clock::stats::{Stats, Windows};
@@ -8,7 +10,7 @@ use sim_core::oracle::Class;
 use sim_core::world::Cause;
 use sim_core::world::big::FlushValue;
 
-/// The version of the columns; raised when one is renamed, removed or changes its meaning.
+/// The version of the columns (docs/compare.md); raised when one is renamed, removed or changes its meaning.
 pub const SCHEMA: u32 = 1;
 
 /// Something that was read: its name and the hash of its bytes.
@@ -52,6 +54,25 @@ pub struct Outcome {
     pub stats: Stats,
 }
 
+impl Outcome {
+    /// How many reclaim cycles cost how many extra flushes: flushes of pending checks that found a flush pending which this
+    /// cycle was the last to put off. Cycles without any are there with 0, and so is a cycle that was cut off.
+    pub fn cycles_by_extra(&self) -> BTreeMap<u64, u64> {
+        let mut cycles = self.stats.reclaim.by_extra();
+        // A recorded cycle that shrank no list has nothing the model could begin.
+        let idle = self.reclaim_cycles.saturating_sub(self.stats.reclaim.begun());
+        if idle > 0 {
+            *cycles.entry(0).or_default() += idle;
+        }
+        cycles
+    }
+
+    /// Cycles that have begun and not ended in the run, or that had begun before the recording.
+    pub fn cycles_cut_off(&self) -> u64 {
+        self.stats.reclaim.begun().saturating_sub(self.reclaim_cycles)
+    }
+}
+
 /// The value of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value {
@@ -67,6 +88,15 @@ impl Value {
     /// A quotient, absent if it would divide by 0.
     pub fn quotient(dividend: u64, divisor: u64) -> Value {
         if divisor == 0 { Value::Absent } else { Value::Quotient(dividend, divisor) }
+    }
+
+    /// The value as a number to reckon with, if there is one.
+    pub fn number(self) -> Option<f64> {
+        match self {
+            Value::Count(count) => Some(count as f64),
+            Value::Quotient(dividend, divisor) => Some(dividend as f64 / divisor as f64),
+            Value::Absent => None,
+        }
     }
 }
 
@@ -115,6 +145,7 @@ const REUSED: &str = "reused-frame windows (frame handed out again, still reacha
 const POTENTIAL: &str = "potential windows (PTE cleared, flush pending)";
 const VIOLATIONS: &str = "violations";
 const USER: &str = "user";
+const BY_CYCLE: &str = "pending checks, and reclaim cycles by the extra flushes they cost";
 
 const fn metric(
     heading: &'static str,
@@ -208,6 +239,13 @@ pub static METRICS: &[Metric] = &[
     metric(USER, "segvs", "SIGSEGVs", "", |o, _| Value::Count(o.stats.segvs)),
     metric(USER, "lock_wait_cycles", "waiting for locks", "cycles", |o, _| Value::Count(o.stats.lock_wait_cycles)),
     metric(USER, "duration_cycles", "duration", "cycles", |o, _| Value::Count(o.duration_cycles)),
+    metric(BY_CYCLE, "pending_checks", "checks", "", |o, _| Value::Count(o.stats.reclaim.checks)),
+    metric(BY_CYCLE, "pending_checks_found", "checks that found a flush pending", "", |o, _| Value::Count(o.stats.reclaim.found)),
+    metric(BY_CYCLE, "reclaim_cycles_extra_0", "reclaim cycles with no extra flush", "", |o, _| cycles(o, 0..=0)),
+    metric(BY_CYCLE, "reclaim_cycles_extra_1", "with 1", "", |o, _| cycles(o, 1..=1)),
+    metric(BY_CYCLE, "reclaim_cycles_extra_2_or_more", "with 2 or more", "", |o, _| cycles(o, 2..=u64::MAX)),
+    metric(BY_CYCLE, "flushes_extra_in_reclaim_cycle_max", "most in one cycle", "", most_extra),
+    metric(BY_CYCLE, "reclaim_cycles_cut_off", "cycles cut off", "", |o, _| Value::Count(o.cycles_cut_off())),
 ];
 
 fn flushes(outcome: &Outcome, cause: Cause) -> Value {
@@ -226,6 +264,16 @@ fn extra(outcome: &Outcome, value: FlushValue) -> Value {
 
 fn cost(outcome: &Outcome, cycles: u64) -> Value {
     Value::quotient(cycles, outcome.reclaim_cycles)
+}
+
+/// Reclaim cycles with so many extra flushes.
+fn cycles(outcome: &Outcome, extra: RangeInclusive<u64>) -> Value {
+    Value::Count(outcome.cycles_by_extra().range(extra).map(|(_, cycles)| cycles).sum())
+}
+
+/// Without a cycle there is no most.
+fn most_extra(outcome: &Outcome, _baseline: Option<&Outcome>) -> Value {
+    outcome.cycles_by_extra().last_key_value().map_or(Value::Absent, |(&extra, _)| Value::Count(extra))
 }
 
 /// The flush cost of a reclaim cycle in percent of the baseline's.

@@ -1,7 +1,7 @@
-//! `mmusim compare`: the same workload under several policies.
+//! `mmusim compare`: the same workload under several policies, with one seed or with several.
 
 use sim_core::policy::{self, PolicyInfo};
-use sim_core::step::era;
+use sim_core::step::era::{self, Era};
 use workloads::outcome::{Input, Outcome};
 use workloads::recorded::Recording;
 use workloads::recorded::replay::Timing;
@@ -9,10 +9,12 @@ use workloads::recorded::report::{self, Options};
 use workloads::synthetic::{Conditions, Synthetic};
 
 use crate::Verdict;
-use crate::cli::{ClockArgs, CompareArgs};
+use crate::cli::{ClockArgs, CompareArgs, RowsArg};
 use crate::commands::replay;
 use crate::failure::Failure;
 use crate::input;
+use crate::jobs;
+use crate::output::Format;
 use crate::progress::Progress;
 use crate::report::{Comparison, write};
 
@@ -32,19 +34,46 @@ enum Subject {
 pub(crate) fn run(args: &CompareArgs) -> Result<Verdict, Failure> {
     args.output.check()?;
     let policies = policies(&args.policies);
+    check_rows(args, policies.len())?;
+    let seeds = seeds(args.clock.seed, args.seeds)?;
     let mut comparisons = Vec::new();
     for subject in subjects(args)? {
-        let mut outcomes = Vec::new();
-        for policy in &policies {
-            outcomes.push(match &subject {
-                Subject::Recorded(recording) => recorded(recording, policy, &args.clock)?,
-                Subject::Synthetic(workload) => synthetic(workload, policy, &args.clock)?,
-            });
-        }
-        comparisons.push(Comparison { outcomes });
+        let runs = match &subject {
+            Subject::Recorded(recording) => vec![recorded(recording, &policies, &args.clock)?],
+            Subject::Synthetic(workload) => synthetic(workload, &policies, &seeds, args)?,
+        };
+        comparisons.push(Comparison { runs, paired: args.seeds.is_some() });
     }
-    write(&comparisons, &args.output)?;
+    write(&comparisons, args.rows(), &args.output)?;
     Ok(Verdict::Fine)
+}
+
+/// Is there anything to put into the rows asked for?
+fn check_rows(args: &CompareArgs, policies: usize) -> Result<(), Failure> {
+    let (message, help) = match (args.rows, args.rows()) {
+        (Some(_), _) if args.output.format() != Format::Csv => {
+            ("--rows says what the rows of a CSV are", "use it with --format csv; tables and JSON have all of them")
+        }
+        (_, RowsArg::Differences) if args.seeds.is_none() => {
+            ("--rows differences without --seeds", "expected --seeds N: differences are those of paired seeds")
+        }
+        (_, RowsArg::Differences) if policies < 2 => (
+            "one policy has no difference to another",
+            "expected two policies or more with --seeds, or CSV --rows runs",
+        ),
+        _ => return Ok(()),
+    };
+    Err(Failure::new(message, help))
+}
+
+/// The seeds of the runs: the first, and those that follow it.
+fn seeds(first: u64, count: Option<u32>) -> Result<Vec<u64>, Failure> {
+    let count = count.unwrap_or(1);
+    let Some(last) = first.checked_add(u64::from(count) - 1) else {
+        let message = format!("{count} seeds from {first} on go beyond the last one, {}", u64::MAX);
+        return Err(Failure::new(message, "expected a smaller --seed, or fewer --seeds"));
+    };
+    Ok((first..=last).collect())
 }
 
 /// The policies asked for, each once.
@@ -74,44 +103,65 @@ fn subject(name: &str, args: &CompareArgs) -> Result<Subject, Failure> {
     })
 }
 
-fn recorded(recording: &Recording, policy: &'static PolicyInfo, args: &ClockArgs) -> Result<Outcome, Failure> {
+/// A recording under each policy. It has no seed, and one replay is as good as many.
+fn recorded(
+    recording: &Recording,
+    policies: &[&'static PolicyInfo],
+    args: &ClockArgs,
+) -> Result<Vec<Outcome>, Failure> {
     let machine = replay::machine(args.profile.as_deref())?;
-    let options = Options {
-        policy,
-        era: args.era.unwrap_or_else(replay::recorded_era),
-        profile: (&machine.input.name, &machine.input.sha256, &machine.profile),
-        timing: Timing::Recorded,
-    };
-    let report = report::report(recording, options).map_err(|e| replay::unfit(&machine, &e))?;
-    Ok(Outcome {
-        policy: policy.name,
-        era: options.era.name,
-        profile: machine.input,
-        workload: Input { name: recording.file_name().to_owned(), sha256: recording.sha256.clone() },
-        seed: None,
-        reclaim_cycles: report.reclaim_cycles,
-        duration_cycles: report.replayed.duration_cycles,
-        stats: report.replayed.stats,
-    })
+    let mut outcomes = Vec::new();
+    // One after the other: a replay takes several threads and much memory by itself.
+    for policy in policies {
+        let options = Options {
+            policy,
+            era: args.era.unwrap_or_else(replay::recorded_era),
+            profile: (&machine.input.name, &machine.input.sha256, &machine.profile),
+            timing: Timing::Recorded,
+        };
+        let report = report::report(recording, options).map_err(|e| replay::unfit(&machine, &e))?;
+        outcomes.push(Outcome {
+            policy: policy.name,
+            era: options.era.name,
+            profile: machine.input.clone(),
+            workload: Input { name: recording.file_name().to_owned(), sha256: recording.sha256.clone() },
+            seed: None,
+            reclaim_cycles: report.reclaim_cycles,
+            duration_cycles: report.replayed.duration_cycles,
+            stats: report.replayed.stats,
+        });
+    }
+    Ok(outcomes)
 }
 
-fn synthetic(workload: &Synthetic, policy: &'static PolicyInfo, args: &ClockArgs) -> Result<Outcome, Failure> {
+/// A workload with each seed, under each policy.
+fn synthetic(
+    workload: &Synthetic,
+    policies: &[&'static PolicyInfo],
+    seeds: &[u64],
+    args: &CompareArgs,
+) -> Result<Vec<Vec<Outcome>>, Failure> {
     let spec = &workload.workload;
-    let machine = input::machine(args.profile.as_deref().unwrap_or(spec.profile.get_ref()))?;
+    let machine = input::machine(args.clock.profile.as_deref().unwrap_or(spec.profile.get_ref()))?;
     let written_for = || era::find(spec.era.get_ref()).expect("a workload is read with its era");
-    let on = Conditions {
-        policy,
-        era: args.era.unwrap_or_else(written_for),
-        profile: &machine.profile,
-        profile_input: &machine.input,
-        seed: args.seed,
-        run_ahead: args.run_ahead(),
-    };
-    let title = format!("{} under {}", workload.input.name, policy.name);
-    let mut progress = Progress::new(title, spec.duration_cycles.get_ref().get());
-    let outcome = workload.run(&on, &mut |cycles| progress.at(cycles));
-    outcome.map_err(|unfit| {
-        let message = format!("{} on {}: {unfit}", workload.input.name, machine.input.name);
-        Failure::new(message, "choose another machine with --profile (mmusim list profiles)")
-    })
+    let era: &'static Era = args.clock.era.unwrap_or_else(written_for);
+    let runs: Vec<_> = seeds.iter().flat_map(|&seed| policies.iter().map(move |&policy| (seed, policy))).collect();
+    let cycles = spec.duration_cycles.get_ref().get();
+    let title = format!("{}, {} runs", workload.input.name, runs.len());
+    let progress = Progress::new(title, cycles.saturating_mul(runs.len() as u64));
+    let outcomes = jobs::all(runs.len(), args.threads.unwrap_or_else(jobs::default_threads), |index| {
+        let (seed, policy) = runs[index];
+        let (profile, profile_input, run_ahead) = (&machine.profile, &machine.input, args.clock.run_ahead());
+        let on = Conditions { policy, era, profile, profile_input, seed, run_ahead };
+        let mut part = progress.run(cycles);
+        workload.run(&on, &mut |cycles| part.at(cycles))
+    });
+    let outcomes: Result<Vec<Outcome>, _> = outcomes.into_iter().collect();
+    let mut outcomes = outcomes
+        .map_err(|unfit| {
+            let message = format!("{} on {}: {unfit}", workload.input.name, machine.input.name);
+            Failure::new(message, "choose another machine with --profile (mmusim list profiles)")
+        })?
+        .into_iter();
+    Ok(seeds.iter().map(|_| outcomes.by_ref().take(policies.len()).collect()).collect())
 }

@@ -12,6 +12,10 @@ impl Policy for FlagBeforeClear {
         remote_in_mask
     }
 
+    fn pending(&self, words: Words) -> bool {
+        words.batched != 0
+    }
+
     fn hook(&self, hook: Hook, pc: u8, words: &mut Words, _local: &mut u32) -> HookStep {
         match (hook, pc) {
             (Hook::BeforeClear, 0) => {

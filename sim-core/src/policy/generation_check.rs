@@ -12,6 +12,12 @@ impl Policy for GenerationCheck {
         remote_in_mask
     }
 
+    fn pending(&self, words: Words) -> bool {
+        // It does not know, and asks every CPU.
+        let _ = words;
+        true
+    }
+
     fn hook(&self, hook: Hook, pc: u8, _words: &mut Words, _local: &mut u32) -> HookStep {
         match (hook, pc) {
             (Hook::BeforeTrust, 0) => HookStep::CatchUp(1),

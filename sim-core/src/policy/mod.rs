@@ -25,6 +25,12 @@ pub trait Policy: Sync + Debug {
         true
     }
 
+    /// Do the words say that a flush is pending? What counts as an extra flush is measured against this.
+    fn pending(&self, words: Words) -> bool {
+        let _ = words;
+        false
+    }
+
     /// One step of a hook, which makes at most one access to `words`. `pc` is 0 at first and then whatever the previous
     /// step returned; `local` is a register of this execution of the hook, 0 at first.
     fn hook(&self, hook: Hook, pc: u8, words: &mut Words, local: &mut u32) -> HookStep {

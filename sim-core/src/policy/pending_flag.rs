@@ -11,6 +11,10 @@ impl Policy for PendingFlag {
         remote_in_mask
     }
 
+    fn pending(&self, words: Words) -> bool {
+        words.batched != 0
+    }
+
     fn hook(&self, hook: Hook, pc: u8, words: &mut Words, _local: &mut u32) -> HookStep {
         match (hook, pc) {
             // R4.6a. After the clear, never before it: the other order loses the flag to an F under another PTL (B3).

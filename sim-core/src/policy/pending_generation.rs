@@ -20,6 +20,10 @@ impl Policy for PendingGeneration {
         remote_in_mask
     }
 
+    fn pending(&self, words: Words) -> bool {
+        words.batched & MASK != words.batched >> FLUSHED_SHIFT
+    }
+
     fn hook(&self, hook: Hook, pc: u8, words: &mut Words, local: &mut u32) -> HookStep {
         match (hook, pc) {
             (Hook::Deferred, 0) => {

@@ -181,7 +181,14 @@ pub enum Act {
     /// An operation counts itself in or out of `tlb_flush_pending`, or reads it.
     FlushPending(Mm, Touch),
     /// A policy touches its words.
-    Words(Mm, Touch),
+    Words {
+        /// Of which address space.
+        mm: Mm,
+        /// How.
+        touch: Touch,
+        /// The first access of a pending check: did it find a flush pending?
+        check: Option<bool>,
+    },
     /// A shootdown begins.
     FlushBegin {
         /// What is flushed, and why.

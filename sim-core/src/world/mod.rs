@@ -197,8 +197,6 @@ pub trait World {
     fn words(&mut self, mm: Mm) -> &mut Words;
     /// Is a CPU other than this one in `mm_cpumask`?
     fn mask_any_but(&self, mm: Mm, cpu: Cpu) -> bool;
-    /// Is this CPU in `mm_cpumask`?
-    fn mask_contains(&self, mm: Mm, cpu: Cpu) -> bool;
     /// Drops a CPU from `mm_cpumask`.
     fn mask_clear(&mut self, mm: Mm, cpu: Cpu);
 

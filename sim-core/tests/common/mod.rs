@@ -19,7 +19,7 @@ pub const MM: Mm = Mm(0);
 
 /// An operation of the task of the same number as its CPU, as soon as the CPU is free.
 pub fn order(cpu: u16, op: Op) -> Order {
-    Order { task: Task(cpu), what: What::Op(op), not_before: 0, work: 0, tag: 0 }
+    Order { task: Task(cpu), what: What::Op(op), not_before: 0, work: 0, tag: 0, cycle: None }
 }
 
 /// The same, not before a time in cycles.

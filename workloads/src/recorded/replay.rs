@@ -124,7 +124,8 @@ impl<'s> Player<'s> {
                 Timing::Model => (0, start.saturating_sub(*last)),
             };
             *last = profile.cycles_from_ns(recorded_end(item, fault_ns)).max(*last);
-            queue.push_back(Order { task, what: order_of(&item.action, mm), not_before, work, tag: index as u32 });
+            let (what, tag, cycle) = (order_of(&item.action, mm), index as u32, item.cycle.map(u64::from));
+            queue.push_back(Order { task, what, not_before, work, tag, cycle });
             if timing == Timing::Recorded {
                 unfinished.insert((recorded_end(item, fault_ns), index as u32, 0));
                 let writes = writes_of(&item.action).zip(1..);

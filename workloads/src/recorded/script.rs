@@ -156,6 +156,8 @@ pub struct Item {
     pub context: Context,
     /// The system call it belongs to, as an index into [`Script::operations`].
     pub operation: Option<u32>,
+    /// The reclaim cycle it is part of; one of its own if it is `MADV_PAGEOUT`.
+    pub cycle: Option<u32>,
     /// The line it comes from.
     pub line: u32,
 }
@@ -218,6 +220,10 @@ struct Builder<'r> {
     calls: FxHashMap<i32, (usize, u32)>,
     /// By thread: inside direct reclaim.
     reclaiming: FxHashMap<i32, u32>,
+    /// By thread: its reclaim cycle under way.
+    cycle: FxHashMap<i32, u32>,
+    /// Cycles with a number, those that began before the recording included.
+    cycles_numbered: u32,
     /// By thread: writes since the last list.
     writes: FxHashMap<i32, Vec<u64>>,
     /// By thread: its last fault, whose end is its next event.
@@ -262,6 +268,8 @@ impl Script {
             inferred: Inferred::default(),
             calls: FxHashMap::default(),
             reclaiming: FxHashMap::default(),
+            cycle: FxHashMap::default(),
+            cycles_numbered: 0,
             writes: FxHashMap::default(),
             fault: FxHashMap::default(),
             list_since: FxHashMap::default(),
@@ -311,6 +319,8 @@ impl Builder<'_> {
             What::Exit { ret, .. } => self.exit(event.tid, ret, now),
             What::ReclaimBegin => {
                 self.reclaim_cycles += 1;
+                let cycle = self.new_cycle();
+                self.cycle.insert(event.tid, cycle);
                 *self.reclaiming.entry(event.tid).or_default() += 1;
                 self.writes.remove(&event.tid);
                 self.list_since.insert(event.tid, now);
@@ -319,17 +329,13 @@ impl Builder<'_> {
             What::ReclaimEnd { .. } => {
                 if let Some(depth) = self.reclaiming.get_mut(&event.tid) {
                     *depth = depth.saturating_sub(1);
+                    if *depth == 0 {
+                        self.cycle.remove(&event.tid);
+                    }
                 }
             }
             What::WriteFolio { .. } => self.writes.entry(event.tid).or_default().push(now),
-            What::ShrinkInactive(stats) => {
-                let mut list = self.list(event.tid, stats);
-                // The tracepoint ends the list.
-                let since = self.list_since.insert(event.tid, now).unwrap_or(now);
-                let off_ns = self.off_ns.remove(&event.tid).unwrap_or(0);
-                list.busy_ns = (now - since).saturating_sub(off_ns);
-                self.push(event, since, Action::Reclaim(list), None);
-            }
+            What::ShrinkInactive(stats) => self.shrunk(event, stats, now),
             What::ReclaimPages(stats) => {
                 let list = self.list(event.tid, stats);
                 if let Some(&(item, _)) = self.calls.get(&event.tid)
@@ -340,6 +346,24 @@ impl Builder<'_> {
             }
             What::TlbFlush { .. } | What::Switch { .. } => {}
         }
+    }
+
+    /// A list of direct reclaim; the tracepoint ends it.
+    fn shrunk(&mut self, event: &Event, stats: ListStats, now: u64) {
+        let mut list = self.list(event.tid, stats);
+        let since = self.list_since.insert(event.tid, now).unwrap_or(now);
+        let off_ns = self.off_ns.remove(&event.tid).unwrap_or(0);
+        list.busy_ns = (now - since).saturating_sub(off_ns);
+        self.push(event, since, Action::Reclaim(list), None);
+        // It began before the recording, if its begin is not there.
+        let cycle = self.cycle.get(&event.tid).copied().unwrap_or_else(|| self.new_cycle());
+        self.cycle.insert(event.tid, cycle);
+        self.items.last_mut().expect("just pushed").cycle = Some(cycle);
+    }
+
+    fn new_cycle(&mut self) -> u32 {
+        self.cycles_numbered += 1;
+        self.cycles_numbered - 1
     }
 
     fn list(&mut self, tid: i32, stats: ListStats) -> List {
@@ -366,6 +390,7 @@ impl Builder<'_> {
             action,
             context,
             operation,
+            cycle: None,
             line: event.line,
         });
     }
@@ -454,6 +479,7 @@ impl Builder<'_> {
             action,
             context: Context::Other,
             operation: None,
+            cycle: None,
             line: event.line,
         };
         self.items.push(item);
@@ -486,6 +512,7 @@ impl Builder<'_> {
                 action: Action::Load,
                 context: Context::Other,
                 operation: None,
+                cycle: None,
                 line: event.line,
             });
         }
@@ -509,14 +536,19 @@ impl Builder<'_> {
         self.inferred.unfinished_calls = self.calls.len() as u64;
         self.items.sort_by_key(|item| item.time_ns);
         look_ahead(&mut self.items);
-        let pageouts = |item: &&Item| matches!(&item.action, Action::Call(op, _) if op.kind == OpKind::Pageout);
-        let pageout_calls = self.items.iter().filter(pageouts).count() as u64;
+        let mut pageout_calls = 0;
+        for item in &mut self.items {
+            if matches!(&item.action, Action::Call(op, _) if op.kind == OpKind::Pageout) {
+                item.cycle = Some(self.cycles_numbered + pageout_calls);
+                pageout_calls += 1;
+            }
+        }
         Script {
             items: self.items,
             operations: self.operations,
             inferred: self.inferred,
             cpus,
-            reclaim_cycles: self.reclaim_cycles + pageout_calls,
+            reclaim_cycles: self.reclaim_cycles + u64::from(pageout_calls),
             synchronous_swap: self.written_and_freed * 2 >= self.written,
         }
     }

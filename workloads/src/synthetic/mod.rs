@@ -26,7 +26,7 @@ use crate::error::TextError;
 use crate::outcome::{Input, Outcome};
 use crate::synthetic::draw::Zipf;
 use crate::synthetic::schema::{Pattern, Workload};
-use crate::synthetic::threads::{Layout, Programmed, Reclaimer, Thread, User};
+use crate::synthetic::threads::{Layout, Programmed, Reclaimer, Thread, User, first_cycle};
 
 /// Orders between two reports of progress.
 const PROGRESS_ORDERS: u32 = 4096;
@@ -151,6 +151,8 @@ struct Cores<'a> {
     mm: Mm,
     duration_cycles: u64,
     users: Vec<(Task, Thread)>,
+    /// By user: the reclaim cycle its next `MADV_PAGEOUT` is.
+    pageouts: Vec<u64>,
     loaded: Vec<bool>,
     reclaimers: Vec<Reclaimer>,
     reclaim_cycles: u64,
@@ -194,6 +196,7 @@ impl<'a> Cores<'a> {
         Cores {
             mm,
             duration_cycles: workload.duration_cycles.get_ref().get(),
+            pageouts: (0..cores).map(first_cycle).collect(),
             loaded: vec![false; users.len()],
             users,
             reclaimers,
@@ -224,15 +227,20 @@ impl Source for Cores<'_> {
             let done = late || (over && reclaimer.between_cycles());
             return (!done).then(|| reclaimer.next());
         };
-        let order = |what, work| Order { task: *task, what, not_before: 0, work, tag: 0 };
+        let order = |what, work, cycle| Order { task: *task, what, not_before: 0, work, tag: 0, cycle };
         if !std::mem::replace(&mut self.loaded[core], true) {
-            return Some(order(What::Load(Some(self.mm)), 0));
+            return Some(order(What::Load(Some(self.mm)), 0, None));
         }
         if late || (over && thread.between_rounds()) {
             return None;
         }
         let (op, work) = thread.next();
-        Some(order(What::Op(op), work))
+        let cycle = (op.kind == OpKind::Pageout).then(|| {
+            let next = &mut self.pageouts[core];
+            *next += 1;
+            *next - 1
+        });
+        Some(order(What::Op(op), work, cycle))
     }
 
     fn begin(&mut self, cpu: Cpu, order: &Order, world: &mut Big, _now: u64) {

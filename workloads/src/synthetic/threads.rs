@@ -240,6 +240,11 @@ impl Thread {
     }
 }
 
+/// The number of the first reclaim cycle of a core: numbers must not depend on what other cores did before.
+pub(super) fn first_cycle(core: u16) -> u64 {
+    u64::from(core) << 48
+}
+
 /// A kernel thread that reclaims.
 pub(super) struct Reclaimer {
     layout: Layout,
@@ -248,6 +253,8 @@ pub(super) struct Reclaimer {
     list_pages: u32,
     lists_per_cycle: u32,
     lists_done: u32,
+    /// The cycle under way; cycles of different cores have different numbers.
+    cycle: u64,
     pause_cycles: u64,
     hand: u64,
     draw: Draw,
@@ -262,6 +269,7 @@ impl Reclaimer {
             list_pages: spec.list_pages.get(),
             lists_per_cycle: spec.lists_per_cycle.get(),
             lists_done: 0,
+            cycle: first_cycle(core),
             pause_cycles: spec.pause_cycles,
             hand: 0,
             draw: Draw::new(seed, Purpose::Reclaim, core),
@@ -282,6 +290,7 @@ impl Reclaimer {
             not_before: 0,
             work,
             tag: 0,
+            cycle: Some(self.cycle),
         }
     }
 
@@ -310,6 +319,8 @@ impl Reclaimer {
     /// A list is done. True if a cycle is, too.
     pub(super) fn done(&mut self) -> bool {
         self.lists_done = (self.lists_done + 1) % self.lists_per_cycle;
-        self.between_cycles()
+        let cycle_done = self.between_cycles();
+        self.cycle += u64::from(cycle_done);
+        cycle_done
     }
 }

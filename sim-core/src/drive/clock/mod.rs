@@ -5,6 +5,7 @@
 //! T + lookahead, whatever the run-ahead in force, so results do not depend on it.
 
 mod cores;
+pub mod cycles;
 pub mod price;
 mod recent;
 pub mod source;

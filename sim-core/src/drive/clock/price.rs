@@ -134,8 +134,8 @@ impl Prices {
             Act::PteXchg { page, .. } => self.write(cpu, ptes(world, page)),
             Act::MaskRead(mm) => self.read(cpu, LineId::Mask(mm)),
             Act::MaskClear(mm) => self.write(cpu, LineId::Mask(mm)),
-            Act::Words(mm, crate::policy::Touch::Read) => self.read(cpu, LineId::Words(mm)),
-            Act::Words(mm, _) => self.write(cpu, LineId::Words(mm)),
+            Act::Words { mm, touch: crate::policy::Touch::Read, .. } => self.read(cpu, LineId::Words(mm)),
+            Act::Words { mm, .. } => self.write(cpu, LineId::Words(mm)),
             Act::FlushBegin { request, .. } => {
                 self.posted[usize::from(cpu.0)].clear();
                 request.mm.map_or(0, |mm| self.fetch(cpu, LineId::Mask(mm)))

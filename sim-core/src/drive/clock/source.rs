@@ -18,6 +18,8 @@ pub struct Order {
     pub work: u64,
     /// Whose it is, in the source's own numbering.
     pub tag: u32,
+    /// The reclaim cycle it is part of, if any: a number of the source's own, the same for all orders of one cycle.
+    pub cycle: Option<u64>,
 }
 
 /// Kinds of order.

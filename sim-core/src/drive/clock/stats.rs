@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::drive::clock::cycles::Cycles;
 use crate::drive::clock::source::{Order, What};
 use crate::nouns::types::{Actor, Cpu, Page, Pte, Span};
 use crate::oracle::Class;
@@ -96,6 +97,8 @@ pub struct Stats {
     pub flushes: BTreeMap<Cause, u64>,
     /// Pending checks that flushed, by what the flush was worth.
     pub extra: BTreeMap<FlushValue, u64>,
+    /// Pending checks and their flushes, by the reclaim cycle they pay for.
+    pub reclaim: Cycles,
     /// Interrupts sent.
     pub ipis_sent: u64,
     /// Interrupts taken.
@@ -151,6 +154,7 @@ impl Stats {
         Stats {
             flushes: BTreeMap::new(),
             extra: BTreeMap::new(),
+            reclaim: Cycles::new(cpus),
             ipis_sent: 0,
             ipis_received: 0,
             ipis_received_elsewhere: 0,
@@ -182,6 +186,7 @@ impl Stats {
     /// An order begins.
     pub(super) fn begin(&mut self, cpu: Cpu, order: &Order) {
         self.tags[usize::from(cpu.0)] = Some(order.tag);
+        self.reclaim.begin(cpu, order.cycle);
     }
 
     /// It ends.
@@ -252,10 +257,15 @@ impl Stats {
         match act {
             Act::FlushBegin { request, remote } => {
                 *self.flushes.entry(request.cause).or_default() += 1;
+                if request.cause == Cause::PendingCheck {
+                    self.reclaim.paid(who.cpu);
+                }
                 if remote {
                     self.line(world, who.cpu, who.cpu, 4, request, now);
                 }
             }
+            Act::Words { mm, check: Some(found), .. } => self.reclaim.checked(who.cpu, mm, found),
+            Act::Words { mm, .. } if at.path == Path::Unmap => self.reclaim.set(who.cpu, mm),
             Act::FlushLocal(request) => {
                 self.line(world, who.cpu, who.cpu, if request.mm.is_some() { 3 } else { 2 }, request, now);
             }

@@ -20,7 +20,7 @@ pub use access::{entry_of, would_hit};
 use crate::nouns::types::{Actor, Mm, Span};
 use crate::oracle;
 use crate::policy::{Hook, HookStep};
-use crate::step::frame::{Cx, Flow, Frame, Label, Path, Probe, StepId};
+use crate::step::frame::{Act, Cx, Flow, Frame, Label, Path, Probe, StepId};
 use crate::world::{Cause, Request, World};
 
 /// Runs one step of a frame.
@@ -65,6 +65,7 @@ pub fn label(id: StepId) -> Label {
 
 /// Runs one step of a policy hook inside the calling frame. When the hook is done the frame goes on with step `next`.
 fn hook<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm: Mm, hook: Hook, next: u8) -> Flow {
+    let check = (hook == Hook::BeforeTrust && f.hook == 0).then(|| cx.policy.pending(*cx.world.words(mm)));
     match cx.policy.hook(hook, f.hook, cx.world.words(mm), &mut f.local) {
         HookStep::Done => {
             (f.hook, f.local) = (0, 0);
@@ -73,7 +74,7 @@ fn hook<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm
         }
         HookStep::Touched(touch, resume) => {
             f.hook = resume;
-            cx.act(who, crate::step::frame::Act::Words(mm, touch));
+            cx.act(who, Act::Words { mm, touch, check });
             Flow::Next
         }
         HookStep::FlushMm(resume) => {

@@ -219,10 +219,6 @@ impl World for Big {
         self.mms[usize::from(mm.0)].mask.any_but(cpu)
     }
 
-    fn mask_contains(&self, mm: Mm, cpu: Cpu) -> bool {
-        self.mms[usize::from(mm.0)].mask.contains(cpu)
-    }
-
     fn mask_clear(&mut self, mm: Mm, cpu: Cpu) {
         self.mms[usize::from(mm.0)].mask.remove(cpu);
     }

@@ -171,10 +171,6 @@ impl World for Small<'_> {
         self.mms[usize::from(mm.0)].mask.any_but(cpu)
     }
 
-    fn mask_contains(&self, mm: Mm, cpu: Cpu) -> bool {
-        self.mms[usize::from(mm.0)].mask.contains(cpu)
-    }
-
     fn mask_clear(&mut self, mm: Mm, cpu: Cpu) {
         self.mm_mut(mm).mask.remove(cpu);
     }
