@@ -83,7 +83,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::Return => {
             // One step: nothing of the call is left to do, and the order of the promises is then that of the lock.
             cx.unlock(who, f, Lock::MmapWrite(mm), Step::Return as u8);
-            oracle::promise(cx, who, op.span, op.rights, true);
+            oracle::promise_vmas(cx, who, op.span);
             cx.act(who, Act::Return(OpKind::Mprotect));
             Flow::Return(0)
         }
