@@ -343,9 +343,10 @@ impl<W: World, P: Probe> Cx<'_, W, P> {
             return false;
         };
         let folio = self.world.folio(frame);
-        if folio.gathered && folio.locked {
-            // Reclaim is at it, and frees it.
-            self.world.set_folio(frame, Folio { gathered: false, ..folio });
+        let others = folio.gathered > 1 || folio.locked || self.world.mapped(frame);
+        if folio.gathered > 0 && (others || self.world.cached_at(frame).is_some()) {
+            // Reclaim is at it, and frees it; or it has stayed in the page cache.
+            self.world.set_folio(frame, Folio { gathered: folio.gathered - 1, ..folio });
             self.act(who, Act::Put(frame));
             return true;
         }

@@ -45,8 +45,8 @@ pub struct Folio {
     pub lazyfree: bool,
     /// The folio lock is held by reclaim.
     pub locked: bool,
-    /// An operation has unmapped it and holds a reference until it has flushed.
-    pub gathered: bool,
+    /// How many operations have unmapped it and hold a reference until they have flushed.
+    pub gathered: u8,
 }
 
 /// The per-task reclaim batch, `current->tlb_ubc`; its mask stays inside the world.
@@ -253,6 +253,8 @@ pub trait World {
     fn set_folio(&mut self, frame: FrameNo, folio: Folio);
     /// The frame in which a page that is not mapped can still be found: in the swap cache, or in the page cache.
     fn cached_frame(&self, page: Page) -> Option<FrameNo>;
+    /// The page that finds a frame in that cache.
+    fn cached_at(&self, frame: FrameNo) -> Option<Page>;
     /// Deletes a frame from that cache, wherever its page has moved meanwhile.
     fn uncache(&mut self, frame: FrameNo);
     /// Does a PTE name this frame?

@@ -14,6 +14,7 @@ steps! {
     Map = "FT4" "set_pte_at()",
     CowFlushed = "FT5" "wp_page_copy(): ptep_clear_flush() done",
     UnlockPtl = "FT6" "pte_unmap_unlock()",
+    PutOld = "FT6" "wp_page_copy(): folio_put(old)",
     UnlockMmap = "FT7" "mmap_read_unlock()",
     Exit = "FT8" "return from fault",
 }
@@ -60,7 +61,13 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         }
         Step::UnlockPtl => {
             let table = cx.world.table_of(f.page);
-            cx.unlock(who, f, Lock::Ptl(table), Step::UnlockMmap as u8)
+            cx.unlock(who, f, Lock::Ptl(table), Step::PutOld as u8)
+        }
+        Step::PutOld => {
+            // Flushed for since FT5.
+            cx.free_one(who);
+            f.pc = Step::UnlockMmap as u8;
+            Flow::Next
         }
         Step::UnlockMmap => cx.unlock(who, f, Lock::MmapRead(mm), Step::Exit as u8),
         Step::Exit => {
@@ -90,7 +97,7 @@ fn map<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, kin
         Pte::Present(old)
             if store && !old.protnone && !cx.world.folio(old.frame).anon && vma.backing != Backing::SharedFile =>
         {
-            copy(cx, who, f)
+            copy(cx, who, f, old.frame)
         }
         Pte::Present(old) => {
             let writable = vma.rights.write() && (store || cx.world.folio(old.frame).anon);
@@ -153,14 +160,18 @@ fn install<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame,
     Flow::Next
 }
 
-/// `wp_page_copy`: the old translation must be gone everywhere before the new frame becomes writable.
-fn copy<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
+/// `wp_page_copy`: the old translation must be gone everywhere before the new frame becomes writable. Nobody else maps the
+/// old frame, a zero page or the file's; it is put by and freed like those of a zap.
+fn copy<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, old: FrameNo) -> Flow {
     let Some(frame) = cx.alloc_for(f.page) else {
         return no_memory(f);
     };
     cx.world.set_folio(frame, Folio { allocated: true, lru: true, anon: true, dirty: true, ..Folio::default() });
     f.frame = FrameNo(frame.0);
     cx.xchg(who, f.page, Pte::None);
+    let folio = cx.world.folio(old);
+    cx.world.set_folio(old, Folio { cached: false, gathered: folio.gathered + 1, ..folio });
+    cx.world.free_later(who.task, old);
     f.pc = Step::CowFlushed as u8;
     let span = Span::page(cx.world.vpn(f.page));
     let mm = cx.world.mm_of(f.page);

@@ -3,7 +3,7 @@
 //! The order that keeps memory safe is R7 before R8: the flush comes before IO (R5.2) and before a frame is freed.
 
 use crate::nouns::op::OpKind;
-use crate::nouns::types::{Actor, Span};
+use crate::nouns::types::{Actor, FrameNo, Pte, Span};
 use crate::oracle::ghost;
 use crate::step::frame::{Act, Cx, Flow, Frame, Path, Probe, steps};
 use crate::world::{Cause, Folio, Request, World};
@@ -45,11 +45,11 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::Pageout => {
             cx.act(who, Act::Write(f.frame));
             let folio = cx.world.folio(f.frame);
-            let synchronous = cx.era.synchronous_swap;
-            // Under writeback the folio is kept; a later pass finds it clean and frees it.
-            let done = Folio { dirty: false, isolated: synchronous, locked: synchronous, ..folio };
-            cx.world.set_folio(f.frame, done);
-            f.pc = if synchronous { Step::Freeze as u8 } else { Step::Next as u8 };
+            // Under writeback the folio is kept; a later pass finds it clean and frees it. Nobody does whose last user went
+            // meanwhile.
+            let freed = cx.era.synchronous_swap || !wanted(cx, f.frame);
+            cx.world.set_folio(f.frame, Folio { dirty: false, isolated: freed, locked: freed, ..folio });
+            f.pc = if freed { Step::Freeze as u8 } else { Step::Next as u8 };
             Flow::Next
         }
         Step::Freeze => {
@@ -86,10 +86,20 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
     }
 }
 
+/// Can a fault still find an unmapped folio: through a swap entry, or where its file is mapped?
+fn wanted<W: World, P: Probe>(cx: &Cx<'_, W, P>, frame: FrameNo) -> bool {
+    let anon = cx.world.folio(frame).anon;
+    cx.world.cached_at(frame).is_some_and(|page| match cx.world.pte(page) {
+        Pte::Swap => anon,
+        Pte::None => !anon && cx.world.vma(cx.world.mm_of(page), cx.world.vpn(page)).mapped,
+        Pte::Present(_) => false,
+    })
+}
+
 /// R5: what is left of the folio's users decides.
 fn unmapped<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
     let folio = cx.world.folio(f.frame);
-    if cx.world.mapped(f.frame) || folio.gathered {
+    if cx.world.mapped(f.frame) || folio.gathered > 0 {
         // R6 would find a reference too many: it was moved before the PTL was taken, or unmapped by an operation that
         // has not flushed yet.
         cx.world.uncache(f.frame);

@@ -136,7 +136,12 @@ fn zap<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, unmap:
             let folio = cx.world.folio(old.frame);
             let page_cache = folio.lru && !folio.anon;
             if page_cache && !unmap {
+                // It stays in the page cache, and the gather has its reference until it has flushed. Reclaim's list names the
+                // page, so it cannot find the folio any more unless it has locked it.
                 cx.world.set_cached_frame(page, Some(old.frame));
+                let isolated = folio.isolated && folio.locked;
+                cx.world.set_folio(old.frame, Folio { gathered: folio.gathered + 1, isolated, ..folio });
+                cx.world.free_later(who.task, old.frame);
             } else {
                 release(cx, who, old.frame);
             }
@@ -194,7 +199,7 @@ fn drop_swap_cache<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: 
 /// The gather takes over the reference of the mapping.
 fn release<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, frame: FrameNo) {
     let folio = cx.world.folio(frame);
-    cx.world.set_folio(frame, Folio { cached: false, gathered: true, ..folio });
+    cx.world.set_folio(frame, Folio { cached: false, gathered: folio.gathered + 1, ..folio });
     cx.world.free_later(who.task, frame);
 }
 

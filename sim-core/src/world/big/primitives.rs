@@ -435,6 +435,11 @@ impl World for Big {
         self.pages[page.0 as usize].cached_frame
     }
 
+    fn cached_at(&self, frame: FrameNo) -> Option<Page> {
+        let by = self.frames[frame.0 as usize].cached_by;
+        by.filter(|&page| self.pages[page.0 as usize].cached_frame == Some(frame))
+    }
+
     fn uncache(&mut self, frame: FrameNo) {
         if let Some(page) = self.frames[frame.0 as usize].cached_by.take() {
             let cached = &mut self.pages[page.0 as usize].cached_frame;

@@ -331,6 +331,10 @@ impl World for Small<'_> {
         self.pages[page.0 as usize].cached_frame
     }
 
+    fn cached_at(&self, frame: FrameNo) -> Option<Page> {
+        self.pages.iter().position(|page| page.cached_frame == Some(frame)).map(|n| Page(n as u32))
+    }
+
     fn uncache(&mut self, frame: FrameNo) {
         for page in &mut self.pages {
             page.cached_frame = page.cached_frame.filter(|&cached| cached != frame);
