@@ -41,13 +41,16 @@ fn windows(outcome: &Outcome, class: Class) -> (usize, u64, u64) {
 
 #[test]
 fn unpatched_opens_permission_unmapped_and_data_windows_and_they_are_used() {
-    let [overlap, give_up] = <[Synthetic; 2]>::try_from(workloads()).expect("two");
-    let of_rights = run(&overlap, "unpatched", |_| ());
-    let of_contents = run(&give_up, "unpatched", |_| ());
-    for (outcome, class) in
-        [(&of_rights, Class::Permission), (&of_contents, Class::Unmapped), (&of_contents, Class::Data)]
+    // The programs of give-up one at a time: what mmap leaves of munmap's windows is old content too.
+    let parts: Vec<&str> = GIVE_UP.split("[[program]]").collect();
+    let [head, munmap, dontneed] = parts[..] else { panic!("two programs") };
+    let only = |program| Synthetic::parse("part.toml", &format!("{head}[[program]]{program}")).expect("a workload");
+    let overlap = synthetic::find("overlap").expect("a known workload").workload();
+    for (workload, class) in
+        [(overlap, Class::Permission), (only(munmap), Class::Unmapped), (only(dontneed), Class::Data)]
     {
-        let (opened, used, uses) = windows(outcome, class);
+        let outcome = run(&workload, "unpatched", |_| ());
+        let (opened, used, uses) = windows(&outcome, class);
         println!("{}: {opened} windows, {used} used, {uses} times", class.name());
         assert!(opened >= 10 && used >= 5, "{}: {opened} windows, {used} used", class.name());
         assert!(uses >= used, "{}: {uses} uses of {used} windows", class.name());
