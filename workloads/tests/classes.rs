@@ -50,10 +50,10 @@ fn unpatched_opens_permission_unmapped_and_data_windows_and_they_are_used() {
         [(overlap, Class::Permission), (only(munmap), Class::Unmapped), (only(dontneed), Class::Data)]
     {
         let outcome = run(&workload, "unpatched", |_| ());
-        let (opened, used, uses) = windows(&outcome, class);
-        println!("{}: {opened} windows, {used} used, {uses} times", class.name());
+        let (opened, used, times) = windows(&outcome, class);
+        println!("{}: {opened} windows, {used} used, {times} times", class.name());
         assert!(opened >= 10 && used >= 5, "{}: {opened} windows, {used} used", class.name());
-        assert!(uses >= used, "{}: {uses} uses of {used} windows", class.name());
+        assert!(times >= used, "{}: {times} uses of {used} windows", class.name());
     }
 }
 
@@ -83,10 +83,10 @@ fn frames_are_freed_and_reused_under_a_translation_only_if_they_are_freed_before
             for class in OF_FRAMES {
                 let what = format!("{} {} {}", workload.input.name, policy.name, class.name());
                 assert_eq!(windows(&right, class), (0, 0, 0), "{what}");
-                let (opened, _, uses) = windows(&mutant, class);
-                println!("{what}: {opened} windows, {uses} uses");
+                let (opened, _, times) = windows(&mutant, class);
+                println!("{what}: {opened} windows, {times} uses");
                 assert_eq!(opened > 0, defers, "{what}: {opened} windows");
-                used += uses;
+                used += times;
             }
             // Few frames are handed out again in the short time between the two, and fewer of them are used.
             assert_eq!(used > 0, defers, "{} {}: {used} uses", workload.input.name, policy.name);
