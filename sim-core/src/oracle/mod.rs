@@ -80,6 +80,19 @@ pub fn promise<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, span: Span
     ghost::promised(cx.world, who, span, ghost::Forbids::BeyondPromise);
 }
 
+/// An operation that changed rights returns: what the VMAs say is allowed from now on. Holes in the span stay holes.
+pub fn promise_vmas<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, span: Span) {
+    for_pages(cx, who, span, |cx, page| {
+        let vma = cx.world.vma(cx.world.mm_of(page), cx.world.vpn(page));
+        let new = Promise { mapped: vma.mapped, rights: vma.rights };
+        if cx.world.promise(page) != new {
+            cx.world.set_promise(page, new);
+            mark(cx, page, |entry| Marks::judge(entry, new));
+        }
+    });
+    ghost::promised(cx.world, who, span, ghost::Forbids::BeyondPromise);
+}
+
 /// An operation that gives content up has come past a PTE, whose PTL it holds: whatever is filled later is new.
 pub fn outdate<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page) {
     cx.world.set_emptier(page, Some(who.task));

@@ -360,11 +360,10 @@ impl<W: World, P: Probe> Cx<'_, W, P> {
             return false;
         };
         let folio = self.world.folio(frame);
-        let gathered = folio.gathered.saturating_sub(1);
-        // Reclaim is at it and frees it, or somebody else has unmapped it too, or a relative of this process maps it.
-        let wanted = folio.gathered > 0 && (folio.locked || gathered > 0 || self.claimed(frame));
-        if wanted {
-            self.world.set_folio(frame, Folio { gathered, ..folio });
+        let others = folio.gathered > 1 || folio.locked || self.world.mapped(frame);
+        if folio.gathered > 0 && (others || self.world.next_cached(frame, 0).is_some()) {
+            // Reclaim is at it, and frees it; or it has stayed in a cache; or a relative of this process maps it.
+            self.world.set_folio(frame, Folio { gathered: folio.gathered - 1, ..folio });
             self.act(who, Act::Put(frame));
             return true;
         }
@@ -372,11 +371,6 @@ impl<W: World, P: Probe> Cx<'_, W, P> {
         oracle::freed(self, frame);
         self.act(who, Act::Free(frame));
         true
-    }
-
-    /// Does a PTE name this anonymous frame, or a swap entry find it?
-    fn claimed(&self, frame: FrameNo) -> bool {
-        self.world.folio(frame).anon && (self.world.mapped(frame) || self.world.next_cached(frame, 0).is_some())
     }
 
     /// Takes a frame from the allocator for a page; none if memory is full.

@@ -14,8 +14,8 @@ steps! {
     LockPtl = "FT3" "pte_offset_map_lock()",
     Map = "FT4" "set_pte_at()",
     CowFlushed = "FT5" "wp_page_copy(): ptep_clear_flush() done",
-    CowPut = "FT5" "wp_page_copy(): put_page(old)",
     UnlockPtl = "FT6" "pte_unmap_unlock()",
+    PutOld = "FT6" "wp_page_copy(): folio_put(old)",
     UnlockMmap = "FT7" "mmap_read_unlock()",
     Exit = "FT8" "return from fault",
 }
@@ -57,18 +57,18 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             let pte = Present { frame: f.frame, writable: true, dirty: true, accessed: true, protnone: false };
             cx.xchg(who, f.page, Pte::Present(pte));
             cx.act(who, Act::FaultMap { page: f.page, pte, read_in: false });
-            f.pc = Step::CowPut as u8;
-            Flow::Next
-        }
-        Step::CowPut => {
-            if !cx.free_one(who) {
-                f.pc = Step::UnlockPtl as u8;
-            }
+            f.pc = Step::UnlockPtl as u8;
             Flow::Next
         }
         Step::UnlockPtl => {
             let table = cx.world.table_of(f.page);
-            cx.unlock(who, f, Lock::Ptl(table), Step::UnlockMmap as u8)
+            cx.unlock(who, f, Lock::Ptl(table), Step::PutOld as u8)
+        }
+        Step::PutOld => {
+            // Flushed for since FT5.
+            cx.free_one(who);
+            f.pc = Step::UnlockMmap as u8;
+            Flow::Next
         }
         Step::UnlockMmap => cx.unlock(who, f, Lock::MmapRead(mm), Step::Exit as u8),
         Step::Exit => {
@@ -186,20 +186,18 @@ fn owned<W: World>(world: &W, frame: FrameNo, page: Page) -> bool {
     world.folio(frame).anon && !world.shared(frame, page)
 }
 
-/// `wp_page_copy`: the old translation must be gone everywhere before the new frame becomes writable.
+/// `wp_page_copy`: the old translation must be gone everywhere before the new frame becomes writable. The old frame, a zero
+/// page, the file's or one that a relative maps too, is put by and freed like those of a zap.
 fn copy<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, old: FrameNo) -> Flow {
     let Some(frame) = cx.alloc_for(f.page) else {
         return no_memory(f);
     };
     cx.world.set_folio(frame, Folio { allocated: true, lru: true, anon: true, dirty: true, ..Folio::default() });
-    let folio = cx.world.folio(old);
-    if folio.anon {
-        // A reference keeps the old frame until no translation to it is left, should the relative let go of it meanwhile.
-        cx.world.set_folio(old, Folio { gathered: folio.gathered + 1, ..folio });
-        cx.world.free_later(who.task, old);
-    }
     f.frame = frame;
     cx.xchg(who, f.page, Pte::None);
+    let folio = cx.world.folio(old);
+    cx.world.set_folio(old, Folio { cached: folio.cached && folio.anon, gathered: folio.gathered + 1, ..folio });
+    cx.world.free_later(who.task, old);
     f.pc = Step::CowFlushed as u8;
     let mm = cx.world.mm_of(f.page);
     Flow::Call(Cx::<W, P>::flush(Request::page(mm, cx.world.vpn(f.page), Cause::Cow)))

@@ -94,7 +94,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             // One step: nothing of the call is left to do, and the order of the promises is then that of the lock.
             cx.unlock(who, f, lock, Step::Return as u8);
             if !numa {
-                oracle::promise(cx, who, op.span, op.rights, true);
+                oracle::promise_vmas(cx, who, op.span);
             }
             cx.act(who, Act::Return(op.kind));
             Flow::Return(0)

@@ -7,7 +7,7 @@ use crate::nouns::types::{Actor, Lock, Mm, Page, Pte, Rights, Span, Table};
 use crate::oracle::{self, ghost};
 use crate::policy::Hook;
 use crate::step::frame::{Act, Cx, Flow, Frame, Probe, steps};
-use crate::world::{Cause, Gather, Request, Vma, World};
+use crate::world::{Cause, Folio, Gather, Request, Vma, World};
 
 steps! {
     Enter = "V0" "mremap()",
@@ -39,8 +39,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::LockMmap => cx.lock(who, f, Lock::MmapWrite(mm), Step::NewVma as u8),
         Step::NewVma => {
             let vma = cx.world.vma(mm, op.span.first);
-            if !vma.mapped || cx.world.vma(mm, op.to).mapped {
-                // MREMAP_FIXED unmaps the new place first, as munmap does; without it this is an error.
+            if !may_move(cx.world, mm, op.span, new_span) {
                 (f.flags, f.pc) = (FAILED, Step::Return as u8);
                 return Flow::Next;
             }
@@ -131,10 +130,17 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
     }
 }
 
-/// The old place is not mapped, or the new one is.
+/// The move is refused.
 const FAILED: u8 = 1;
 /// The flush is made at the end.
 const LATE: u8 = 2;
+
+/// The old place has to be one VMA, and the new one a hole: `MREMAP_FIXED` unmaps it first, as munmap does.
+fn may_move<W: World>(world: &W, mm: Mm, old: Span, new: Span) -> bool {
+    let vma = world.vma(mm, old.first);
+    let whole = (old.first..old.end()).all(|vpn| world.vma(mm, vpn) == vma);
+    vma.mapped && whole && !(new.first..new.end()).any(|vpn| world.vma(mm, vpn).mapped)
+}
 
 /// How far one pair of page tables reaches from page number `from`.
 fn extent<W: World>(world: &W, from: u64, span: Span, to: u64) -> Span {
@@ -164,6 +170,10 @@ fn move_pte<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, t
         pte => {
             let target = cx.world.populate(mm, to);
             if let Some(old) = pte.present() {
+                // Reclaim's list names the page: a folio it has not locked yet is back on the LRU.
+                let folio = cx.world.folio(old.frame);
+                let isolated = folio.isolated && folio.locked;
+                cx.world.set_folio(old.frame, Folio { isolated, ..folio });
                 ghost::weakened(cx.world, who.cpu, page);
                 if cx.era.mremap_flushes_under_ptl || old.dirty {
                     let span = Span::page(cx.world.vpn(page));

@@ -69,11 +69,11 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             cx.act(who, Act::Write(f.frame));
             oracle::cleaned(cx, f.frame);
             let folio = cx.world.folio(f.frame);
-            let synchronous = cx.era.synchronous_swap;
-            // Under writeback the folio is kept; a later pass finds it clean and frees it.
-            let done = Folio { dirty: false, isolated: synchronous, locked: synchronous, ..folio };
-            cx.world.set_folio(f.frame, done);
-            f.pc = if synchronous { Step::Freeze as u8 } else { Step::Next as u8 };
+            // Under writeback the folio is kept; a later pass finds it clean and frees it. Nobody does whose last user went
+            // meanwhile.
+            let freed = cx.era.synchronous_swap || !wanted(cx.world, f.frame);
+            cx.world.set_folio(f.frame, Folio { dirty: false, isolated: freed, locked: freed, ..folio });
+            f.pc = if freed { Step::Freeze as u8 } else { Step::Next as u8 };
             Flow::Next
         }
         Step::Freeze => {
@@ -116,11 +116,7 @@ fn unmapped<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame
     if cx.world.mapped(f.frame) || folio.gathered > 0 {
         // R6 would find a reference too many: it was moved before the PTL was taken, or unmapped by an operation that
         // has not flushed yet.
-        let cached = keep_cached(cx.world, f.frame) && folio.gathered == 0;
-        if !cached {
-            cx.world.uncache(f.frame);
-        }
-        let cached = cached || (folio.cached && !folio.anon);
+        let cached = wanted(cx.world, f.frame) || (folio.cached && !folio.anon);
         cx.world.set_folio(f.frame, Folio { cached, isolated: false, locked: false, ..folio });
         cx.act(who, Act::Shrink(f.frame));
         f.pc = Step::Next as u8;
@@ -136,16 +132,22 @@ fn unmapped<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame
     Flow::Next
 }
 
-/// A folio that is kept leaves the cache for the pages that map it; true if some swap entry still has to find it.
-fn keep_cached<W: World>(world: &mut W, frame: FrameNo) -> bool {
+/// Lets those pages forget a folio that cannot find it any more: a fault finds it through a swap entry, or where its file is
+/// mapped. True if some page still can.
+fn wanted<W: World>(world: &mut W, frame: FrameNo) -> bool {
+    let anon = world.folio(frame).anon;
     let (mut from, mut wanted) = (0, false);
     while let Some(page) = world.next_cached(frame, from) {
         from = page.0 + 1;
-        if world.pte(page).present().is_some() {
+        let finds = match world.pte(page) {
+            Pte::Swap => anon,
+            Pte::None => !anon && world.vma(world.mm_of(page), world.vpn(page)).mapped,
+            Pte::Present(_) => false,
+        };
+        if !finds {
             world.set_cached_frame(page, None);
-        } else {
-            wanted |= world.pte(page) == Pte::Swap;
         }
+        wanted |= finds;
     }
     wanted
 }

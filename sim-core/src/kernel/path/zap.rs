@@ -205,8 +205,14 @@ fn zap<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, unmap:
             }
             cx.world.set_folio(old.frame, Folio { dirty: folio.dirty || force, ..folio });
             if page_cache && !unmap {
+                // It stays in the page cache, and the gather has its reference until it has flushed. Reclaim's list names the
+                // page, so it cannot find the folio any more unless it has locked it.
                 cx.world.set_cached_frame(page, Some(old.frame));
-            } else if page_cache || !cx.world.shared(old.frame, page) {
+                let folio = cx.world.folio(old.frame);
+                let isolated = folio.isolated && folio.locked;
+                cx.world.set_folio(old.frame, Folio { gathered: folio.gathered + 1, isolated, ..folio });
+                cx.world.free_later(who.task, old.frame);
+            } else {
                 release(cx, who, old.frame);
             }
         }
@@ -230,12 +236,10 @@ fn drop_rmap<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, mm: Mm, mut rest: Span) 
     }
 }
 
-/// What a page could find in a cache goes with it, unless a relative of its process finds it too.
+/// What a page could find in a cache goes with it; what a relative of its process finds too stays for that one.
 fn drop_cached<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, frame: FrameNo) {
     cx.world.set_cached_frame(page, None);
-    if !cx.world.shared(frame, page) {
-        release(cx, who, frame);
-    }
+    release(cx, who, frame);
 }
 
 /// A3, `madvise_free_pte_range()`: from now on only a store that sets D again keeps the content. False if it is kept anyway.
@@ -281,7 +285,8 @@ fn drop_swap_cache<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: 
 /// The gather takes over the reference of the mapping.
 fn release<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, frame: FrameNo) {
     let folio = cx.world.folio(frame);
-    cx.world.set_folio(frame, Folio { cached: false, gathered: folio.gathered + 1, ..folio });
+    let cached = folio.cached && cx.world.next_cached(frame, 0).is_some();
+    cx.world.set_folio(frame, Folio { cached, gathered: folio.gathered + 1, ..folio });
     cx.world.free_later(who.task, frame);
 }
 

@@ -259,7 +259,7 @@ impl<'s> Small<'s> {
             for bit in bits {
                 out.put(u64::from(bit), 1);
             }
-            out.put(u64::from(folio.gathered), 2);
+            out.put(u64::from(folio.gathered), 3);
         }
         for owner in &self.ptl[..pages] {
             out.put(owner.map_or(0, |c| u64::from(c.0) + 1), 3);
