@@ -86,6 +86,7 @@ impl Text {
             era: era::find("v6.18").expect("an era"),
             profile: ("zen5_vm", "", &profile),
             timing: Timing::Recorded,
+            processes: 1,
         };
         report(&recording, options).expect("zen5_vm has IPI costs")
     }
@@ -114,8 +115,8 @@ fn a_read_fault_maps_its_aligned_sixteen_pages() {
     let report = one_read(|_| ());
     assert_eq!((local(&report), report.inferred.faulted_around), (16, 15));
     let row = report.rows.iter().find(|r| (r.context, r.reason) == (Context::Reclaim, 3)).expect("a row");
-    // A fast list has none of them, and without fault-around there is one.
-    assert_eq!((row.low, row.high), (0, 16));
+    // At least none of the list was mapped, at most all of it.
+    assert_eq!((row.low, row.high), (0, 32));
 }
 
 #[test]

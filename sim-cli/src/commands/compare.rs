@@ -81,6 +81,7 @@ fn recorded(recording: &Recording, policy: &'static PolicyInfo, args: &ClockArgs
         era: args.era.unwrap_or_else(replay::recorded_era),
         profile: (&machine.input.name, &machine.input.sha256, &machine.profile),
         timing: Timing::Recorded,
+        processes: 1,
     };
     let report = report::report(recording, options).map_err(|e| replay::unfit(&machine, &e))?;
     Ok(Outcome {

@@ -33,6 +33,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<Verdict, Failure> {
         era: args.era.unwrap_or_else(recorded_era),
         profile: (&machine.input.name, &machine.input.sha256, &machine.profile),
         timing,
+        processes: 1,
     };
     let report = report(&recording, options).map_err(|e| unfit(&machine, &e))?;
     args.output.write(&match args.output.format() {
@@ -175,12 +176,13 @@ fn table(report: &Report) -> String {
     let _ = writeln!(
         text,
         "inferred: {} silent arrivals, {} pages made present, {} made absent, {} mapped unseen, {} victims unmapped, \
-         {} faulted around, {} unfinished calls",
+         {} victims unseen, {} faulted around, {} unfinished calls",
         i.silent_arrivals,
         i.made_present,
         i.made_absent,
         i.mapped_unseen,
         i.victims_unmapped,
+        i.victims_unseen,
         i.faulted_around,
         i.unfinished_calls
     );
@@ -188,8 +190,9 @@ fn table(report: &Report) -> String {
     for a in &report.assumptions {
         let _ = writeln!(
             text,
-            "  {}: dirty {:?}, silent threads {:?}, fault-around {:?}, mapped lists {:?}, victims {:?}",
-            a.name, a.dirty, a.silent, a.fault_around, a.mapped_lists, a.victim
+            "  {}: dirty {:?}, silent threads {:?}, fault-around {:?}, mapped lists {:?}, unseen pages {:?}, unmapping {:?}, \
+             victims {:?}",
+            a.name, a.dirty, a.silent, a.fault_around, a.mapped_lists, a.unseen_pages, a.unmapping, a.victim
         );
     }
     text.push_str("rules:\n");
