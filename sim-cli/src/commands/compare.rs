@@ -83,6 +83,7 @@ fn recorded(recording: &Recording, policy: &'static PolicyInfo, args: &ClockArgs
         timing: Timing::Recorded,
         processes: 1,
     };
+    replay::fits(recording, &machine, options.processes)?;
     let report = report::report(recording, options).map_err(|e| replay::unfit(&machine, &e))?;
     Ok(Outcome {
         policy: policy.name,

@@ -200,8 +200,9 @@ impl Builder<'_> {
     }
 
     fn enter(&mut self, event: &Event, call: Call) {
-        // Its exit is not in the recording.
+        // Its exit is not in the recording, nor are the lists of what was written.
         self.lost(event.tid);
+        self.writes.remove(&event.tid);
         let operation = self.operations.len() as u32;
         self.operations.push(Operation { name: call.name(), tid: event.tid, time_ns: event.time_ns });
         let now = self.since_start(event.time_ns);

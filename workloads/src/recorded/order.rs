@@ -30,15 +30,19 @@ pub(super) struct Ends {
 
 impl Ends {
     /// A CPU of the model does one item after the other, also where a thread was preempted in the middle of one: nobody has to
-    /// wait for what happened there meanwhile before that item is over.
+    /// wait for what happened there meanwhile before that item is over. So whatever is first here and not over is also next on
+    /// its CPU, and somebody can always go on.
     pub(super) fn new(items: &[Item], fault_ns: u64, cpus: usize) -> Ends {
         let mut ends = Ends { sorted: Vec::with_capacity(items.len()), first: Vec::with_capacity(items.len()) };
         let mut before_ns = vec![0; cpus];
         for (index, item) in (0..).zip(items) {
             ends.first.push(ends.sorted.len() as u32);
             let before_ns: &mut u64 = &mut before_ns[usize::from(item.cpu)];
+            // A write whose list was recorded late belongs to an item that began after it.
+            let begun_ns = item.time_ns.max(*before_ns);
             *before_ns = recorded_end(item, fault_ns).max(*before_ns);
-            for end_ns in std::iter::once(*before_ns).chain(writes_of(&item.action)) {
+            let writes = writes_of(&item.action).map(|write_ns| write_ns.max(begun_ns));
+            for end_ns in std::iter::once(*before_ns).chain(writes) {
                 ends.sorted.push((end_ns, index, ends.sorted.len() as u32));
             }
         }

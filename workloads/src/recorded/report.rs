@@ -15,7 +15,7 @@ use super::answer::{self, OperationRow, Row};
 use super::assume::{Assumptions, Victim};
 use super::event::Recording;
 use super::replay::{Replayed, Stage, Timing, replay};
-use super::script::{Inferred, Script};
+use super::script::{Action, Inferred, Script};
 
 /// The rules that settle what a recording leaves open; printed with every report.
 pub const RULES: &[&str] = &[
@@ -169,10 +169,26 @@ pub struct Options<'o> {
     pub processes: u16,
 }
 
+/// The extremes that can differ from the estimate: where no thread came silently and no list was shrunk, nothing is open.
+fn open_extremes(script: &Script) -> Vec<Assumptions> {
+    let estimate = Assumptions::ESTIMATE;
+    let silent = script.inferred.silent_arrivals > 0;
+    let lists = script.items.iter().any(|item| matches!(item.action, Action::Reclaim(_)));
+    let alone = |a: &Assumptions| Assumptions { name: estimate.name, ..*a };
+    let open = |a: &Assumptions| {
+        (alone(a) != Assumptions { silent: a.silent, ..estimate } || silent)
+            && (alone(a) != Assumptions { unmapping: a.unmapping, ..estimate } || lists)
+    };
+    Assumptions::EXTREMES.into_iter().filter(open).collect()
+}
+
 /// Replays a recording under a policy.
 ///
 /// # Errors
 /// If the profile has no prices for interrupts.
+///
+/// # Panics
+/// If the machine has fewer CPUs than all copies of the process need together.
 pub fn report(recording: &Recording, options: Options<'_>) -> Result<Report, Unpriced> {
     let setting = Setting { policy: options.policy.strategy, era: *options.era };
     let (profile_name, profile_sha256, profile) = options.profile;
@@ -181,13 +197,15 @@ pub fn report(recording: &Recording, options: Options<'_>) -> Result<Report, Unp
         let (timing, processes) = (options.timing, options.processes);
         replay(&script, &Stage { setting, profile, timing, assumptions, processes }).map(|replayed| (script, replayed))
     };
+    let extremes = open_extremes(&Script::new(recording));
     // Each run is deterministic by itself, so it does not matter that they overlap.
     let (estimate, hot, extremes) = std::thread::scope(|scope| {
-        let others = Assumptions::EXTREMES.map(|a| scope.spawn(move || run(a)));
+        let extremes: Vec<_> = extremes.into_iter().map(|a| scope.spawn(move || run(a))).collect();
         let hot = scope.spawn(|| run(Assumptions::HOT));
         let estimate = run(Assumptions::ESTIMATE);
-        let others = others.map(|other| other.join().expect("a replay does not panic"));
-        (estimate, hot.join().expect("a replay does not panic"), others)
+        let extremes = extremes.into_iter().map(|run| run.join().expect("a replay does not panic"));
+        let extremes: Vec<_> = extremes.collect();
+        (estimate, hot.join().expect("a replay does not panic"), extremes)
     });
     let (script, replayed) = estimate?;
     let (_, hot) = hot?;
