@@ -73,6 +73,10 @@ impl Text {
     }
 
     fn replay(&self, policy: &str) -> Report {
+        self.timed(policy, Timing::Recorded)
+    }
+
+    fn timed(&self, policy: &str, timing: Timing) -> Report {
         let mut lines = self.0.clone();
         lines.sort_by_key(|&(us, _)| us);
         let mut text = String::new();
@@ -85,7 +89,7 @@ impl Text {
             policy: policy::find(policy).expect("a policy"),
             era: era::find("v6.18").expect("an era"),
             profile: ("zen5_vm", "", &profile),
-            timing: Timing::Recorded,
+            timing,
             processes: 1,
         };
         report(&recording, options).expect("zen5_vm has IPI costs")
@@ -377,4 +381,20 @@ fn populated_pages_are_present_without_a_fault() {
     };
     assert_eq!(flushed(0x8022), (0, 1), "40 pages are above the ceiling");
     assert_eq!(flushed(0x22), (0, 0));
+}
+
+#[test]
+fn a_thread_is_on_one_cpu_at_a_time() {
+    let mut text = Text::default();
+    four_pages(&mut text);
+    // Calls that end when the next begins, on the other CPU; the model takes longer for them.
+    for (n, us) in (0..20).zip(100..) {
+        let arguments = format!("start: {FILE:#x}, len: 0x4000, prot: {:#x}", 1 + 2 * (n % 2));
+        text.line(us, PID, n % 2, &format!("syscalls:sys_enter_mprotect: {arguments}"));
+        text.line(us, PID, n % 2, "syscalls:sys_exit_mprotect: 0x0");
+    }
+    for timing in [Timing::Recorded, Timing::Model] {
+        let report = text.timed("pending-generation", timing);
+        assert_eq!(flushed(&report, Context::Mprotect), 20, "{timing:?}");
+    }
 }

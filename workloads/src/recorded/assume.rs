@@ -147,12 +147,11 @@ impl Assumptions {
     /// The extremes, between which an estimate is shown: all together, and alone those that do not move all counts the same
     /// way: who is in a mask decides between flushes of several CPUs and local ones, and when a page was unmapped between the
     /// calls that pay for it.
-    pub const EXTREMES: [Assumptions; 6] = [
+    pub const EXTREMES: [Assumptions; 5] = [
         Assumptions::FEWEST,
         Assumptions::MOST,
         Assumptions { name: "silent-early", silent: Silent::Early, ..Assumptions::ESTIMATE },
         Assumptions { name: "silent-late", silent: Silent::Late, ..Assumptions::ESTIMATE },
-        Assumptions { name: "unmapped-early", unmapping: Unmapping::Early, ..Assumptions::ESTIMATE },
         Assumptions { name: "unmapped-late", unmapping: Unmapping::Late, ..Assumptions::ESTIMATE },
     ];
 }

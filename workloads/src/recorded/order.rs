@@ -1,5 +1,7 @@
 //! Recorded order: what has to be over before something else may begin.
 
+use rustc_hash::FxHashMap;
+
 use super::script::{Action, Item, List};
 
 /// When an item was over. A fault ends before the next event of its thread, or sooner.
@@ -26,6 +28,8 @@ pub(super) struct Ends {
     sorted: Vec<(u64, u32, u32)>,
     /// By item: the place of its number 0.
     first: Vec<u32>,
+    /// By item: the one before it of its thread. Threads do one thing at a time, whatever CPU they are on.
+    previous: Vec<Option<u32>>,
 }
 
 impl Ends {
@@ -33,10 +37,13 @@ impl Ends {
     /// wait for what happened there meanwhile before that item is over. So whatever is first here and not over is also next on
     /// its CPU, and somebody can always go on.
     pub(super) fn new(items: &[Item], fault_ns: u64, cpus: usize) -> Ends {
-        let mut ends = Ends { sorted: Vec::with_capacity(items.len()), first: Vec::with_capacity(items.len()) };
+        let mut ends = Ends { sorted: Vec::with_capacity(items.len()), first: Vec::new(), previous: Vec::new() };
+        let mut last = FxHashMap::default();
         let mut before_ns = vec![0; cpus];
         for (index, item) in (0..).zip(items) {
             ends.first.push(ends.sorted.len() as u32);
+            let switch = matches!(item.action, Action::Load | Action::Borrow | Action::Unload);
+            ends.previous.push(if switch { None } else { last.insert(item.tid, index) });
             let before_ns: &mut u64 = &mut before_ns[usize::from(item.cpu)];
             // A write whose list was recorded late belongs to an item that began after it.
             let begun_ns = item.time_ns.max(*before_ns);
@@ -51,9 +58,10 @@ impl Ends {
     }
 }
 
-/// What one copy of the process has not done yet; empty if order is not to be kept.
-#[derive(Default)]
+/// What one copy of the process has not done yet.
 pub(super) struct Unfinished {
+    /// The order between threads is the recorded one, too.
+    recorded: bool,
     over: Vec<bool>,
     /// Everything before this place of `Ends::sorted` is over.
     head: usize,
@@ -61,27 +69,25 @@ pub(super) struct Unfinished {
 
 impl Unfinished {
     /// Nothing is over.
-    pub(super) fn all(ends: &Ends) -> Unfinished {
-        Unfinished { over: vec![false; ends.sorted.len()], head: 0 }
+    pub(super) fn all(ends: &Ends, recorded: bool) -> Unfinished {
+        Unfinished { recorded, over: vec![false; ends.sorted.len()], head: 0 }
     }
 
     /// Number `nth` of an item is over.
     pub(super) fn remove(&mut self, ends: &Ends, item: u32, nth: u32) {
-        let Some(over) = self.over.get_mut((ends.first[item as usize] + nth) as usize) else {
-            return;
-        };
-        *over = true;
+        self.over[(ends.first[item as usize] + nth) as usize] = true;
         while ends.sorted.get(self.head).is_some_and(|&(_, _, place)| self.over[place as usize]) {
             self.head += 1;
         }
     }
 
-    /// Whatever was over before an item began must be over.
+    /// What its thread did before must be over, and in recorded order whatever was over before the item began.
     pub(super) fn allows(&self, ends: &Ends, items: &[Item], item: u32) -> bool {
-        if self.over.is_empty() {
-            return true;
+        if ends.previous[item as usize].is_some_and(|before| !self.over[ends.first[before as usize] as usize]) {
+            return false;
         }
         let start_ns = items[item as usize].time_ns;
-        ends.sorted.get(self.head).is_none_or(|&(end_ns, first, _)| end_ns >= start_ns || first == item)
+        let head = ends.sorted.get(self.head).filter(|_| self.recorded);
+        head.is_none_or(|&(end_ns, first, _)| end_ns >= start_ns || first == item)
     }
 }

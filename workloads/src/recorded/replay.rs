@@ -123,11 +123,7 @@ impl<'s> Player<'s> {
             copies.push(Copied {
                 process: Process::new(mm, script.inferred),
                 tasks,
-                unfinished: if stage.timing == Timing::Recorded {
-                    Unfinished::all(&ends)
-                } else {
-                    Unfinished::default()
-                },
+                unfinished: Unfinished::all(&ends, stage.timing == Timing::Recorded),
                 progress: FxHashMap::default(),
             });
         }
@@ -224,7 +220,7 @@ impl Source for Player<'_> {
         }
     }
 
-    /// Recorded order, within each copy.
+    /// The order of each thread, and recorded order, within each copy.
     fn may_begin(&self, order: &Order) -> bool {
         let (copy, index) = self.of(order);
         self.copies[copy].unfinished.allows(&self.ends, &self.script.items, index)

@@ -192,27 +192,29 @@ fn open_extremes(script: &Script) -> Vec<Assumptions> {
 pub fn report(recording: &Recording, options: Options<'_>) -> Result<Report, Unpriced> {
     let setting = Setting { policy: options.policy.strategy, era: *options.era };
     let (profile_name, profile_sha256, profile) = options.profile;
+    let usual = &Script::new(recording);
     let run = &|assumptions: Assumptions| {
-        let script = Script::assuming(recording, &assumptions);
+        let own =
+            (assumptions.silent != Assumptions::ESTIMATE.silent).then(|| Script::assuming(recording, &assumptions));
         let (timing, processes) = (options.timing, options.processes);
-        replay(&script, &Stage { setting, profile, timing, assumptions, processes }).map(|replayed| (script, replayed))
+        let stage = Stage { setting, profile, timing, assumptions, processes };
+        replay(own.as_ref().unwrap_or(usual), &stage).map(|replayed| (own, replayed))
     };
-    let extremes = open_extremes(&Script::new(recording));
     // Each run is deterministic by itself, so it does not matter that they overlap.
     let (estimate, hot, extremes) = std::thread::scope(|scope| {
-        let extremes: Vec<_> = extremes.into_iter().map(|a| scope.spawn(move || run(a))).collect();
+        let extremes: Vec<_> = open_extremes(usual).into_iter().map(|a| scope.spawn(move || run(a))).collect();
         let hot = scope.spawn(|| run(Assumptions::HOT));
         let estimate = run(Assumptions::ESTIMATE);
         let extremes = extremes.into_iter().map(|run| run.join().expect("a replay does not panic"));
         let extremes: Vec<_> = extremes.collect();
         (estimate, hot.join().expect("a replay does not panic"), extremes)
     });
-    let (script, replayed) = estimate?;
+    let (_, replayed) = estimate?;
     let (_, hot) = hot?;
-    let (mut rows, operations) = answer::rows(recording, &script, &replayed);
+    let (mut rows, operations) = answer::rows(recording, usual, &replayed);
     for extreme in extremes {
-        let (script, replayed) = extreme?;
-        answer::widen(&mut rows, recording, &script, &replayed);
+        let (own, replayed) = extreme?;
+        answer::widen(&mut rows, recording, own.as_ref().unwrap_or(usual), &replayed);
     }
     Ok(Report {
         provenance: Provenance {
@@ -241,7 +243,7 @@ pub fn report(recording: &Recording, options: Options<'_>) -> Result<Report, Unp
         inferred: replayed.inferred,
         assumptions: [&[Assumptions::ESTIMATE, Assumptions::HOT], &Assumptions::EXTREMES[..]].concat(),
         rules: RULES,
-        reclaim_cycles: script.reclaim_cycles,
+        reclaim_cycles: usual.reclaim_cycles,
         replayed,
     })
 }
