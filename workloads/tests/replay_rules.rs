@@ -299,7 +299,9 @@ fn a_preempted_list_holds_nobody_up() {
                 priority=12 flags=RECLAIM_WB_ANON|RECLAIM_WB_ASYNC";
     text.line(400, PID, 0, list).line(401, PID, 0, "vmscan:mm_vmscan_memcg_reclaim_end: nr_reclaimed=3");
     // Away for most of the time between the first two writes.
-    text.switch(150, 0, PID, "R+", 999).switch(350, 0, 999, "R", PID);
+    let back = "prev_comm=b prev_pid=999 prev_prio=120 prev_state=R ==> next_comm=prog next_pid=100 next_prio=120";
+    text.switch(150, 0, PID, "R+", 999);
+    text.0.push((350, format!("  other 999/999 [000] 10.000350000: sched:sched_switch: {back}\n")));
     for us in [200, 250, 390] {
         text.mprotect(us, other, 1, FILE + 0x20000, 1, 1);
     }
@@ -381,20 +383,4 @@ fn populated_pages_are_present_without_a_fault() {
     };
     assert_eq!(flushed(0x8022), (0, 1), "40 pages are above the ceiling");
     assert_eq!(flushed(0x22), (0, 0));
-}
-
-#[test]
-fn a_thread_is_on_one_cpu_at_a_time() {
-    let mut text = Text::default();
-    four_pages(&mut text);
-    // Calls that end when the next begins, on the other CPU; the model takes longer for them.
-    for (n, us) in (0..20).zip(100..) {
-        let arguments = format!("start: {FILE:#x}, len: 0x4000, prot: {:#x}", 1 + 2 * (n % 2));
-        text.line(us, PID, n % 2, &format!("syscalls:sys_enter_mprotect: {arguments}"));
-        text.line(us, PID, n % 2, "syscalls:sys_exit_mprotect: 0x0");
-    }
-    for timing in [Timing::Recorded, Timing::Model] {
-        let report = text.timed("pending-generation", timing);
-        assert_eq!(flushed(&report, Context::Mprotect), 20, "{timing:?}");
-    }
 }
