@@ -21,6 +21,7 @@ fn recorded(c: &mut Criterion) {
                 era: era::find("v6.18").expect("a registered era"),
                 profile: ("zen5_vm", "", &profile),
                 timing: Timing::Recorded,
+                processes: 1,
             };
             group.bench_function(format!("{name}/{}", policy.name), |b| {
                 b.iter(|| report(&recording, options).expect("zen5_vm has IPI costs"));

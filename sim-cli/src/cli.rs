@@ -125,6 +125,10 @@ pub(crate) struct ReplayArgs {
     /// When things happen
     #[arg(long, value_enum, default_value_t = TimingArg::Recorded)]
     pub(crate) timing: TimingArg,
+    /// What-if: copies of the recorded process, each with its own address space, threads and reclaim, on its own CPUs (as many
+    /// as recorded); they share the machine and nothing else
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) processes: u16,
     /// A machine by name (`mmusim list profiles`), or a TOML file [default: zen5_vm]
     #[arg(long, value_name = "NAME|FILE")]
     pub(crate) profile: Option<String>,

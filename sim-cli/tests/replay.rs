@@ -160,6 +160,18 @@ fn timing_of_the_model_runs() {
 }
 
 #[test]
+fn more_processes_on_a_larger_machine() {
+    let report = json(&["replay", PAGEOUT, "--processes", "2", "--profile", "milan_36c"]);
+    assert_eq!(report["provenance"]["processes"], 2);
+    for operation in operations(&report) {
+        let recorded = operation["recorded_full_ipi"].as_u64().expect("a count");
+        assert_eq!(operation["predicted_full_ipi"], 2 * recorded, "{operation}");
+    }
+    let table = stdout(&["replay", PAGEOUT, "--processes", "2", "--profile", "milan_36c"]);
+    assert!(table.contains("what-if: predictions are for 2 copies of the process"), "{table}");
+}
+
+#[test]
 fn the_same_command_gives_the_same_bytes() {
     for format in ["table", "csv", "json"] {
         let run = || stdout(&["replay", "pageout-clean-mprotect", "--format", format]);

@@ -95,3 +95,14 @@ fn places_that_cannot_be_written() {
     // Nobody may create files there, not even root.
     expect(&["replay", PAGEOUT, "-o", "/proc/x.json"], &["cannot write /proc/x.json"]);
 }
+
+#[test]
+fn more_cpus_than_the_machine_has() {
+    let parts = ["zen5_vm has 2 CPUs", "needs 4: 2 recorded x 2 processes", "--profile", "--processes"];
+    expect(&["replay", PAGEOUT, "--processes", "2"], &parts);
+    expect(&["replay", PAGEOUT, "--processes", "0"], &["'0'", "--processes"]);
+    // A recording made on more CPUs than the machine has.
+    let (_directory, path) = file("wide.txt", text().replace("[001]", "[007]").as_bytes());
+    expect(&["replay", &path], &["zen5_vm has 2 CPUs, wide.txt needs 8: 8 recorded", "--profile"]);
+    expect(&["compare", &path], &["zen5_vm has 2 CPUs, wide.txt needs 8"]);
+}

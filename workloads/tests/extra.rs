@@ -50,7 +50,7 @@ fn replayed_text(name: &str, text: &str, policy: &str) -> Outcome {
     let profile = machine("zen5_vm").expect("a shipped profile").profile();
     let policy = policy::find(policy).expect("a policy");
     let era = era::find("v6.18").expect("an era");
-    let options = Options { policy, era, profile: ("zen5_vm", "", &profile), timing: Timing::Recorded };
+    let options = Options { policy, era, profile: ("zen5_vm", "", &profile), timing: Timing::Recorded, processes: 1 };
     let report = report(&recording, options).expect("zen5_vm has IPI costs");
     let outcome = Outcome {
         policy: policy.name,

@@ -23,6 +23,7 @@ fn replay_with(text: &str, policy: &str, timing: Timing) -> Report {
         era: era::find("v6.18").expect("an era"),
         profile: ("zen5_vm", "", &profile),
         timing,
+        processes: 1,
     };
     report(&recording, options).expect("zen5_vm has IPI costs")
 }

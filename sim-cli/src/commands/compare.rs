@@ -110,15 +110,18 @@ fn recorded(
     args: &ClockArgs,
 ) -> Result<Vec<Outcome>, Failure> {
     let machine = replay::machine(args.profile.as_deref())?;
+    let options = |policy| Options {
+        policy,
+        era: args.era.unwrap_or_else(replay::recorded_era),
+        profile: (&machine.input.name, &machine.input.sha256, &machine.profile),
+        timing: Timing::Recorded,
+        processes: 1,
+    };
+    replay::fits(recording, &machine, 1)?;
     let mut outcomes = Vec::new();
     // One after the other: a replay takes several threads and much memory by itself.
     for policy in policies {
-        let options = Options {
-            policy,
-            era: args.era.unwrap_or_else(replay::recorded_era),
-            profile: (&machine.input.name, &machine.input.sha256, &machine.profile),
-            timing: Timing::Recorded,
-        };
+        let options = options(*policy);
         let report = report::report(recording, options).map_err(|e| replay::unfit(&machine, &e))?;
         outcomes.push(Outcome {
             policy: policy.name,

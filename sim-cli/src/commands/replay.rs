@@ -33,7 +33,9 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<Verdict, Failure> {
         era: args.era.unwrap_or_else(recorded_era),
         profile: (&machine.input.name, &machine.input.sha256, &machine.profile),
         timing,
+        processes: args.processes,
     };
+    fits(&recording, &machine, args.processes)?;
     let report = report(&recording, options).map_err(|e| unfit(&machine, &e))?;
     args.output.write(&match args.output.format() {
         Format::Table => table(&report),
@@ -51,6 +53,24 @@ pub(crate) fn recorded_era() -> &'static era::Era {
 /// The machine of a recording, or the one asked for.
 pub(crate) fn machine(name: Option<&str>) -> Result<Machine, Failure> {
     input::machine(name.unwrap_or(RECORDED_PROFILE))
+}
+
+/// Every copy of the process needs the CPUs of the recording.
+pub(crate) fn fits(recording: &Recording, machine: &Machine, processes: u16) -> Result<(), Failure> {
+    let recorded = u32::from(recording.summary.cpus.max(1));
+    let (needed, there) = (recorded * u32::from(processes), machine.profile.cpus());
+    if needed <= there {
+        return Ok(());
+    }
+    let times = if processes > 1 { format!(" x {processes} processes") } else { String::new() };
+    let message = format!(
+        "{} has {there} CPUs, {} needs {needed}: {recorded} recorded{times}",
+        machine.input.name,
+        recording.file_name()
+    );
+    let help =
+        "expected a machine with that many: choose one with --profile (mmusim list profiles), or fewer --processes";
+    Err(Failure::new(message, help))
 }
 
 /// A profile that cannot price interrupts.
@@ -153,6 +173,13 @@ fn table(report: &Report) -> String {
     let p = &report.provenance;
     let mut text =
         format!("{} ({} {}) under {}, era {}, on {}\n", p.recording, p.comm, p.pid, p.policy, p.era, p.profile);
+    if p.processes > 1 {
+        let _ = writeln!(
+            text,
+            "what-if: predictions are for {} copies of the process, each on CPUs of its own; recorded is the one",
+            p.processes
+        );
+    }
     let _ = writeln!(
         text,
         "{} lines read, {} of events that are unknown and skipped, {} events of other processes",
@@ -175,12 +202,13 @@ fn table(report: &Report) -> String {
     let _ = writeln!(
         text,
         "inferred: {} silent arrivals, {} pages made present, {} made absent, {} mapped unseen, {} victims unmapped, \
-         {} faulted around, {} unfinished calls",
+         {} victims unseen, {} faulted around, {} unfinished calls",
         i.silent_arrivals,
         i.made_present,
         i.made_absent,
         i.mapped_unseen,
         i.victims_unmapped,
+        i.victims_unseen,
         i.faulted_around,
         i.unfinished_calls
     );
@@ -188,8 +216,9 @@ fn table(report: &Report) -> String {
     for a in &report.assumptions {
         let _ = writeln!(
             text,
-            "  {}: dirty {:?}, silent threads {:?}, fault-around {:?}, mapped lists {:?}, victims {:?}",
-            a.name, a.dirty, a.silent, a.fault_around, a.mapped_lists, a.victim
+            "  {}: dirty {:?}, silent threads {:?}, fault-around {:?}, mapped lists {:?}, unseen pages {:?}, unmapping {:?}, \
+             victims {:?}",
+            a.name, a.dirty, a.silent, a.fault_around, a.mapped_lists, a.unseen_pages, a.unmapping, a.victim
         );
     }
     text.push_str("rules:\n");
@@ -272,7 +301,8 @@ fn operations(report: &Report) -> Table {
         sum.calls += 1;
         sum.recorded += operation.recorded_full_ipi;
         sum.predicted += operation.predicted_full_ipi;
-        sum.agree += u64::from(operation.recorded_full_ipi == operation.predicted_full_ipi);
+        let processes = u64::from(report.provenance.processes);
+        sum.agree += u64::from(operation.recorded_full_ipi * processes == operation.predicted_full_ipi);
     }
     let mut table = plain_table();
     table.set_header([

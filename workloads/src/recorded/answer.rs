@@ -203,7 +203,7 @@ fn predicted(script: &Script, lines: &[FlushLine], system_wide: bool) -> Tally {
         if line.elsewhere && matches!(line.reason, REMOTE | WRONG_CPU) && !system_wide {
             continue;
         }
-        let Some(item) = line.tag.map(|tag| &script.items[tag as usize]) else {
+        let Some(item) = line.tag.map(|tag| &script.items[tag as usize % script.items.len()]) else {
             continue;
         };
         let pages = if line.reason == WRONG_CPU { 0 } else { line.pages };

@@ -20,7 +20,19 @@ pub enum Silent {
     ByState,
     /// Since it left its last CPU.
     Early,
-    /// Since its next event.
+    /// A sleeper since its next event, any other at most a scheduling slice after it left its last CPU.
+    Late,
+}
+
+/// When, within the time that a list leaves open, a page was unmapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unmapping {
+    /// One that was written as soon as the page before it was done; those of a list without writes evenly over its time.
+    Evenly,
+    /// As soon as the page before it was done.
+    Early,
+    /// As late as the flush before its write, or that at the end of the list, allows.
     Late,
 }
 
@@ -48,6 +60,19 @@ pub enum MappedLists {
     None,
 }
 
+/// Which pages of lists without writes were mapped although no recorded fault had mapped them: faults of the kernel itself are
+/// not recorded, nor is what came before the recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnseenPages {
+    /// None.
+    None,
+    /// One clean page of every list that is taken to have mapped pages although none is left that was seen.
+    One,
+    /// All that are missing in such lists when the pages that were seen run out, clean.
+    All,
+}
+
 /// What CPUs hold that did not fault a page in; a recording has no accesses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -71,6 +96,10 @@ pub struct Assumptions {
     pub fault_around: FaultAround,
     /// Lists without writes.
     pub mapped_lists: MappedLists,
+    /// Mapped pages that were never seen.
+    pub unseen_pages: UnseenPages,
+    /// Time within a list.
+    pub unmapping: Unmapping,
     /// Translations of other CPUs.
     pub victim: Victim,
 }
@@ -83,30 +112,47 @@ impl Assumptions {
         silent: Silent::ByState,
         fault_around: FaultAround::InMemory,
         mapped_lists: MappedLists::ByTime,
+        unseen_pages: UnseenPages::One,
+        unmapping: Unmapping::Evenly,
         victim: Victim::Idle,
     };
 
     /// The estimate with hot victims: the same flushes, other windows.
     pub const HOT: Assumptions = Assumptions { name: "hot", victim: Victim::Hot, ..Assumptions::ESTIMATE };
 
-    /// The extremes.
-    pub const EXTREMES: [Assumptions; 2] = [
-        Assumptions {
-            name: "fewest",
-            dirty: Dirty::LastFault,
-            silent: Silent::Late,
-            fault_around: FaultAround::Never,
-            mapped_lists: MappedLists::None,
-            victim: Victim::Idle,
-        },
-        Assumptions {
-            name: "most",
-            dirty: Dirty::AllWritable,
-            silent: Silent::Early,
-            fault_around: FaultAround::Always,
-            mapped_lists: MappedLists::All,
-            victim: Victim::Idle,
-        },
+    /// All at the extreme with the fewest flushes.
+    const FEWEST: Assumptions = Assumptions {
+        name: "fewest",
+        dirty: Dirty::LastFault,
+        silent: Silent::Late,
+        fault_around: FaultAround::Never,
+        mapped_lists: MappedLists::None,
+        unseen_pages: UnseenPages::None,
+        unmapping: Unmapping::Late,
+        victim: Victim::Idle,
+    };
+
+    /// All at the other.
+    const MOST: Assumptions = Assumptions {
+        name: "most",
+        dirty: Dirty::AllWritable,
+        silent: Silent::Early,
+        fault_around: FaultAround::Always,
+        mapped_lists: MappedLists::All,
+        unseen_pages: UnseenPages::All,
+        unmapping: Unmapping::Early,
+        victim: Victim::Idle,
+    };
+
+    /// The extremes, between which an estimate is shown: all together, and alone those that do not move all counts the same
+    /// way: who is in a mask decides between flushes of several CPUs and local ones, and when a page was unmapped between the
+    /// calls that pay for it.
+    pub const EXTREMES: [Assumptions; 5] = [
+        Assumptions::FEWEST,
+        Assumptions::MOST,
+        Assumptions { name: "silent-early", silent: Silent::Early, ..Assumptions::ESTIMATE },
+        Assumptions { name: "silent-late", silent: Silent::Late, ..Assumptions::ESTIMATE },
+        Assumptions { name: "unmapped-late", unmapping: Unmapping::Late, ..Assumptions::ESTIMATE },
     ];
 }
 

@@ -13,16 +13,22 @@
 
 pub mod answer;
 pub mod assume;
+mod build;
+mod calls;
 mod embedded;
 mod error;
 mod event;
 mod fields;
 mod line;
+mod order;
+mod pages;
 mod perf;
 mod pick;
+mod ranges;
 pub mod replay;
 pub mod report;
 pub mod script;
+mod settle;
 mod source;
 mod what;
 

@@ -14,8 +14,8 @@ use sim_core::world::big::FlushValue;
 use super::answer::{self, OperationRow, Row};
 use super::assume::{Assumptions, Victim};
 use super::event::Recording;
-use super::replay::{Replayed, Timing, replay};
-use super::script::{Inferred, Script};
+use super::replay::{Replayed, Stage, Timing, replay};
+use super::script::{Action, Inferred, Script};
 
 /// The rules that settle what a recording leaves open; printed with every report.
 pub const RULES: &[&str] = &[
@@ -25,10 +25,14 @@ pub const RULES: &[&str] = &[
      says they were taken",
     "a list without writes that was over sooner than its pages and one shootdown take had no mapped page in it (figures of the \
      profile)",
+    "such a list has one mapped page if none is left that a recorded fault mapped: faults of the kernel are not recorded",
+    "pages that MADV_FREE gave up are taken with file pages; MAP_POPULATE and MADV_POPULATE_* map theirs when they return",
     "a read fault on a file maps with it every page of its aligned 16 (fault-around), clean, unless the thread had to wait for \
      IO or MADV_RANDOM holds: then only its own; a neighbour that faults before any file page was freed was not in memory",
     "a CPU stays in mm_cpumask until a flush that names the address space finds something else loaded there",
-    "mmap with MAP_FIXED unmaps what it replaces, and mremap the tail it cuts off, before anything else",
+    "mmap with MAP_FIXED and mremap with MREMAP_FIXED unmap what they replace, and mremap the tail it cuts off, before anything \
+     else; a call without an exit mapped and moved nothing",
+    "what happened on a CPU while a thread was preempted there in the middle of a call or list comes after it",
     "what the recording shows no mapping for is a private file mapping, writable",
 ];
 
@@ -105,6 +109,8 @@ pub struct Provenance {
     pub profile_sha256: String,
     /// `recorded` or `model`.
     pub timing: Timing,
+    /// How many copies of the recorded process; predictions are for all of them.
+    pub processes: u16,
 }
 
 /// What was in the text, and what of it the replay has no use for.
@@ -159,33 +165,56 @@ pub struct Options<'o> {
     pub profile: (&'o str, &'o str, &'o Profile),
     /// When things happen.
     pub timing: Timing,
+    /// How many copies of the process.
+    pub processes: u16,
+}
+
+/// The extremes that can differ from the estimate: where no thread came silently and no list was shrunk, nothing is open.
+fn open_extremes(script: &Script) -> Vec<Assumptions> {
+    let estimate = Assumptions::ESTIMATE;
+    let silent = script.inferred.silent_arrivals > 0;
+    let lists = script.items.iter().any(|item| matches!(item.action, Action::Reclaim(_)));
+    let alone = |a: &Assumptions| Assumptions { name: estimate.name, ..*a };
+    let open = |a: &Assumptions| {
+        (alone(a) != Assumptions { silent: a.silent, ..estimate } || silent)
+            && (alone(a) != Assumptions { unmapping: a.unmapping, ..estimate } || lists)
+    };
+    Assumptions::EXTREMES.into_iter().filter(open).collect()
 }
 
 /// Replays a recording under a policy.
 ///
 /// # Errors
 /// If the profile has no prices for interrupts.
+///
+/// # Panics
+/// If the machine has fewer CPUs than all copies of the process need together.
 pub fn report(recording: &Recording, options: Options<'_>) -> Result<Report, Unpriced> {
     let setting = Setting { policy: options.policy.strategy, era: *options.era };
     let (profile_name, profile_sha256, profile) = options.profile;
-    let run = &|assumptions: &Assumptions| {
-        let script = Script::assuming(recording, assumptions);
-        replay(&script, setting, profile, options.timing, assumptions).map(|replayed| (script, replayed))
+    let usual = &Script::new(recording);
+    let run = &|assumptions: Assumptions| {
+        let own =
+            (assumptions.silent != Assumptions::ESTIMATE.silent).then(|| Script::assuming(recording, &assumptions));
+        let (timing, processes) = (options.timing, options.processes);
+        let stage = Stage { setting, profile, timing, assumptions, processes };
+        replay(own.as_ref().unwrap_or(usual), &stage).map(|replayed| (own, replayed))
     };
     // Each run is deterministic by itself, so it does not matter that they overlap.
     let (estimate, hot, extremes) = std::thread::scope(|scope| {
-        let hot = scope.spawn(|| run(&Assumptions::HOT));
-        let others = Assumptions::EXTREMES.each_ref().map(|a| scope.spawn(move || run(a)));
-        let estimate = run(&Assumptions::ESTIMATE);
-        let others = others.map(|other| other.join().expect("a replay does not panic"));
-        (estimate, hot.join().expect("a replay does not panic"), others)
+        let extremes: Vec<_> = open_extremes(usual).into_iter().map(|a| scope.spawn(move || run(a))).collect();
+        let hot = scope.spawn(|| run(Assumptions::HOT));
+        let estimate = run(Assumptions::ESTIMATE);
+        let extremes = extremes.into_iter().map(|run| run.join().expect("a replay does not panic"));
+        let extremes: Vec<_> = extremes.collect();
+        (estimate, hot.join().expect("a replay does not panic"), extremes)
     });
-    let (script, replayed) = estimate?;
+    let (_, replayed) = estimate?;
     let (_, hot) = hot?;
-    let (mut rows, operations) = answer::rows(recording, &script, &replayed);
+    let (mut rows, operations) = answer::rows(recording, usual, &replayed);
     for extreme in extremes {
-        let (script, replayed) = extreme?;
-        answer::widen(&mut rows, recording, &script, &replayed);
+        let (own, replayed) = extreme?;
+        answer::widen(&mut rows, recording, own.as_ref().unwrap_or(usual), &replayed);
     }
     Ok(Report {
         provenance: Provenance {
@@ -199,6 +228,7 @@ pub fn report(recording: &Recording, options: Options<'_>) -> Result<Report, Unp
             profile: profile_name.to_owned(),
             profile_sha256: profile_sha256.to_owned(),
             timing: options.timing,
+            processes: options.processes,
         },
         lines: Lines {
             read: recording.summary.lines,
@@ -213,7 +243,7 @@ pub fn report(recording: &Recording, options: Options<'_>) -> Result<Report, Unp
         inferred: replayed.inferred,
         assumptions: [&[Assumptions::ESTIMATE, Assumptions::HOT], &Assumptions::EXTREMES[..]].concat(),
         rules: RULES,
-        reclaim_cycles: script.reclaim_cycles,
+        reclaim_cycles: usual.reclaim_cycles,
         replayed,
     })
 }
