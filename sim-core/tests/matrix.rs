@@ -77,11 +77,11 @@ fn scenario(dirty: bool, user: &[Op], calls: &[Op]) -> Scenario {
     Scenario { dirty, ..Scenario::new("row", 1, 1, &[&[reclaim(0)], user, calls]) }
 }
 
-/// Asserts a row: `class` under the policies of `racy`, and nothing at all under the others.
-fn row(scenario: &Scenario, era: Era, class: Class, racy: &[&str]) {
+/// Asserts a row: `class` under the policies of `raced`, and nothing at all under the others.
+fn row(scenario: &Scenario, era: Era, class: Class, raced: &[&str]) {
     for info in POLICIES {
         let race = Race { scenario, setting: Setting { policy: info.strategy, era } };
-        if racy.contains(&info.name) {
+        if raced.contains(&info.name) {
             let outcome = search(&Only(race, class), STATES);
             assert!(matches!(outcome.verdict, Verdict::Sometimes(_)), "{}: {:?}", info.name, outcome.verdict);
         } else {
@@ -89,7 +89,7 @@ fn row(scenario: &Scenario, era: Era, class: Class, racy: &[&str]) {
             assert_eq!(outcome.verdict, Verdict::Never { vacuous: false }, "{}: {outcome:?}", info.name);
         }
     }
-    assert!(racy.iter().all(|name| policy::find(name).is_some_and(|info| info.name == *name)));
+    assert!(raced.iter().all(|name| policy::find(name).is_some_and(|info| info.name == *name)));
 }
 
 fn v4_13() -> Era {
