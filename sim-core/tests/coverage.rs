@@ -28,7 +28,7 @@ const RUNS: u64 = 400;
 fn op(rng: &mut ChaCha8Rng) -> Op {
     let mut below = |n: u32| u64::from(rng.next_u32() % n);
     let vpn = below(2);
-    match below(13) {
+    match below(14) {
         0..3 => store(vpn),
         3..5 => load(vpn),
         5 => Op::mprotect(Span::page(vpn), [Rights::READ, Rights::READ_WRITE][below(2) as usize]),
@@ -37,6 +37,7 @@ fn op(rng: &mut ChaCha8Rng) -> Op {
         8 => Op::call(OpKind::Dontneed, Span::page(vpn)),
         9 => Op::call(OpKind::Pageout, span(0, 2)),
         10 => Op::mremap(Span::page(vpn), 1 - vpn),
+        12 => Op::call(OpKind::Kswapd, Span::default()),
         11 => Op::call(OpKind::Other, Span::page(vpn)),
         _ => Op::call(OpKind::Reclaim(MM), span(0, 2)),
     }
@@ -47,6 +48,7 @@ type Steps = BTreeMap<Path, u32>;
 fn clock(policy: &'static str, era: &'static str, rng: &mut ChaCha8Rng, steps: &mut Steps) {
     let mut machine = Machine::new(&prime_profile(), &[0, 1, 2]);
     (machine.policy, machine.era) = (policy, era);
+    machine.world.keep_lru();
     machine.fill(span(0, 2), Backing::Anon, rng.next_u32().is_multiple_of(2));
     for cpu in 0..3 {
         machine.plays(cpu, (0..6).map(|_| order(cpu, op(rng))));
@@ -59,6 +61,7 @@ fn clock(policy: &'static str, era: &'static str, rng: &mut ChaCha8Rng, steps: &
 fn explorer(policy: &str, era: &str, rng: &mut ChaCha8Rng, steps: &mut Steps) {
     let mut scenario = Scenario::new("random", 2, 1, &[&[], &[], &[]]);
     scenario.programs = (0..3).map(|_| (0..6).map(|_| op(rng)).collect()).collect();
+    scenario.lru = true;
     scenario.dirty = rng.next_u32().is_multiple_of(2);
     let setting =
         Setting { policy: policy::find(policy).expect("a policy").strategy, era: *era::find(era).expect("an era") };

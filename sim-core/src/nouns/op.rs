@@ -39,12 +39,14 @@ pub enum OpKind {
     /// One shrink list, by kswapd or by direct reclaim: the pages of the span in this address space, and whatever the driver
     /// has isolated beforehand.
     Reclaim(Mm),
+    /// kswapd, woken: shrink lists from the LRU until enough memory is free, or one list in a world without watermarks.
+    Kswapd,
 }
 
 impl OpKind {
     /// Does it promise anything to user space when it returns?
     pub fn promises(self) -> bool {
-        !matches!(self, OpKind::Access(_) | OpKind::Pageout | OpKind::Other | OpKind::Reclaim(_))
+        !matches!(self, OpKind::Access(_) | OpKind::Pageout | OpKind::Other | OpKind::Reclaim(_) | OpKind::Kswapd)
     }
 
     /// The name of the system call or of the kernel's own activity.
@@ -60,6 +62,7 @@ impl OpKind {
             OpKind::Dontneed | OpKind::Free | OpKind::Pageout => "madvise",
             OpKind::Other => "other",
             OpKind::Reclaim(_) => "reclaim",
+            OpKind::Kswapd => "kswapd",
         }
     }
 }

@@ -33,6 +33,12 @@ pub enum Path {
     Other,
     /// `shrink_folio_list`, steps R1..R9.
     Reclaim,
+    /// `balance_pgdat`, kswapd's loop.
+    Kswapd,
+    /// `shrink_lruvec`: refill of the inactive list, and one shrink list off it.
+    Shrink,
+    /// `folio_referenced`: the accessed bit of one mapping, part of R2.
+    Referenced,
     /// `try_to_unmap_one`, steps R4.
     Unmap,
     /// A shootdown seen from its initiator, steps X.
@@ -98,6 +104,7 @@ impl Frame {
             OpKind::Pageout => Path::Pageout,
             OpKind::Other => Path::Other,
             OpKind::Reclaim(_) => Path::Reclaim,
+            OpKind::Kswapd => Path::Kswapd,
         })
     }
 
@@ -131,6 +138,8 @@ pub enum Wait {
     Folio(FrameNo),
     /// A frame to be freed.
     Memory,
+    /// The swap device to complete a request.
+    Io,
 }
 
 /// What a step did that another core, the clock or a reader could want to know. Exactly what the two worlds must agree on.
@@ -259,6 +268,30 @@ pub enum Act {
     Free(FrameNo),
     /// A reclaim list is done.
     ListEnd,
+    /// An allocation wakes kswapd.
+    WakeKswapd {
+        /// Free frames.
+        free: u32,
+    },
+    /// kswapd has done enough.
+    KswapdSleeps {
+        /// Free frames.
+        free: u32,
+    },
+    /// An allocating task reclaims itself.
+    DirectReclaim {
+        /// Free frames.
+        free: u32,
+    },
+    /// Reclaim gives a folio a second chance.
+    Keep(FrameNo),
+    /// A read or a write of a frame is queued at the swap device.
+    Submit {
+        /// The frame.
+        frame: FrameNo,
+        /// A write, as opposed to a read.
+        write: bool,
+    },
 }
 
 /// A step's place in the text.
@@ -343,9 +376,13 @@ impl<W: World, P: Probe> Cx<'_, W, P> {
             return false;
         };
         let folio = self.world.folio(frame);
-        if folio.gathered && folio.locked {
-            // Reclaim is at it, and frees it.
-            self.world.set_folio(frame, Folio { gathered: false, ..folio });
+        if self.world.zero_frame() == Some(frame) {
+            self.act(who, Act::Put(frame));
+            return true;
+        }
+        if folio.gathered && folio.pinned() {
+            // Whoever has pinned it frees it.
+            self.world.set_folio(frame, Folio { gathered: false, dropped: true, ..folio });
             self.act(who, Act::Put(frame));
             return true;
         }

@@ -5,6 +5,7 @@
 //! T + lookahead, whatever the run-ahead in force, so results do not depend on it.
 
 mod cores;
+mod device;
 pub mod price;
 mod recent;
 pub mod source;
@@ -14,6 +15,7 @@ mod victim;
 use rustc_hash::FxHashMap;
 
 use crate::drive::clock::cores::{Core, State};
+use crate::drive::clock::device::Device;
 use crate::drive::clock::price::{Prices, Unpriced};
 use crate::drive::clock::recent::Recent;
 use crate::drive::clock::source::{Order, Source, What};
@@ -86,6 +88,7 @@ pub struct Clock<S: Source> {
     /// Boxed: moving it out and back for each act costs more than the act.
     heard: Option<Box<Heard>>,
     recent: Recent,
+    device: Option<Device>,
     turns: u64,
 }
 
@@ -95,6 +98,7 @@ enum WaitKey {
     Lock(Lock),
     Folio(FrameNo),
     Memory,
+    Io,
 }
 
 fn wait_key(wait: Wait) -> Option<WaitKey> {
@@ -103,6 +107,7 @@ fn wait_key(wait: Wait) -> Option<WaitKey> {
         Wait::Lock(lock) => WaitKey::Lock(plain(lock)),
         Wait::Folio(frame) => WaitKey::Folio(frame),
         Wait::Memory => WaitKey::Memory,
+        Wait::Io => WaitKey::Io,
     })
 }
 
@@ -145,6 +150,7 @@ impl<S: Source> Clock<S> {
             },
             heard: Some(Box::default()),
             recent: Recent::new(bound),
+            device: None,
             turns: 0,
         })
     }
@@ -155,11 +161,15 @@ impl<S: Source> Clock<S> {
     /// If a waiter is never woken or an interrupt never taken.
     pub fn run(&mut self) -> u64 {
         let mut now = 0;
-        while let Some((time, cpu)) = self.tree.min() {
+        while let Some((time, cpu)) = self.next_event(now) {
             debug_assert!(time >= now, "time goes forward: {time} after {now}");
             now = time;
             if !self.recent.is_empty() {
                 self.recent.forget_before(now);
+            }
+            if cpu == self.world.cpus() {
+                self.io_completes(time);
+                continue;
             }
             self.turn(Cpu(cpu), time);
             if let Some(lookahead) = self.lookahead_cycles {
@@ -369,6 +379,14 @@ impl<S: Source> Clock<S> {
             if matches!(act, Act::Write(_) | Act::Freeze(_)) {
                 paced = Some(act);
             }
+            match act {
+                Act::Submit { .. } => self.io_submitted(now),
+                Act::WakeKswapd { .. } => {
+                    self.source.kswapd_woken();
+                    self.ask_held(now);
+                }
+                _ => {}
+            }
             self.stats.act(who, act, at, now, cycles, &self.world);
             self.notify(who, act, now);
         }
@@ -398,10 +416,17 @@ impl<S: Source> Clock<S> {
                 }
             }
             Act::Unlock(lock) => self.wake(WaitKey::Lock(plain(lock)), Some(lock), who.cpu, now),
-            Act::Freeze(frame) | Act::Write(frame) | Act::Shrink(frame) if !self.world.folio(frame).locked => {
+            Act::Freeze(frame)
+            | Act::Write(frame)
+            | Act::Shrink(frame)
+            | Act::Keep(frame)
+            | Act::Submit { frame, .. }
+                if !self.world.folio(frame).locked =>
+            {
                 self.wake(WaitKey::Folio(frame), None, who.cpu, now);
             }
-            Act::Free(_) => self.wake(WaitKey::Memory, None, who.cpu, now),
+            // What one reclaimer puts back is there for another to take.
+            Act::Free(_) | Act::ListEnd => self.wake(WaitKey::Memory, None, who.cpu, now),
             Act::Ack(initiator) if !self.world.acks_outstanding(initiator) => {
                 let core = self.core(initiator);
                 if core.state == State::Parked(Wait::Acks) {

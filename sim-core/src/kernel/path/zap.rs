@@ -144,7 +144,7 @@ fn zap<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, unmap:
     }
     if let Some(frame) = cx.world.cached_frame(page)
         && (unmap || cx.world.folio(frame).anon)
-        && !cx.world.folio(frame).isolated
+        && !cx.world.folio(frame).pinned()
     {
         cx.world.set_cached_frame(page, None);
         release(cx, who, frame);
@@ -184,7 +184,7 @@ fn age<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page) -> boo
 /// What only a swap entry could find goes with it; reclaim frees what it holds itself.
 fn drop_swap_cache<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page) {
     if let Some(frame) = cx.world.cached_frame(page)
-        && !cx.world.folio(frame).isolated
+        && !cx.world.folio(frame).pinned()
     {
         cx.world.set_cached_frame(page, None);
         release(cx, who, frame);

@@ -1,6 +1,9 @@
 //! The clock's world: real TLB geometry, per-page holder sets, up to 1,024 CPUs and any number of pages.
 
+mod memory;
 mod primitives;
+
+pub use memory::{Census, Watermarks};
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
@@ -17,7 +20,7 @@ use crate::nouns::types::Promise;
 use crate::nouns::types::{AccessKind, Actor, Cpu, FrameNo, Lock, Mm, Page, Pte, Rights, Span, Table, Task};
 use crate::policy::Words;
 use crate::world::vmas::Vmas;
-use crate::world::{Batch, Folio, Gather, Request, TlbLevel, Vma, World};
+use crate::world::{Batch, Folio, Gather, IoQueue, Lru, Memory, Request, TlbLevel, Vma, World};
 
 /// log2 of the pages under one page-table page.
 const TABLE_SHIFT: u32 = 9;
@@ -73,6 +76,8 @@ struct FrameState {
     mappings: u32,
     /// The page that found it in a cache last.
     cached_by: Option<Page>,
+    /// The page that mapped it last, or found it in a cache.
+    mapped_by: Option<Page>,
 }
 
 #[derive(Clone, Debug)]
@@ -101,7 +106,8 @@ struct TaskState {
     batch: Batch,
     batch_mask: Cpus,
     gather: Gather,
-    victims: VecDeque<Page>,
+    victims: VecDeque<(Page, FrameNo)>,
+    kept: BTreeSet<FrameNo>,
     freeing: BinaryHeap<Reverse<u32>>,
 }
 
@@ -132,6 +138,11 @@ pub struct Big {
     tasks: Vec<TaskState>,
     /// Pages some translation of which may grant more than the PTE does.
     weakened: BTreeSet<Page>,
+    /// The LRU, where reclaim chooses for itself.
+    lru: Option<memory::Lists>,
+    /// The watermarks, where memory is short.
+    zone: Option<memory::Zone>,
+    device: Option<memory::Device>,
 }
 
 impl Big {
@@ -164,6 +175,9 @@ impl Big {
             cpus: vec![cpu; usize::from(cpus)],
             tasks: Vec::new(),
             weakened: BTreeSet::new(),
+            lru: None,
+            zone: None,
+            device: None,
         }
     }
 

@@ -1,9 +1,9 @@
 //! The primitives of the big world.
 
 use super::{
-    AccessKind, Actor, Batch, Big, Cpu, Cpus, Entry, Folio, FrameNo, FrameState, Gather, Key, Lock, Lookup, Mm,
-    NO_PAGE, Op, Page, PageSize, PageState, Promise, Pte, Request, Reverse, Rights, Span, TABLE_SHIFT, Table,
-    TableState, Task, TlbLevel, Vma, Words, World, access, usable,
+    AccessKind, Actor, Batch, Big, Cpu, Cpus, Entry, Folio, FrameNo, FrameState, Gather, IoQueue, Key, Lock, Lookup,
+    Lru, Memory, Mm, NO_PAGE, Op, Page, PageSize, PageState, Promise, Pte, Request, Reverse, Rights, Span, TABLE_SHIFT,
+    Table, TableState, Task, TlbLevel, Vma, Words, World, access, memory, usable,
 };
 
 impl World for Big {
@@ -126,7 +126,8 @@ impl World for Big {
         }
         let old = std::mem::replace(&mut state.pte, new);
         if let Some(pte) = new.present() {
-            self.frames[pte.frame.0 as usize].mappings += 1;
+            let frame = &mut self.frames[pte.frame.0 as usize];
+            (frame.mappings, frame.mapped_by) = (frame.mappings + 1, Some(page));
         }
         if let Some(pte) = old.present() {
             self.frames[pte.frame.0 as usize].mappings -= 1;
@@ -396,16 +397,66 @@ impl World for Big {
         self.pages[page.0 as usize].ghost = bits;
     }
 
-    fn isolate(&mut self, task: Task, page: Page) {
-        self.tasks[usize::from(task.0)].victims.push_back(page);
+    fn isolate(&mut self, task: Task, page: Page, frame: FrameNo) {
+        self.tasks[usize::from(task.0)].victims.push_back((page, frame));
     }
 
-    fn next_victim(&mut self, task: Task) -> Option<Page> {
+    fn next_victim(&mut self, task: Task) -> Option<(Page, FrameNo)> {
         self.tasks[usize::from(task.0)].victims.pop_front()
     }
 
+    fn keep(&mut self, task: Task, frame: FrameNo) {
+        self.tasks[usize::from(task.0)].kept.insert(frame);
+    }
+
+    fn next_kept(&mut self, task: Task) -> Option<FrameNo> {
+        self.tasks[usize::from(task.0)].kept.pop_first()
+    }
+
+    fn lru_tail(&self, list: Lru) -> Option<FrameNo> {
+        self.lru.as_ref()?.tail(list)
+    }
+
+    fn lru_len(&self, list: Lru) -> u32 {
+        self.lru.as_ref().map_or(0, |lists| lists.len(list))
+    }
+
+    fn rmap(&self, frame: FrameNo) -> Option<Page> {
+        self.frames[frame.0 as usize].mapped_by
+    }
+
+    fn memory(&self) -> Option<Memory> {
+        self.zone.as_ref().map(|zone| zone.memory(self.free_frames()))
+    }
+
+    fn wake_kswapd(&mut self) -> bool {
+        self.zone.as_mut().is_some_and(memory::Zone::wake)
+    }
+
+    fn kswapd_sleeps(&mut self) {
+        if let Some(zone) = &mut self.zone {
+            zone.sleep();
+        }
+    }
+
+    fn zero_frame(&self) -> Option<FrameNo> {
+        self.zone.as_ref().map(|_| memory::ZERO)
+    }
+
+    fn io_queue(&self) -> Option<IoQueue> {
+        self.device.as_ref().map(memory::Device::queue)
+    }
+
+    fn io_begin(&mut self, frame: FrameNo) {
+        self.device.as_mut().expect("there is a device").begin(frame);
+    }
+
+    fn io_complete(&mut self) -> FrameNo {
+        self.complete_oldest()
+    }
+
     fn memory_left(&self) -> bool {
-        !self.free.is_empty() || self.folios.len() < self.frames_limit as usize
+        self.free_frames() > 0
     }
 
     fn alloc_frame(&mut self) -> Option<FrameNo> {
@@ -419,6 +470,7 @@ impl World for Big {
             None => return None,
         };
         self.prune_filled(frame);
+        self.frames[frame as usize].mapped_by = None;
         self.folios[frame as usize] = Folio { allocated: true, ..Folio::default() };
         Some(FrameNo(frame))
     }
@@ -428,7 +480,12 @@ impl World for Big {
     }
 
     fn set_folio(&mut self, frame: FrameNo, folio: Folio) {
-        self.folios[frame.0 as usize] = folio;
+        let old = std::mem::replace(&mut self.folios[frame.0 as usize], folio);
+        if let Some(lists) = &mut self.lru
+            && old.list() != folio.list()
+        {
+            lists.put(frame, folio.list());
+        }
     }
 
     fn cached_frame(&self, page: Page) -> Option<FrameNo> {
@@ -448,7 +505,8 @@ impl World for Big {
 
     fn set_cached_frame(&mut self, page: Page, frame: Option<FrameNo>) {
         if let Some(frame) = frame {
-            self.frames[frame.0 as usize].cached_by = Some(page);
+            let state = &mut self.frames[frame.0 as usize];
+            (state.cached_by, state.mapped_by) = (Some(page), Some(page));
         }
         self.pages[page.0 as usize].cached_frame = frame;
     }
@@ -465,7 +523,7 @@ impl World for Big {
     }
 
     fn free_frame(&mut self, frame: FrameNo) {
-        self.folios[frame.0 as usize] = Folio::default();
+        self.set_folio(frame, Folio::default());
         self.free.insert(frame.0);
     }
 }

@@ -4,16 +4,18 @@
 //! Task n runs on CPU n for ever.
 
 mod primitives;
+mod queue;
 
 use crate::machine::tlb::Entry;
 use crate::nouns::cpuset::CpuSet;
-use crate::nouns::op::Op;
+use crate::nouns::op::{Op, OpKind};
 use crate::nouns::types::Backing;
 use crate::nouns::types::Promise;
 use crate::nouns::types::{AccessKind, Actor, Cpu, FrameNo, Lock, Mm, Page, Present, Pte, Rights, Span, Table, Task};
 use crate::oracle::MARK_BITS;
 use crate::policy::Words;
-use crate::world::{Batch, Cause, Folio, Gather, Request, TlbLevel, Vma, World};
+use crate::world::{Batch, Cause, Folio, Gather, IoQueue, Lru, Memory, Request, TlbLevel, Vma, World};
+use queue::Queue;
 
 /// At most this many CPUs.
 pub const CPUS: usize = 5;
@@ -44,6 +46,8 @@ pub struct Scenario {
     pub dirty: bool,
     /// May a CPU lose any translation at any time?
     pub evictions: bool,
+    /// Does the order of the LRU count, because kswapd takes from its tail? Otherwise it is a set, and operations name pages.
+    pub lru: bool,
 }
 
 impl Scenario {
@@ -60,7 +64,7 @@ impl Scenario {
     /// `pages` pages under as many tables as asked for, and one program a CPU; a CPU whose program is all reclaim is kswapd.
     pub fn new(name: &str, pages: u8, tables: u8, programs: &[&[Op]]) -> Scenario {
         let is_reclaim =
-            |p: &&[Op]| !p.is_empty() && p.iter().all(|op| op.kind == crate::nouns::op::OpKind::Reclaim(Mm(0)));
+            |p: &&[Op]| !p.is_empty() && p.iter().all(|op| matches!(op.kind, OpKind::Reclaim(_) | OpKind::Kswapd));
         assert!(usize::from(pages) <= PAGES && programs.len() <= CPUS && usize::from(pages) * 2 <= FRAMES);
         Scenario {
             name: name.to_owned(),
@@ -70,6 +74,7 @@ impl Scenario {
             pages_per_table: pages.div_ceil(tables),
             dirty: false,
             evictions: true,
+            lru: programs.iter().any(|p| p.iter().any(|op| op.kind == OpKind::Kswapd)),
         }
     }
 }
@@ -96,7 +101,8 @@ struct CpuState {
     waiting: CpuSet<1>,
     queued: CpuSet<1>,
     serving: CpuSet<1>,
-    victims: u8,
+    victims: Queue<FRAMES>,
+    kept: u8,
     freeing: u8,
 }
 
@@ -111,7 +117,8 @@ const IDLE: CpuState = CpuState {
     waiting: CpuSet::EMPTY,
     queued: CpuSet::EMPTY,
     serving: CpuSet::EMPTY,
-    victims: 0,
+    victims: Queue::EMPTY,
+    kept: 0,
     freeing: 0,
 };
 
@@ -128,6 +135,10 @@ pub struct Small<'s> {
     words: Words,
     flush_pending: u32,
     mask: CpuSet<1>,
+    /// Folios on all LRU lists, the latest addition last, if the scenario asks for an order.
+    lru: Queue<FRAMES>,
+    /// The page that mapped each frame last, or found it in a cache; known with the order.
+    mapped_by: [u8; FRAMES],
 }
 
 impl<'s> Small<'s> {
@@ -145,6 +156,8 @@ impl<'s> Small<'s> {
             words: Words::default(),
             flush_pending: 0,
             mask: CpuSet::EMPTY,
+            lru: Queue::EMPTY,
+            mapped_by: [0; FRAMES],
         };
         for n in 0..usize::from(scenario.pages) {
             let pte = Present {
@@ -160,7 +173,9 @@ impl<'s> Small<'s> {
                 promise: Promise { mapped: true, rights: vma.rights },
                 ..PageState::default()
             };
-            world.folios[n] = Folio { allocated: true, lru: true, anon: true, dirty: true, ..Folio::default() };
+            world.mapped_by[n] = n as u8;
+            let folio = Folio { allocated: true, lru: true, anon: true, dirty: true, ..Folio::default() };
+            world.set_folio(FrameNo(n as u32), folio);
         }
         for n in 0..scenario.programs.len() {
             let cpu = Cpu(n as u16);
@@ -206,6 +221,10 @@ impl<'s> Small<'s> {
                 folio.locked,
                 folio.gathered,
                 folio.lazyfree,
+                folio.active,
+                folio.referenced,
+                folio.writeback,
+                folio.dropped,
             ];
             for bit in bits {
                 out.put(u64::from(bit), 1);
@@ -219,8 +238,18 @@ impl<'s> Small<'s> {
         out.put(self.mask.words()[0], CPUS as u32);
         out.put(u64::from(self.words.batched), 32);
         out.put(u64::from(self.flush_pending), 3);
+        if self.scenario.lru {
+            self.lru.pack(out);
+            self.mapped_by.iter().for_each(|&page| out.put(u64::from(page), 2));
+        }
         for cpu in &self.cpus[..cpus] {
             cpu.pack(pages, out);
+        }
+    }
+
+    fn remember(&mut self, page: Page, frame: FrameNo) {
+        if self.scenario.lru {
+            self.mapped_by[frame.0 as usize] = page.0 as u8;
         }
     }
 
@@ -263,7 +292,8 @@ impl CpuState {
         for set in [self.batch_mask, self.targets, self.waiting, self.queued, self.serving] {
             out.put(set.words()[0], CPUS as u32);
         }
-        out.put(u64::from(self.victims), PAGES as u32);
+        self.victims.pack(out);
+        out.put(u64::from(self.kept), FRAMES as u32);
         out.put(u64::from(self.freeing), FRAMES as u32);
     }
 }
