@@ -1,5 +1,6 @@
 //! The clock's world: real TLB geometry, per-page holder sets, up to 1,024 CPUs and any number of pages.
 
+mod locks;
 mod memory;
 mod primitives;
 
