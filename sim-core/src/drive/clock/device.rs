@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 
+use crate::drive::clock::Clock;
 use crate::drive::clock::cores::State;
 use crate::drive::clock::source::Source;
-use crate::drive::clock::{Clock, WaitKey};
+use crate::drive::clock::waiters::WaitKey;
 use crate::drive::tournament::Tournament;
 use crate::nouns::types::Cpu;
 use crate::world::World;

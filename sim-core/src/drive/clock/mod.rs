@@ -11,6 +11,7 @@ mod recent;
 pub mod source;
 pub mod stats;
 mod victim;
+mod waiters;
 
 use rustc_hash::FxHashMap;
 
@@ -20,12 +21,13 @@ use crate::drive::clock::price::{Prices, Unpriced};
 use crate::drive::clock::recent::Recent;
 use crate::drive::clock::source::{Order, Source, What};
 use crate::drive::clock::stats::Stats;
+use crate::drive::clock::waiters::{WaitKey, plain, wait_key};
 use crate::drive::engine::{Progress, Setting};
 use crate::drive::tournament::Tournament;
 use crate::kernel::path::would_hit;
 use crate::machine::profile::Profile;
 use crate::nouns::op::OpKind;
-use crate::nouns::types::{AccessKind, Actor, Cpu, FrameNo, Lock, Page, Task};
+use crate::nouns::types::{AccessKind, Actor, Cpu, Page, Task};
 use crate::oracle::{Class, Marks};
 use crate::step::frame::{Act, Frame, Path, Probe, StepId, Wait};
 use crate::world::World;
@@ -90,32 +92,6 @@ pub struct Clock<S: Source> {
     recent: Recent,
     device: Option<Device>,
     turns: u64,
-}
-
-/// What waiters queue for: a read and a write hold of `mmap_lock` end each other's wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum WaitKey {
-    Lock(Lock),
-    Folio(FrameNo),
-    Memory,
-    Io,
-}
-
-fn wait_key(wait: Wait) -> Option<WaitKey> {
-    Some(match wait {
-        Wait::Acks => return None,
-        Wait::Lock(lock) => WaitKey::Lock(plain(lock)),
-        Wait::Folio(frame) => WaitKey::Folio(frame),
-        Wait::Memory => WaitKey::Memory,
-        Wait::Io => WaitKey::Io,
-    })
-}
-
-fn plain(lock: Lock) -> Lock {
-    match lock {
-        Lock::MmapRead(mm) => Lock::MmapWrite(mm),
-        other => other,
-    }
 }
 
 impl<S: Source> Clock<S> {
@@ -434,44 +410,6 @@ impl<S: Source> Clock<S> {
                 }
             }
             _ => {}
-        }
-    }
-
-    /// Wakes waiters: the first for a PTL, which it is handed; all for anything else.
-    fn wake(&mut self, key: WaitKey, lock: Option<Lock>, from: Cpu, now: u64) {
-        let Some(queue) = self.waiters.get_mut(&key) else {
-            return;
-        };
-        let woken: Vec<Cpu> = match lock {
-            Some(Lock::Ptl(table)) if !queue.is_empty() => {
-                let first = queue.remove(0);
-                let order = self.cores[usize::from(first.0)].order;
-                let heir = order.expect("a waiter executes an order").task;
-                self.world.hand_over(table, heir);
-                vec![first]
-            }
-            _ => std::mem::take(queue),
-        };
-        for cpu in woken {
-            let handoff = lock.map_or(0, |lock| self.prices.handoff_cycles(lock, from, cpu));
-            self.resume(cpu, now + handoff);
-        }
-    }
-
-    /// A waiter goes on at this time.
-    fn resume(&mut self, cpu: Cpu, now: u64) {
-        let core = &mut self.cores[usize::from(cpu.0)];
-        if let State::Parked(wait) = core.state {
-            self.stats.waited(wait, now.saturating_sub(core.ready));
-        }
-        core.wake(now);
-        self.schedule(cpu);
-    }
-
-    /// An interrupt takes a waiter out of its queue; it tries again afterwards.
-    fn leave_queue(&mut self, cpu: Cpu, wait: Wait) {
-        if let Some(queue) = wait_key(wait).and_then(|key| self.waiters.get_mut(&key)) {
-            queue.retain(|&c| c != cpu);
         }
     }
 
