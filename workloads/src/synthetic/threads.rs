@@ -232,7 +232,7 @@ impl Programmed {
         Programmed { ops, pc: 0, draw: Draw::new(seed, Purpose::Access, *program.core.get_ref()) }
     }
 
-    fn next(&mut self) -> (Op, u64) {
+    pub(super) fn next(&mut self) -> (Op, u64) {
         let (op, gap) = self.ops[self.pc];
         self.pc = (self.pc + 1) % self.ops.len();
         (op, self.draw.around(0, gap))

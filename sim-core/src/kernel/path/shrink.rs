@@ -8,6 +8,8 @@ use crate::world::{Folio, Lru, World};
 
 /// `SWAP_CLUSTER_MAX`.
 const LIST_FOLIOS: usize = 32;
+/// Batches that may go from an active list in a round: that of its scan, and the one that rebalances anonymous memory after it.
+const REFILLS: u32 = 2;
 /// What an anonymous and a file folio weigh when it is decided which to scan (`get_scan_count()` with `vm.swappiness` at its
 /// default of 60 and equal costs, in outline: the longer weighted list).
 const WEIGHTS: [u64; 2] = [60, 140];
@@ -35,13 +37,14 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::Refill => {
             let low = [true, false].into_iter().find(|&anon| inactive_is_low(cx.world, anon));
             let list = low.map(|anon| Lru { anon, active: true });
-            let taken = list.is_some_and(|list| isolate(cx, who, list));
+            let taken = f.count < REFILLS && list.is_some_and(|list| isolate(cx, who, list));
+            f.count += 1;
             f.pc = if taken { Step::Age as u8 } else { Step::Isolate as u8 };
             Flow::Next
         }
         Step::Age => {
             let Some((page, frame)) = cx.world.next_victim(who.task) else {
-                f.pc = Step::Isolate as u8;
+                f.pc = Step::Refill as u8;
                 return Flow::Next;
             };
             (f.page, f.frame, f.pc) = (page, frame, Step::Deactivate as u8);
