@@ -107,8 +107,10 @@ fn allocations_reclaim_themselves_only_when_kswapd_is_too_slow() {
 #[test]
 fn the_queue_is_full_and_never_more_than_full() {
     for depth in [1, 3] {
-        let workload = variant(&[("depth = 32", &format!("depth = {depth}"))]);
+        let short = format!("depth = {depth}");
+        let workload = variant(&[("depth = 32", &short), ("latency_cycles = 20_000", "latency_cycles = 4_000")]);
         let outcome = run(&workload, "unpatched");
+        assert!(outcome.stats.writes > 50, "{} writes among the reads", outcome.stats.writes);
         assert_eq!(outcome.stats.pressure.io_in_flight_max, depth);
         assert!(outcome.stats.io_wait_cycles > 0, "somebody waits for a place");
         assert_accounted(&outcome, "short queue");
