@@ -125,7 +125,7 @@ impl Source for Random {
             if !folio.isolated {
                 let isolated = Folio { isolated: true, ..folio };
                 world.set_folio(pte.frame, isolated);
-                world.isolate(order.task, page);
+                world.isolate(order.task, page, pte.frame);
             }
         }
     }

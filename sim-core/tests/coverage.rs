@@ -29,7 +29,7 @@ const CHILD: Mm = Mm(1);
 fn op(rng: &mut ChaCha8Rng) -> Op {
     let mut below = |n: u32| u64::from(rng.next_u32() % n);
     let vpn = below(2);
-    match below(18) {
+    match below(19) {
         0..3 => store(vpn),
         3..5 => load(vpn),
         5 => Op::mprotect(Span::page(vpn), [Rights::READ, Rights::READ_WRITE][below(2) as usize]),
@@ -38,10 +38,11 @@ fn op(rng: &mut ChaCha8Rng) -> Op {
         8 => Op::call(OpKind::Dontneed, Span::page(vpn)),
         9 => Op::call(OpKind::Pageout, span(0, 2)),
         10 => Op::mremap(Span::page(vpn), 1 - vpn),
+        15 => Op::call(OpKind::Kswapd, Span::default()),
         11 => Op::call(OpKind::Other, Span::page(vpn)),
         12 => Op::call(OpKind::Free, Span::page(vpn)),
         13 => Op::call(OpKind::NumaScan, span(0, 2)),
-        14 | 15 => Op::call(OpKind::Writeback(MM), span(0, 2)),
+        14 | 16 => Op::call(OpKind::Writeback(MM), span(0, 2)),
         _ => Op::call(OpKind::Reclaim(MM), span(0, 2)),
     }
 }
@@ -64,6 +65,7 @@ type Steps = BTreeMap<Path, u32>;
 fn clock(policy: &'static str, era: &'static str, rng: &mut ChaCha8Rng, steps: &mut Steps) {
     let mut machine = Machine::new(&prime_profile(), &[0, 1, 2]);
     (machine.policy, machine.era) = (policy, era);
+    machine.world.keep_lru();
     machine.fill(span(0, 2), backing(rng), rng.next_u32().is_multiple_of(2));
     let child = machine.world.add_mm();
     for cpu in 0..3 {
@@ -79,6 +81,7 @@ fn explorer(policy: &str, era: &str, rng: &mut ChaCha8Rng, steps: &mut Steps) {
     let mut scenario = Scenario::new("random", 2, 1, &[&[], &[], &[]]);
     (scenario.backing, scenario.processes, scenario.lone_tables) = (backing(rng), 2, true);
     scenario.programs = (0..3).map(|cpu| program(rng, cpu)).collect();
+    scenario.lru = true;
     scenario.dirty = rng.next_u32().is_multiple_of(2);
     let setting =
         Setting { policy: policy::find(policy).expect("a policy").strategy, era: *era::find(era).expect("an era") };

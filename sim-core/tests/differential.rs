@@ -76,6 +76,9 @@ fn play<W: World>(
 
 fn big(scenario: &Scenario) -> Big {
     let mut big = Big::new(&prime_profile(), scenario.programs.len() as u16, u32::from(scenario.all_pages()) * 2);
+    if scenario.lru {
+        big.keep_lru();
+    }
     let mm = big.add_mm();
     let child = big.add_mm();
     for n in 0..scenario.pages {
@@ -124,6 +127,9 @@ fn program(rng: &mut ChaCha8Rng, scenario: &Scenario, cpu: usize) -> Vec<Op> {
             let vpn = scenario.vpn(below(u32::from(scenario.pages)) as u8);
             let pages = if scenario.pages_per_table > 1 { 1 + u64::from(below(2)) } else { 1 };
             let span = Span { first: vpn, pages: pages.min(u64::from(scenario.pages_per_table) - vpn % 512) };
+            if cpu == 0 && scenario.lru && below(2) == 0 {
+                return Op::call(OpKind::Kswapd, Span::default());
+            }
             if cpu == 0 {
                 return match below(5) {
                     0 => Op::call(OpKind::Writeback(Mm(0)), span),
@@ -178,6 +184,7 @@ fn ten_thousand_schedules_agree_for_each_policy() {
             if seed / 8 % 2 == 0 {
                 (scenario.processes, scenario.children) = (2, vec![Cpu(3)]);
             }
+            scenario.lru = seed % 4 == 0;
             scenario.kernel_threads = if seed % 5 == 0 { vec![] } else { vec![Cpu(0)] };
             scenario.programs = (0..4).map(|cpu| program(&mut rng, &scenario, cpu)).collect();
             let choices: Vec<Choice> = (0..400)

@@ -118,7 +118,8 @@ fn parallel(ops: [Op; 2], user: &[Op]) -> Scenario {
 fn nested_gathers_flush_for_each_other() {
     let give_up = call(OpKind::Dontneed, 0);
     let scenario = parallel([give_up, give_up], &[load(0), load(0)]);
-    for policy in policy::POLICIES.iter().map(|p| p.name) {
+    // A generation check brings every CPU up to whatever was cleared, by whomever.
+    for policy in policy::POLICIES.iter().map(|p| p.name).filter(|&name| name != "generation-check") {
         let with = setting(policy, "v4.13");
         assert_eq!(verdict(&scenario, with), Verdict::Never { vacuous: false }, "{policy}");
         let mut without = with;
@@ -159,7 +160,8 @@ fn fork_is_safe_because_it_flushes_whether_it_owes_a_flush_or_not() {
         setting.era.protections.fork_flushes_always = false;
         let outcome = search(&Only(Race { scenario: &forked(), setting }, Class::Copy), STATES);
         // It makes no pending check either, so the flag of the patch does not help.
-        assert_eq!(sometimes(&outcome), policy != "immediate", "{policy}: {outcome:?}");
+        let flushed = ["immediate", "clean-only"].contains(&policy);
+        assert_eq!(sometimes(&outcome), !flushed, "{policy}: {outcome:?}");
     }
 }
 
@@ -185,7 +187,7 @@ fn writeback_of_a_page_that_reclaim_keeps_can_lose_a_store() {
     let scenario = written_back(reclaim(0));
     for policy in policy::POLICIES.iter().map(|p| p.name) {
         let plain = setting(policy, "v6.18");
-        let batching = policy != "immediate";
+        let batching = !["immediate", "clean-only"].contains(&policy);
         let outcome = search(&Only(Race { scenario: &scenario, setting: plain }, Class::CleanPage), STATES);
         assert_eq!(sometimes(&outcome), batching, "{policy}: {outcome:?}");
         let mut early = plain;
@@ -194,7 +196,8 @@ fn writeback_of_a_page_that_reclaim_keeps_can_lose_a_store() {
         let mut asks = plain;
         asks.era.mkclean_checks_pending = true;
         let outcome = search(&Race { scenario: &scenario, setting: asks }, STATES);
-        assert_eq!(sometimes(&outcome), policy == "batched", "{policy}: {outcome:?}");
+        let told = !["batched", "local-only"].contains(&policy);
+        assert_eq!(sometimes(&outcome), !told, "{policy}: {outcome:?}");
     }
 }
 

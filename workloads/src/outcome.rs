@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use sim_core::drive::clock::stats::{Stats, Windows};
 use sim_core::oracle::Class;
 use sim_core::world::Cause;
-use sim_core::world::big::FlushValue;
+use sim_core::world::big::{Census, FlushValue};
 
 /// The version of the columns (docs/compare.md); raised when one is renamed, removed or changes its meaning.
 pub const SCHEMA: u32 = 1;
@@ -48,6 +48,8 @@ pub struct Outcome {
     pub seed: Option<u64>,
     /// Reclaim cycles done: passes of kswapd or of direct reclaim, or calls of `MADV_PAGEOUT`.
     pub reclaim_cycles: u64,
+    /// Where the frames were at the end, if memory was short.
+    pub census: Option<Census>,
     /// How long it took, in cycles.
     pub duration_cycles: u64,
     /// Everything else.
@@ -161,6 +163,8 @@ const fn metric(
 #[rustfmt::skip]
 pub static METRICS: &[Metric] = &[
     metric(RECLAIM, "reclaim_cycles", "reclaim cycles", "", |o, _| Value::Count(o.reclaim_cycles)),
+    metric(RECLAIM, "reclaim_cycles_kswapd", "by kswapd, by watermark", "", |o, _| by_watermark(o, o.stats.pressure.woken_at.len() as u64)),
+    metric(RECLAIM, "reclaim_cycles_direct", "by allocating tasks", "", |o, _| by_watermark(o, o.stats.pressure.direct)),
     metric(RECLAIM, "shrink_lists", "shrink lists", "", |o, _| Value::Count(o.stats.lists)),
     metric(RECLAIM, "reclaimed_clean_pages", "pages, PTE clean", "", |o, _| Value::Count(o.stats.pages_clean)),
     metric(RECLAIM, "reclaimed_dirty_pages", "pages, PTE dirty", "", |o, _| Value::Count(o.stats.pages_dirty)),
@@ -238,6 +242,7 @@ pub static METRICS: &[Metric] = &[
     metric(USER, "faults", "faults", "", |o, _| Value::Count(o.stats.faults)),
     metric(USER, "segvs", "SIGSEGVs", "", |o, _| Value::Count(o.stats.segvs)),
     metric(USER, "lock_wait_cycles", "waiting for locks", "cycles", |o, _| Value::Count(o.stats.lock_wait_cycles)),
+    metric(USER, "swap_wait_cycles", "waiting for the swap queue", "cycles", |o, _| by_watermark(o, o.stats.io_wait_cycles)),
     metric(USER, "duration_cycles", "duration", "cycles", |o, _| Value::Count(o.duration_cycles)),
     metric(BY_CYCLE, "pending_checks", "checks", "", |o, _| Value::Count(o.stats.reclaim.checks)),
     metric(BY_CYCLE, "pending_checks_found", "checks that found a flush pending", "", |o, _| Value::Count(o.stats.reclaim.found)),
@@ -247,6 +252,11 @@ pub static METRICS: &[Metric] = &[
     metric(BY_CYCLE, "flushes_extra_in_reclaim_cycle_max", "most in one cycle", "", most_extra),
     metric(BY_CYCLE, "reclaim_cycles_cut_off", "cycles cut off", "", |o, _| Value::Count(o.cycles_cut_off())),
 ];
+
+/// Only where memory is short.
+fn by_watermark(outcome: &Outcome, count: u64) -> Value {
+    outcome.census.map_or(Value::Absent, |_| Value::Count(count))
+}
 
 fn flushes(outcome: &Outcome, cause: Cause) -> Value {
     let flushes = outcome.stats.flushes.get(&cause).copied().unwrap_or(0);

@@ -59,6 +59,7 @@ fn replayed_text(name: &str, text: &str, policy: &str) -> Outcome {
         workload: Input::new(name, bytes),
         seed: None,
         reclaim_cycles: report.reclaim_cycles,
+        census: None,
         duration_cycles: report.replayed.duration_cycles,
         stats: report.replayed.stats,
     };

@@ -130,6 +130,7 @@ fn recorded(
             workload: Input { name: recording.file_name().to_owned(), sha256: recording.sha256.clone() },
             seed: None,
             reclaim_cycles: report.reclaim_cycles,
+            census: None,
             duration_cycles: report.replayed.duration_cycles,
             stats: report.replayed.stats,
         });

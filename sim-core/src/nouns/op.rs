@@ -47,6 +47,8 @@ pub enum OpKind {
     /// One shrink list, by kswapd or by direct reclaim: the pages of the span in this address space, and whatever the driver
     /// has isolated beforehand.
     Reclaim(Mm),
+    /// kswapd, woken: shrink lists from the LRU until enough memory is free, or one list in a world without watermarks.
+    Kswapd,
 }
 
 impl OpKind {
@@ -58,6 +60,7 @@ impl OpKind {
                 | OpKind::Pageout
                 | OpKind::Other
                 | OpKind::Reclaim(_)
+                | OpKind::Kswapd
                 | OpKind::Exit(_)
                 | OpKind::NumaScan
         )
@@ -80,6 +83,7 @@ impl OpKind {
             OpKind::Writeback(_) => "writeback",
             OpKind::Other => "other",
             OpKind::Reclaim(_) => "reclaim",
+            OpKind::Kswapd => "kswapd",
         }
     }
 }

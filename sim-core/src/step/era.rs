@@ -67,6 +67,9 @@ pub struct Era {
     pub skips_idle_targets: bool,
     /// A full flush takes over above this many pages (`tlb_single_page_flush_ceiling`).
     pub ceiling_pages: u64,
+    /// Fresh anonymous folios start on the inactive list and are activated when found referenced twice, as file folios are
+    /// (v5.9, b518154e59aa); before, they started active and once was enough.
+    pub anon_on_trial: bool,
     /// The backing store completes a write before it returns (zram), so the page is freed in the same pass.
     pub synchronous_swap: bool,
     /// A store through a clean entry translates again (x86). Off: it writes the frame the old entry names.
@@ -92,6 +95,7 @@ const V4_13: Era = Era {
     lazy_mask: false,
     skips_idle_targets: false,
     ceiling_pages: 33,
+    anon_on_trial: false,
     synchronous_swap: true,
     dirty_assist: true,
     flushes_before_keeping: false,
@@ -107,6 +111,7 @@ pub static ERAS: &[Era] = &[
         mechanism: Mechanism::IpiConcurrent,
         mremap_flushes_under_ptl: true,
         skips_idle_targets: true,
+        anon_on_trial: true,
         ..V4_13
     },
     Era {
@@ -118,6 +123,7 @@ pub static ERAS: &[Era] = &[
         free_batch_slots: 31,
         lazy_mask: true,
         skips_idle_targets: true,
+        anon_on_trial: true,
         ..V4_13
     },
 ];

@@ -37,6 +37,12 @@ pub enum Path {
     Other,
     /// `shrink_folio_list`, steps R1..R9.
     Reclaim,
+    /// `balance_pgdat`, kswapd's loop.
+    Kswapd,
+    /// `shrink_lruvec`: refill of the inactive list, and one shrink list off it.
+    Shrink,
+    /// `folio_referenced`: the accessed bit of one mapping, part of R2.
+    Referenced,
     /// `try_to_unmap_one`, steps R4.
     Unmap,
     /// A shootdown seen from its initiator, steps X.
@@ -104,6 +110,7 @@ impl Frame {
             OpKind::Pageout => Path::Pageout,
             OpKind::Other => Path::Other,
             OpKind::Reclaim(_) => Path::Reclaim,
+            OpKind::Kswapd => Path::Kswapd,
         })
     }
 
@@ -137,6 +144,8 @@ pub enum Wait {
     Folio(FrameNo),
     /// A frame to be freed.
     Memory,
+    /// The swap device to complete a request.
+    Io,
 }
 
 /// What a step did that another core, the clock or a reader could want to know. Exactly what the two worlds must agree on.
@@ -276,6 +285,30 @@ pub enum Act {
     Free(FrameNo),
     /// A reclaim list is done.
     ListEnd,
+    /// An allocation wakes kswapd.
+    WakeKswapd {
+        /// Free frames.
+        free: u32,
+    },
+    /// kswapd has done enough.
+    KswapdSleeps {
+        /// Free frames.
+        free: u32,
+    },
+    /// An allocating task reclaims itself.
+    DirectReclaim {
+        /// Free frames.
+        free: u32,
+    },
+    /// Reclaim gives a folio a second chance.
+    Keep(FrameNo),
+    /// A read or a write of a frame is queued at the swap device.
+    Submit {
+        /// The frame.
+        frame: FrameNo,
+        /// A write, as opposed to a read.
+        write: bool,
+    },
 }
 
 /// A step's place in the text.
@@ -360,10 +393,12 @@ impl<W: World, P: Probe> Cx<'_, W, P> {
             return false;
         };
         let folio = self.world.folio(frame);
-        let others = folio.gathered > 1 || folio.locked || self.world.mapped(frame);
-        if folio.gathered > 0 && (others || self.world.next_cached(frame, 0).is_some()) {
-            // Reclaim is at it, and frees it; or it has stayed in a cache; or a relative of this process maps it.
-            self.world.set_folio(frame, Folio { gathered: folio.gathered - 1, ..folio });
+        let left = folio.gathered.saturating_sub(1);
+        let claimed = left > 0 || self.world.mapped(frame) || self.world.next_cached(frame, 0).is_some();
+        if self.world.zero_frame() == Some(frame) || (folio.gathered > 0 && (claimed || folio.pinned())) {
+            // It has stayed in a cache, or somebody else maps it or has unmapped it too, or whoever has pinned it frees it.
+            let dropped = folio.dropped || !claimed;
+            self.world.set_folio(frame, Folio { gathered: left, dropped, ..folio });
             self.act(who, Act::Put(frame));
             return true;
         }

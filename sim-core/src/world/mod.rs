@@ -47,6 +47,72 @@ pub struct Folio {
     pub locked: bool,
     /// How many operations have unmapped it and hold a reference until they have flushed.
     pub gathered: u8,
+    /// On the active list, when it is on one (`PG_active`).
+    pub active: bool,
+    /// Reclaim has found it referenced once (`PG_referenced`).
+    pub referenced: bool,
+    /// The swap device is writing it (`PG_writeback`).
+    pub writeback: bool,
+    /// Everybody but reclaim or the device has given it up: whoever drops the last reference frees it.
+    pub dropped: bool,
+}
+
+impl Folio {
+    /// Only a reference of reclaim, of the device or of a reader keeps its frame: nobody else may free it.
+    pub fn pinned(self) -> bool {
+        self.isolated || self.pinned_elsewhere()
+    }
+
+    /// The same, when reclaim has isolated it and has not locked it.
+    pub fn pinned_elsewhere(self) -> bool {
+        self.writeback || self.locked
+    }
+
+    /// The LRU list it is on; none if it is on none.
+    pub fn list(self) -> Option<Lru> {
+        (self.allocated && self.lru && !self.isolated).then_some(Lru { anon: self.anon, active: self.active })
+    }
+}
+
+/// One of the four lists of folios, most recently added first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Lru {
+    /// Of anonymous memory, as opposed to page cache.
+    pub anon: bool,
+    /// The active one.
+    pub active: bool,
+}
+
+impl Lru {
+    /// Its number, below 4.
+    pub fn index(self) -> usize {
+        usize::from(self.anon) * 2 + usize::from(self.active)
+    }
+}
+
+/// How much memory is free, against the watermarks. An allocation that leaves no more than `low` free wakes kswapd, one that
+/// finds no more than `min` reclaims itself, and kswapd sleeps when more than `high` is free (`zone_watermark_ok()`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// Free frames.
+    pub free: u32,
+    /// `WMARK_MIN`.
+    pub min: u32,
+    /// `WMARK_LOW`.
+    pub low: u32,
+    /// `WMARK_HIGH`.
+    pub high: u32,
+}
+
+/// The queue of the swap device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IoQueue {
+    /// Requests the device has.
+    pub in_flight: u32,
+    /// How many it takes.
+    pub depth: u32,
+    /// Requests it has completed.
+    pub done: u64,
 }
 
 /// The per-task reclaim batch, `current->tlb_ubc`; its mask stays inside the world.
@@ -266,10 +332,35 @@ pub trait World {
     /// Sets them.
     fn set_ghost(&mut self, page: Page, bits: u8);
 
-    /// Puts a page on the reclaim list of a task.
-    fn isolate(&mut self, task: Task, page: Page);
-    /// Takes the first page off it.
-    fn next_victim(&mut self, task: Task) -> Option<Page>;
+    /// Puts a folio on the reclaim list of a task, with the page that maps it or last did.
+    fn isolate(&mut self, task: Task, page: Page, frame: FrameNo);
+    /// Takes the first one off it.
+    fn next_victim(&mut self, task: Task) -> Option<(Page, FrameNo)>;
+    /// Puts a folio that is not freed aside, to go back at the end of the list.
+    fn keep(&mut self, task: Task, frame: FrameNo);
+    /// Takes one of these, the lowest frame first.
+    fn next_kept(&mut self, task: Task) -> Option<FrameNo>;
+    /// The folio at the tail of an LRU list. Folios get on a list at its head and off it by what [`World::set_folio`] makes of
+    /// them ([`Folio::list`]).
+    fn lru_tail(&self, list: Lru) -> Option<FrameNo>;
+    /// How many folios are on an LRU list.
+    fn lru_len(&self, list: Lru) -> u32;
+    /// The page that maps a frame, or was the last to map it or to find it in a cache.
+    fn rmap(&self, frame: FrameNo) -> Option<Page>;
+    /// How much memory is free; none: allocation never reclaims.
+    fn memory(&self) -> Option<Memory>;
+    /// Wakes kswapd; false if it was awake.
+    fn wake_kswapd(&mut self) -> bool;
+    /// kswapd goes to sleep.
+    fn kswapd_sleeps(&mut self);
+    /// The zero page, if it is one frame for all; none: each mapping of it has its own.
+    fn zero_frame(&self) -> Option<FrameNo>;
+    /// The swap device; none: backing stores complete at once.
+    fn io_queue(&self) -> Option<IoQueue>;
+    /// Queues a read or a write of a frame; the queue must not be full.
+    fn io_begin(&mut self, frame: FrameNo);
+    /// The device completes its oldest request: a write is no longer under way, a reader's folio lock is released.
+    fn io_complete(&mut self) -> FrameNo;
     /// Is there a free frame?
     fn memory_left(&self) -> bool;
     /// A free frame; none if memory is full.

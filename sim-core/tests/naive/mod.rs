@@ -319,7 +319,8 @@ impl Naive {
                 world.next_mapping(frame, 0)
             );
             let named = mapped.contains(&frame) || cached.contains(&frame);
-            let in_hand = folio.locked || folio.gathered > 0 || self.frozen.contains(&frame);
+            let pinned = folio.pinned() || folio.gathered > 0;
+            let in_hand = pinned || self.frozen.contains(&frame);
             match (named || in_hand, folio.allocated) {
                 (false, true) => unnamed += 1,
                 (true, false) => return Err(format!("{frame:?} is free and yet in use: {folio:?}")),

@@ -229,7 +229,7 @@ impl Process {
             let Pte::Present(pte) = world.pte(page) else { continue };
             let folio = world.folio(pte.frame);
             world.set_folio(pte.frame, Folio { isolated: true, ..folio });
-            world.isolate(task, page);
+            world.isolate(task, page, pte.frame);
             known.soil(world, page);
         }
     }

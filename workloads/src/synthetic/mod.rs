@@ -13,7 +13,7 @@ use sim_core::drive::clock::source::{Order, Source, What};
 use sim_core::drive::clock::{Clock, RunAhead};
 use sim_core::drive::engine::Setting;
 use sim_core::machine::profile::Profile;
-use sim_core::nouns::op::OpKind;
+use sim_core::nouns::op::{Op, OpKind};
 use sim_core::nouns::types::Backing;
 use sim_core::nouns::types::{Cpu, Mm, Pte, Rights, Task};
 use sim_core::policy::PolicyInfo;
@@ -26,7 +26,7 @@ use crate::error::TextError;
 use crate::outcome::{Input, Outcome};
 use crate::synthetic::draw::Zipf;
 use crate::synthetic::schema::{Pattern, Workload};
-use crate::synthetic::threads::{Layout, Programmed, Reclaimer, Thread, User, first_cycle};
+use crate::synthetic::threads::{Kswapd, Layout, Programmed, Reclaimer, Thread, User, backing_of, first_cycle};
 
 /// Orders between two reports of progress.
 const PROGRESS_ORDERS: u32 = 4096;
@@ -47,7 +47,8 @@ macro_rules! builtin {
 }
 
 /// All workloads, by name.
-pub static WORKLOADS: &[Builtin] = &[builtin!("alternating"), builtin!("overlap"), builtin!("overlap-two-tables")];
+pub static WORKLOADS: &[Builtin] =
+    &[builtin!("alternating"), builtin!("overlap"), builtin!("overlap-two-tables"), builtin!("pressure")];
 
 /// The workload of this name.
 pub fn find(name: &str) -> Option<&'static Builtin> {
@@ -129,17 +130,28 @@ impl Synthetic {
             return Err(Unfit::Cpus { needed, there });
         }
         let mut world = Big::new(on.profile, needed as u16, u32::MAX);
+        if let Some(memory) = &self.workload.memory {
+            world.limit_memory(memory.frames.get_ref().get(), memory.watermarks());
+        }
         let source = Cores::new(&self.workload, on.seed, &mut world, progress);
-        let setting = Setting { policy: on.policy.strategy, era: *on.era };
+        let swap = self.workload.swap.as_ref().map(|swap| *swap.get_ref());
+        let era = Era { synchronous_swap: on.era.synchronous_swap && swap.is_none(), ..*on.era };
+        let setting = Setting { policy: on.policy.strategy, era };
         let mut clock = Clock::new(world, source, setting, on.profile, on.run_ahead)?;
+        if let Some(swap) = swap {
+            clock.attach_swap(swap.depth.get(), swap.latency_cycles.get());
+        }
         let duration_cycles = clock.run();
+        let pressure = &clock.stats.pressure;
+        let by_watermarks = pressure.woken_at.len() as u64 + pressure.direct;
         Ok(Outcome {
             policy: on.policy.name,
             era: on.era.name,
             profile: on.profile_input.clone(),
             workload: self.input.clone(),
             seed: Some(on.seed),
-            reclaim_cycles: clock.source.reclaim_cycles,
+            reclaim_cycles: clock.source.reclaim_cycles + by_watermarks,
+            census: clock.world.census(),
             duration_cycles,
             stats: clock.stats,
         })
@@ -155,6 +167,8 @@ struct Cores<'a> {
     pageouts: Vec<u64>,
     loaded: Vec<bool>,
     reclaimers: Vec<Reclaimer>,
+    kswapd: Option<Kswapd>,
+    users_left: usize,
     reclaim_cycles: u64,
     progress: &'a mut dyn FnMut(u64),
     until_progress: u32,
@@ -163,13 +177,15 @@ struct Cores<'a> {
 impl<'a> Cores<'a> {
     fn new(workload: &Workload, seed: u64, world: &mut Big, progress: &'a mut dyn FnMut(u64)) -> Cores<'a> {
         let mm = world.add_mm();
-        let vma = Vma { mapped: true, rights: Rights::READ_WRITE, backing: Backing::Anon };
+        let vma = Vma { mapped: true, rights: Rights::READ_WRITE, backing: backing_of(workload) };
         for span in Layout::new(workload).spans() {
             world.map(mm, span, vma);
             // Written and swapped out before the run: a first load finds content, not the zero page.
             for vpn in span.first..span.end() {
                 let page = world.populate(mm, vpn);
-                world.pte_xchg(page, Pte::Swap);
+                if vma.backing == Backing::Anon {
+                    world.pte_xchg(page, Pte::Swap);
+                }
             }
         }
         let zipf = (workload.user.pattern == Pattern::Zipf).then(|| {
@@ -186,7 +202,7 @@ impl<'a> Cores<'a> {
             (world.add_task(Some(mm)), thread)
         });
         let users: Vec<_> = users.collect();
-        let reclaimers = workload.reclaim.iter().flat_map(|spec| {
+        let reclaimers = workload.reclaim.iter().map(toml::Spanned::get_ref).flat_map(|spec| {
             let range = cores..cores + spec.cores.get_ref().get();
             range.map(move |core| (spec, core))
         });
@@ -198,12 +214,18 @@ impl<'a> Cores<'a> {
             duration_cycles: workload.duration_cycles.get_ref().get(),
             pageouts: (0..cores).map(first_cycle).collect(),
             loaded: vec![false; users.len()],
+            kswapd: workload.memory.as_ref().map(|_| Kswapd { task: world.add_task(None), woken: false }),
+            users_left: users.len(),
             users,
             reclaimers,
             reclaim_cycles: 0,
             progress,
             until_progress: PROGRESS_ORDERS,
         }
+    }
+
+    fn users_done(&self) -> bool {
+        self.users_left == 0
     }
 
     fn report(&mut self, now: u64) {
@@ -223,6 +245,9 @@ impl Source for Cores<'_> {
         let late = now / 2 >= self.duration_cycles;
         let core = usize::from(cpu.0);
         let Some((task, thread)) = self.users.get_mut(core) else {
+            if let Some(kswapd) = &self.kswapd {
+                return (kswapd.woken || !self.users_done()).then(|| kswapd.order());
+            }
             let reclaimer = &mut self.reclaimers[core - self.users.len()];
             let done = late || (over && reclaimer.between_cycles());
             return (!done).then(|| reclaimer.next());
@@ -232,6 +257,7 @@ impl Source for Cores<'_> {
             return Some(order(What::Load(Some(self.mm)), 0, None));
         }
         if late || (over && thread.between_rounds()) {
+            self.users_left -= 1;
             return None;
         }
         let (op, work) = thread.next();
@@ -243,11 +269,23 @@ impl Source for Cores<'_> {
         Some(order(What::Op(op), work, cycle))
     }
 
+    fn may_begin(&self, order: &Order) -> bool {
+        self.kswapd.as_ref().is_none_or(|kswapd| order.task != kswapd.task || kswapd.woken || self.users_done())
+    }
+
+    fn kswapd_woken(&mut self) {
+        self.kswapd.as_mut().expect("only kswapd is woken").woken = true;
+    }
+
     fn begin(&mut self, cpu: Cpu, order: &Order, world: &mut Big, _now: u64) {
-        if let What::Op(op) = order.what
-            && matches!(op.kind, OpKind::Reclaim(_))
-        {
-            self.reclaimers[usize::from(cpu.0) - self.users.len()].choose(world);
+        match order.what {
+            What::Op(Op { kind: OpKind::Reclaim(_), .. }) => {
+                self.reclaimers[usize::from(cpu.0) - self.users.len()].choose(world);
+            }
+            What::Op(Op { kind: OpKind::Kswapd, .. }) => {
+                self.kswapd.as_mut().expect("kswapd has an order").woken = false;
+            }
+            _ => {}
         }
     }
 

@@ -4,6 +4,7 @@ use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
 
 use serde::Deserialize;
 use sim_core::step::era;
+use sim_core::world::big::Watermarks;
 use toml::Spanned;
 
 use crate::error::TextError;
@@ -41,11 +42,67 @@ pub struct Workload {
     /// System calls of these threads, in between.
     #[serde(default)]
     pub operations: Vec<Operation>,
-    /// Reclaim; none: nothing is reclaimed but by `MADV_PAGEOUT`.
-    pub reclaim: Option<Reclaim>,
+    /// What fills the pages of the working set.
+    #[serde(default)]
+    pub backing: Backing,
+    /// Reclaim on a schedule; without it and without `memory` nothing is reclaimed but by `MADV_PAGEOUT`.
+    pub reclaim: Option<Spanned<Reclaim>>,
+    /// Memory is short: kswapd and direct reclaim work by watermarks, on LRU lists.
+    pub memory: Option<Memory>,
+    /// A swap device with a queue, in place of one that completes at once (zram).
+    pub swap: Option<Spanned<Swap>>,
     /// Threads that follow a program instead.
     #[serde(default, rename = "program")]
     pub programs: Vec<Program>,
+}
+
+/// What fills the pages of the working set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Backing {
+    /// Anonymous memory, in swap before the run.
+    #[default]
+    Anon,
+    /// A private mapping of a file: page cache until the first store.
+    PrivateFile,
+    /// A shared mapping of a file.
+    SharedFile,
+}
+
+/// Memory and its watermarks. kswapd runs on the CPU after the user threads: an allocation that finds no more than `low_pages`
+/// free wakes it, and it sleeps when more than `high_pages` are. An allocation that finds no more than `min_pages` reclaims
+/// itself.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Memory {
+    /// Page frames.
+    pub frames: Spanned<NonZeroU32>,
+    /// `WMARK_MIN`; what the kernel sets for so many frames if absent ([`Watermarks::of`]).
+    pub min_pages: Option<u32>,
+    /// `WMARK_LOW`; as far above `min_pages` as the kernel sets it if absent.
+    pub low_pages: Option<u32>,
+    /// `WMARK_HIGH`; as far above `min_pages` as the kernel sets it if absent.
+    pub high_pages: Option<u32>,
+}
+
+impl Memory {
+    /// The watermarks, with the kernel's for those that are not given.
+    pub fn watermarks(&self) -> Watermarks {
+        let frames = self.frames.get_ref().get();
+        let min = self.min_pages.unwrap_or(Watermarks::of(frames).min);
+        let kernel = Watermarks::above(min, frames);
+        Watermarks { min, low: self.low_pages.unwrap_or(kernel.low), high: self.high_pages.unwrap_or(kernel.high) }
+    }
+}
+
+/// A swap device. Pages are written and read one request each; a full queue makes the next one wait.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Swap {
+    /// From queueing a request to its completion.
+    pub latency_cycles: NonZeroU64,
+    /// Requests it takes at a time.
+    pub depth: NonZeroU32,
 }
 
 /// The accesses of a thread.
@@ -88,7 +145,8 @@ pub struct Operation {
     pub span_pages: Spanned<NonZeroU64>,
     /// Mean accesses of the thread between two of them.
     pub gap_accesses: NonZeroU64,
-    /// Accesses of the thread before it undoes the call: `mprotect` back to read and write, `mmap` after `munmap`.
+    /// Accesses of the thread before it undoes the call: `mprotect` back to read and write, `mmap` after `munmap`,
+    /// `mremap` back.
     #[serde(default)]
     pub hold_accesses: u64,
 }
@@ -101,8 +159,12 @@ pub enum Call {
     Mprotect,
     /// `munmap(2)`.
     Munmap,
+    /// `mremap(2)` to a place of the thread's own.
+    Mremap,
     /// `madvise(MADV_DONTNEED)`.
     Dontneed,
+    /// `madvise(MADV_FREE)`.
+    Free,
     /// `madvise(MADV_PAGEOUT)`; each is a reclaim cycle.
     Pageout,
 }
@@ -153,6 +215,8 @@ pub struct Step {
     /// The first page, counted from 0 in the working set.
     #[serde(default)]
     pub first: u64,
+    /// The first page of the new place, for `mremap`.
+    pub to: Option<u64>,
     /// Pages; for anything but `work`.
     pub pages: Option<Spanned<NonZeroU64>>,
     /// The rights that `mprotect` leaves.
@@ -177,8 +241,12 @@ pub enum StepKind {
     Munmap,
     /// `mmap(2)`, readable and writable.
     Mmap,
+    /// `mremap(2)` to `to`, which nothing may be mapped at.
+    Mremap,
     /// `madvise(MADV_DONTNEED)`.
     Dontneed,
+    /// `madvise(MADV_FREE)`.
+    Free,
     /// `madvise(MADV_PAGEOUT)`.
     Pageout,
 }
@@ -193,6 +261,7 @@ impl Workload {
         let rules = Rules { name, text, workload };
         rules.surroundings()?;
         rules.working_set()?;
+        rules.memory()?;
         rules.user()?;
         rules.operations()?;
         rules.programs()?;
@@ -206,8 +275,8 @@ impl Workload {
 
     /// CPUs it needs.
     pub fn cpus(&self) -> u32 {
-        let reclaim = self.reclaim.as_ref().map_or(0, |r| u32::from(r.cores.get_ref().get()));
-        u32::from(self.cores.get_ref().get()) + reclaim
+        let reclaim = self.reclaim.as_ref().map_or(0, |r| u32::from(r.get_ref().cores.get_ref().get()));
+        u32::from(self.cores.get_ref().get()) + reclaim + u32::from(self.memory.is_some())
     }
 }
 
@@ -262,6 +331,38 @@ impl Rules<'_> {
                 "pages: {pages} on {tables} page tables, expected at most {TABLE_PAGES} on each: raise page_tables"
             );
             return self.fail(&self.workload.pages, message);
+        }
+        Ok(())
+    }
+
+    fn memory(&self) -> Result<(), TextError> {
+        let workload = &self.workload;
+        let Some(memory) = &workload.memory else {
+            return match &workload.swap {
+                Some(swap) => {
+                    self.fail(swap, "swap: expected [memory] too: what is written is freed from its lists".to_owned())
+                }
+                None => Ok(()),
+            };
+        };
+        if let Some(reclaim) = &workload.reclaim {
+            return self.fail(reclaim, "reclaim: expected [reclaim] or [memory], not both".to_owned());
+        }
+        let (frames, marks) = (memory.frames.get_ref().get(), memory.watermarks());
+        if frames > PAGES_MAX {
+            return self.fail(&memory.frames, format!("frames: expected at most {PAGES_MAX}"));
+        }
+        let (min, low, high) = (marks.min, marks.low, marks.high);
+        if !(min <= low && low <= high) {
+            let message = format!("memory: watermarks min {min}, low {low}, high {high}, expected min <= low <= high");
+            return self.fail(&memory.frames, message);
+        }
+        // A frame each may be on its way to a page.
+        let least = u64::from(high) + u64::from(workload.cpus()) + 1;
+        if u64::from(frames) < least {
+            let message =
+                format!("frames: {frames}, expected at least {least}: high_pages ({high}) and one for each CPU");
+            return self.fail(&memory.frames, message);
         }
         Ok(())
     }
@@ -338,11 +439,18 @@ impl Rules<'_> {
                 return self.fail(&step.what, message.to_owned());
             }
         };
-        let end = step.first.saturating_add(pages.get_ref().get());
-        if end > u64::from(self.workload.pages.get_ref().get()) || step.first / in_table != (end - 1) / in_table {
-            let message =
-                format!("pages: expected a span inside the working set and one page table ({in_table} pages each)");
-            return self.fail(pages, message);
+        if (kind == StepKind::Mremap) != step.to.is_some() {
+            let message = "do: \"mremap\" needs to, the first page of the new place, and nothing else has it";
+            return self.fail(&step.what, message.to_owned());
+        }
+        let total = u64::from(self.workload.pages.get_ref().get());
+        for first in [step.first].into_iter().chain(step.to) {
+            let end = first.saturating_add(pages.get_ref().get());
+            if end > total || first / in_table != (end - 1) / in_table {
+                let message =
+                    format!("pages: expected a span inside the working set and one page table ({in_table} pages each)");
+                return self.fail(pages, message);
+            }
         }
         Ok(())
     }

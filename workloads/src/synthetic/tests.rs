@@ -14,13 +14,59 @@ fn every_file_is_registered_under_its_name() {
     }
 }
 
-/// The message about `overlap` with one line replaced.
-fn complaint(from: &str, to: &str) -> String {
-    let text = find("overlap").unwrap().text;
+/// The message about a workload with one line replaced.
+fn complaint_about(name: &str, from: &str, to: &str) -> String {
+    let text = find(name).unwrap().text;
     assert!(text.contains(from), "{from}");
     let error = Synthetic::parse("x.toml", &text.replacen(from, to, 1)).unwrap_err();
     assert!(text.lines().count() >= error.line);
     error.to_string()
+}
+
+fn complaint(from: &str, to: &str) -> String {
+    complaint_about("overlap", from, to)
+}
+
+#[test]
+fn rules_of_memory_name_the_line() {
+    let cases = [
+        ("frames = 1_600", "frames = 50", "expected at least 58: high_pages (48)"),
+        ("frames = 1_600", "frames = 20_000_000", "at most 16777216"),
+        ("frames = 1_600", "frames = 1_600\nlow_pages = 79", "expected min <= low <= high"),
+        ("frames = 1_600", "frames = 1_600\nhigh_pages = 99", "expected min <= low <= high"),
+        ("frames = 1_600", "frames = 1_600\nlow_page = 90", "unknown field `low_page`"),
+        ("depth = 32", "depth = 0", "nonzero"),
+        ("[memory]\nframes = 1_600", "", "expected [memory] too"),
+        ("[user]", "[reclaim]\ncores = 1\nlist_pages = 1\nlists_per_cycle = 1\npause_cycles = 1\n[user]", "not both"),
+        ("backing = \"anon\"", "backing = \"file\"", "expected one of `anon`, `private_file`, `shared_file`"),
+        ("[user]", "[[program]]\ncore = 0\nsteps = [{ do = \"mremap\", pages = 1 }]\n[user]", "needs to"),
+        ("[user]", "[[program]]\ncore = 0\nsteps = [{ do = \"free\", to = 1, pages = 1 }]\n[user]", "needs to"),
+        (
+            "[user]",
+            "[[program]]\ncore = 0\nsteps = [{ do = \"mremap\", to = 2_079, pages = 2 }]\n[user]",
+            "inside the working set",
+        ),
+    ];
+    for (from, to, expected) in cases {
+        let message = complaint_about("pressure", from, to);
+        assert!(message.contains(expected) && message.starts_with("x.toml:"), "{to}: {message}");
+    }
+}
+
+#[test]
+fn programs_move_and_free() {
+    let text = find("pressure").unwrap().text;
+    let steps = "{ do = \"munmap\", first = 8, pages = 2 }, { do = \"mremap\", first = 0, to = 8, pages = 2 },
+        { do = \"free\", first = 8, pages = 2 }, { do = \"store\", first = 8, pages = 2 }";
+    let program = format!("[[program]]\ncore = 0\nsteps = [{steps}]\n[user]");
+    let workload = Synthetic::parse("x.toml", &text.replace("[user]", &program)).unwrap().workload;
+    let mut programmed = Programmed::new(&workload, &workload.programs[0], 1);
+    let mut thread = || programmed.next().0;
+    let (gone, moved, freed, stored) = (thread(), thread(), thread(), thread());
+    assert_eq!((gone.kind, gone.span.first), (OpKind::Munmap, moved.to));
+    assert_eq!((moved.kind, moved.span.pages), (OpKind::Mremap, 2));
+    assert_eq!((freed.kind, freed.span), (OpKind::Free, gone.span));
+    assert_eq!(stored.span.first, moved.to);
 }
 
 #[test]

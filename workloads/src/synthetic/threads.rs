@@ -38,6 +38,11 @@ impl Layout {
         BASE + index / self.table_pages * TABLE_PAGES + index % self.table_pages
     }
 
+    /// A place of a core's own for as many pages as one page table holds, beyond the working set.
+    fn aside(&self, core: u16) -> u64 {
+        BASE + (self.tables + u64::from(core)) * TABLE_PAGES
+    }
+
     /// The span under each page table.
     pub(super) fn spans(&self) -> impl Iterator<Item = Span> + use<> {
         let pages = self.table_pages;
@@ -68,6 +73,8 @@ pub(super) struct User {
     spec: schema::User,
     zipf: Option<Arc<Zipf>>,
     operations: Arc<[schema::Operation]>,
+    core: u16,
+    backing: Backing,
     due: Vec<Due>,
     cursor: u64,
     accesses: Draw,
@@ -84,6 +91,8 @@ impl User {
             spec: workload.user.clone(),
             zipf,
             operations: workload.operations.clone().into(),
+            core,
+            backing: backing_of(workload),
             due: workload
                 .operations
                 .iter()
@@ -136,7 +145,12 @@ impl User {
                 let undo = (rights != Rights::READ_WRITE).then(|| Op::mprotect(span, Rights::READ_WRITE));
                 (Op::mprotect(span, rights), undo)
             }
-            Call::Munmap => (Op::call(OpKind::Munmap, span), Some(mmap(span))),
+            Call::Munmap => (Op::call(OpKind::Munmap, span), Some(mmap(span, self.backing))),
+            Call::Mremap => {
+                let aside = Span { first: self.layout.aside(self.core), pages };
+                (Op::mremap(span, aside.first), Some(Op::mremap(aside, span.first)))
+            }
+            Call::Free => (Op::call(OpKind::Free, span), None),
             Call::Dontneed => (Op::call(OpKind::Dontneed, span), None),
             Call::Pageout => (Op::call(OpKind::Pageout, span), None),
         };
@@ -159,8 +173,17 @@ fn rights_of(rights: Option<schema::Rights>) -> Rights {
     }
 }
 
-fn mmap(span: Span) -> Op {
-    Op { rights: Rights::READ_WRITE, ..Op::call(OpKind::Mmap(Backing::Anon), span) }
+fn mmap(span: Span, backing: Backing) -> Op {
+    Op { rights: Rights::READ_WRITE, ..Op::call(OpKind::Mmap(backing), span) }
+}
+
+/// What fills the pages of a working set.
+pub(super) fn backing_of(workload: &Workload) -> Backing {
+    match workload.backing {
+        schema::Backing::Anon => Backing::Anon,
+        schema::Backing::PrivateFile => Backing::PrivateFile,
+        schema::Backing::SharedFile => Backing::SharedFile,
+    }
 }
 
 /// A thread that follows a program.
@@ -198,7 +221,9 @@ impl Programmed {
                 }
                 StepKind::Mprotect => Op::mprotect(span, rights_of(step.rights)),
                 StepKind::Munmap => Op::call(OpKind::Munmap, span),
-                StepKind::Mmap => mmap(span),
+                StepKind::Mmap => mmap(span, backing_of(workload)),
+                StepKind::Mremap => Op::mremap(span, layout.vpn(step.to.unwrap_or_default())),
+                StepKind::Free => Op::call(OpKind::Free, span),
                 StepKind::Dontneed => Op::call(OpKind::Dontneed, span),
                 StepKind::Pageout => Op::call(OpKind::Pageout, span),
             };
@@ -207,7 +232,7 @@ impl Programmed {
         Programmed { ops, pc: 0, draw: Draw::new(seed, Purpose::Access, *program.core.get_ref()) }
     }
 
-    fn next(&mut self) -> (Op, u64) {
+    pub(super) fn next(&mut self) -> (Op, u64) {
         let (op, gap) = self.ops[self.pc];
         self.pc = (self.pc + 1) % self.ops.len();
         (op, self.draw.around(0, gap))
@@ -311,7 +336,7 @@ impl Reclaimer {
             }
             let isolated = Folio { isolated: true, ..folio };
             world.set_folio(pte.frame, isolated);
-            world.isolate(self.task, page);
+            world.isolate(self.task, page, pte.frame);
             chosen += 1;
         }
     }
@@ -322,5 +347,19 @@ impl Reclaimer {
         let cycle_done = self.between_cycles();
         self.cycle += u64::from(cycle_done);
         cycle_done
+    }
+}
+
+/// kswapd, which has an order at all times and begins it when woken.
+pub(super) struct Kswapd {
+    pub(super) task: Task,
+    /// It has been woken since it began last.
+    pub(super) woken: bool,
+}
+
+impl Kswapd {
+    pub(super) fn order(&self) -> Order {
+        let what = What::Op(Op::call(OpKind::Kswapd, Span::default()));
+        Order { task: self.task, what, not_before: 0, work: 0, tag: 0, cycle: None }
     }
 }

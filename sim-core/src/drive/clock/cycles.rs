@@ -21,7 +21,12 @@ pub struct Cycles {
     /// By CPU: the cycle a check under way pays for, if it has to flush.
     owed: Vec<Option<u64>>,
     set_by: FxHashMap<Mm, u64>,
+    /// By CPU: how many cycles began there that no order is for.
+    own: Vec<u64>,
 }
+
+/// Sets such cycles apart from those that orders number.
+const OWN: u64 = 1 << 63;
 
 impl Cycles {
     pub(super) fn new(cpus: u16) -> Cycles {
@@ -33,6 +38,7 @@ impl Cycles {
             under_way: none.clone(),
             owed: none,
             set_by: FxHashMap::default(),
+            own: vec![0; usize::from(cpus)],
         }
     }
 
@@ -56,6 +62,15 @@ impl Cycles {
         if let Some(cycle) = cycle {
             self.extra.entry(cycle).or_default();
         }
+    }
+
+    /// A cycle begins that no order is for: kswapd is woken, or a task reclaims for its own allocation. Its number must not
+    /// depend on what other CPUs do.
+    pub(super) fn begin_own(&mut self, cpu: Cpu) {
+        let own = &mut self.own[usize::from(cpu.0)];
+        *own += 1;
+        let cycle = OWN | u64::from(cpu.0) << 40 | *own;
+        self.begin(cpu, Some(cycle));
     }
 
     /// Reclaim touches the pending state after a clear. Only now can a check find it: a cycle that has cleared a PTE and not

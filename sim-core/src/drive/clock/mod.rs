@@ -6,25 +6,29 @@
 
 mod cores;
 pub mod cycles;
+mod device;
 pub mod price;
 mod recent;
 pub mod source;
 pub mod stats;
 mod victim;
+mod waiters;
 
 use rustc_hash::FxHashMap;
 
 use crate::drive::clock::cores::{Core, State};
+use crate::drive::clock::device::Device;
 use crate::drive::clock::price::{Prices, Unpriced};
 use crate::drive::clock::recent::Recent;
 use crate::drive::clock::source::{Order, Source, What};
 use crate::drive::clock::stats::Stats;
+use crate::drive::clock::waiters::{WaitKey, plain, wait_key};
 use crate::drive::engine::{Progress, Setting};
 use crate::drive::tournament::Tournament;
 use crate::kernel::path::would_hit;
 use crate::machine::profile::Profile;
 use crate::nouns::op::OpKind;
-use crate::nouns::types::{AccessKind, Actor, Cpu, FrameNo, Lock, Page, Task};
+use crate::nouns::types::{AccessKind, Actor, Cpu, Page, Task};
 use crate::oracle::{Class, Marks};
 use crate::step::frame::{Act, Frame, Path, Probe, StepId, Wait};
 use crate::world::World;
@@ -87,31 +91,8 @@ pub struct Clock<S: Source> {
     /// Boxed: moving it out and back for each act costs more than the act.
     heard: Option<Box<Heard>>,
     recent: Recent,
+    device: Option<Device>,
     turns: u64,
-}
-
-/// What waiters queue for: a read and a write hold of `mmap_lock` end each other's wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum WaitKey {
-    Lock(Lock),
-    Folio(FrameNo),
-    Memory,
-}
-
-fn wait_key(wait: Wait) -> Option<WaitKey> {
-    Some(match wait {
-        Wait::Acks => return None,
-        Wait::Lock(lock) => WaitKey::Lock(plain(lock)),
-        Wait::Folio(frame) => WaitKey::Folio(frame),
-        Wait::Memory => WaitKey::Memory,
-    })
-}
-
-fn plain(lock: Lock) -> Lock {
-    match lock {
-        Lock::MmapRead(mm) => Lock::MmapWrite(mm),
-        other => other,
-    }
 }
 
 impl<S: Source> Clock<S> {
@@ -146,6 +127,7 @@ impl<S: Source> Clock<S> {
             },
             heard: Some(Box::default()),
             recent: Recent::new(bound),
+            device: None,
             turns: 0,
         })
     }
@@ -156,11 +138,15 @@ impl<S: Source> Clock<S> {
     /// If a waiter is never woken or an interrupt never taken.
     pub fn run(&mut self) -> u64 {
         let mut now = 0;
-        while let Some((time, cpu)) = self.tree.min() {
+        while let Some((time, cpu)) = self.next_event(now) {
             debug_assert!(time >= now, "time goes forward: {time} after {now}");
             now = time;
             if !self.recent.is_empty() {
                 self.recent.forget_before(now);
+            }
+            if cpu == self.world.cpus() {
+                self.io_completes(time);
+                continue;
             }
             self.turn(Cpu(cpu), time);
             if let Some(lookahead) = self.lookahead_cycles {
@@ -370,6 +356,14 @@ impl<S: Source> Clock<S> {
             if matches!(act, Act::Write(_) | Act::Freeze(_)) {
                 paced = Some(act);
             }
+            match act {
+                Act::Submit { .. } => self.io_submitted(now),
+                Act::WakeKswapd { .. } => {
+                    self.source.kswapd_woken();
+                    self.ask_held(now);
+                }
+                _ => {}
+            }
             self.stats.act(who, act, at, now, cycles, &self.world);
             self.notify(who, act, now);
         }
@@ -399,12 +393,18 @@ impl<S: Source> Clock<S> {
                 }
             }
             Act::Unlock(lock) => self.wake(WaitKey::Lock(plain(lock)), Some(lock), who.cpu, now),
-            Act::Freeze(frame) | Act::Write(frame) | Act::Shrink(frame) | Act::Put(frame)
+            Act::Freeze(frame)
+            | Act::Write(frame)
+            | Act::Shrink(frame)
+            | Act::Put(frame)
+            | Act::Keep(frame)
+            | Act::Submit { frame, .. }
                 if !self.world.folio(frame).locked =>
             {
                 self.wake(WaitKey::Folio(frame), None, who.cpu, now);
             }
-            Act::Free(_) => self.wake(WaitKey::Memory, None, who.cpu, now),
+            // What one reclaimer puts back is there for another to take.
+            Act::Free(_) | Act::ListEnd => self.wake(WaitKey::Memory, None, who.cpu, now),
             Act::Ack(initiator) if !self.world.acks_outstanding(initiator) => {
                 let core = self.core(initiator);
                 if core.state == State::Parked(Wait::Acks) {
@@ -412,44 +412,6 @@ impl<S: Source> Clock<S> {
                 }
             }
             _ => {}
-        }
-    }
-
-    /// Wakes waiters: the first for a PTL, which it is handed; all for anything else.
-    fn wake(&mut self, key: WaitKey, lock: Option<Lock>, from: Cpu, now: u64) {
-        let Some(queue) = self.waiters.get_mut(&key) else {
-            return;
-        };
-        let woken: Vec<Cpu> = match lock {
-            Some(Lock::Ptl(table)) if !queue.is_empty() => {
-                let first = queue.remove(0);
-                let order = self.cores[usize::from(first.0)].order;
-                let heir = order.expect("a waiter executes an order").task;
-                self.world.hand_over(table, heir);
-                vec![first]
-            }
-            _ => std::mem::take(queue),
-        };
-        for cpu in woken {
-            let handoff = lock.map_or(0, |lock| self.prices.handoff_cycles(lock, from, cpu));
-            self.resume(cpu, now + handoff);
-        }
-    }
-
-    /// A waiter goes on at this time.
-    fn resume(&mut self, cpu: Cpu, now: u64) {
-        let core = &mut self.cores[usize::from(cpu.0)];
-        if let State::Parked(wait) = core.state {
-            self.stats.waited(wait, now.saturating_sub(core.ready));
-        }
-        core.wake(now);
-        self.schedule(cpu);
-    }
-
-    /// An interrupt takes a waiter out of its queue; it tries again afterwards.
-    fn leave_queue(&mut self, cpu: Cpu, wait: Wait) {
-        if let Some(queue) = wait_key(wait).and_then(|key| self.waiters.get_mut(&key)) {
-            queue.retain(|&c| c != cpu);
         }
     }
 

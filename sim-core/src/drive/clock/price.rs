@@ -130,6 +130,12 @@ impl Prices {
                 let rmap = p.kernel.rmap_unmap_one_cyc;
                 rmap + self.read(cpu, ptes(world, page))
             }
+            Act::PteRead(page) if at.path == Path::Referenced => {
+                p.kernel.rmap_unmap_one_cyc + self.read(cpu, ptes(world, page))
+            }
+            Act::PteXchg { page, .. } if at.path == Path::Referenced => {
+                p.kernel.rmap_unmap_one_cyc + self.write(cpu, ptes(world, page))
+            }
             Act::PteRead(page) => self.read(cpu, ptes(world, page)),
             Act::PteXchg { page, .. } => self.write(cpu, ptes(world, page)),
             Act::MaskRead(mm) => self.read(cpu, LineId::Mask(mm)),
@@ -187,6 +193,12 @@ impl Prices {
             | Act::Isolate(_)
             | Act::Freeze(FrameNo(_))
             | Act::Free(_)
+            | Act::WakeKswapd { .. }
+            | Act::KswapdSleeps { .. }
+            | Act::DirectReclaim { .. }
+            | Act::Keep(_)
+            // The device's own time is not the CPU's.
+            | Act::Submit { .. }
             | Act::ListEnd => p.cache.l1_cyc,
         }
     }

@@ -58,6 +58,9 @@ pub trait Source {
         now
     }
 
+    /// An allocation has woken kswapd. Orders that may not begin yet are asked again.
+    fn kswapd_woken(&mut self) {}
+
     /// An order is done.
     fn done(&mut self, cpu: Cpu, order: &Order, world: &mut Big, now: u64) {
         let _ = (cpu, order, world, now);

@@ -6,6 +6,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::drive::clock::cycles::Cycles;
 use crate::drive::clock::source::{Order, What};
+use crate::nouns::op::{Op, OpKind};
 use crate::nouns::types::{Actor, Cpu, Page, Pte, Span};
 use crate::oracle::Class;
 use crate::step::frame::{Act, Path, StepId, Wait};
@@ -85,6 +86,19 @@ struct Open {
     used: bool,
 }
 
+/// What memory pressure made of reclaim.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pressure {
+    /// Free frames at each wakeup of kswapd.
+    pub woken_at: Vec<u32>,
+    /// Free frames each time it went to sleep.
+    pub slept_at: Vec<u32>,
+    /// Rounds of direct reclaim.
+    pub direct: u64,
+    /// The most requests the swap device had at once.
+    pub io_in_flight_max: u32,
+}
+
 /// Does a CPU run an address space, and not just borrow one?
 fn runs(world: &Big, cpu: Cpu) -> bool {
     world.loaded(cpu).is_some() && !world.lazy(cpu)
@@ -121,6 +135,10 @@ pub struct Stats {
     pub cycles: FlushCycles,
     /// Cycles spent waiting for locks.
     pub lock_wait_cycles: u64,
+    /// Cycles spent waiting for the swap device.
+    pub io_wait_cycles: u64,
+    /// kswapd's wakeups and sleeps, and what was done for allocations in between.
+    pub pressure: Pressure,
     /// Windows by class.
     pub windows: BTreeMap<Class, Windows>,
     /// From a deferred clear to the flush of its batch, whether or not anybody promised anything.
@@ -166,6 +184,8 @@ impl Stats {
             writes: 0,
             cycles: FlushCycles::default(),
             lock_wait_cycles: 0,
+            io_wait_cycles: 0,
+            pressure: Pressure::default(),
             windows: Class::ALL.into_iter().map(|c| (c, Windows::default())).collect(),
             potential: Windows::default(),
             violations: Class::ALL.into_iter().map(|c| (c, 0)).collect(),
@@ -186,7 +206,10 @@ impl Stats {
     /// An order begins.
     pub(super) fn begin(&mut self, cpu: Cpu, order: &Order) {
         self.tags[usize::from(cpu.0)] = Some(order.tag);
-        self.reclaim.begin(cpu, order.cycle);
+        match order.what {
+            What::Op(Op { kind: OpKind::Kswapd, .. }) => self.reclaim.begin_own(cpu),
+            _ => self.reclaim.begin(cpu, order.cycle),
+        }
     }
 
     /// It ends.
@@ -198,6 +221,7 @@ impl Stats {
     pub(super) fn waited(&mut self, wait: Wait, cycles: u64) {
         match wait {
             Wait::Acks => self.cycles.waiting += cycles,
+            Wait::Io => self.io_wait_cycles += cycles,
             _ => self.lock_wait_cycles += cycles,
         }
     }
@@ -291,7 +315,13 @@ impl Stats {
                 self.deferred += 1;
                 self.pending.entry(who.cpu).or_default().push(now);
             }
-            Act::Write(_) => self.writes += 1,
+            Act::Write(_) | Act::Submit { write: true, .. } => self.writes += 1,
+            Act::WakeKswapd { free } => self.pressure.woken_at.push(free),
+            Act::KswapdSleeps { free } => self.pressure.slept_at.push(free),
+            Act::DirectReclaim { .. } => {
+                self.pressure.direct += 1;
+                self.reclaim.begin_own(who.cpu);
+            }
             Act::ListEnd => self.lists += 1,
             Act::Use { .. } => self.accesses += 1,
             Act::Walk { .. } if world.last_miss_flushed(who.cpu) => self.cycles.refill += cycles,

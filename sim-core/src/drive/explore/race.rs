@@ -179,7 +179,7 @@ impl<'s> System for Race<'s> {
 fn pack_frame(f: &Frame, out: &mut Packer) {
     out.put(f.path as u64, 5);
     out.put(u64::from(f.pc), 5);
-    out.put(u64::from(f.ret), 1);
+    out.put(u64::from(f.ret), 2);
     out.put(u64::from(f.hook), 2);
     out.put(u64::from(f.flags), 3);
     out.put(u64::from(f.page.0), VPN_BITS);

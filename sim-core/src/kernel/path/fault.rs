@@ -1,6 +1,7 @@
 //! The page-fault handler: fresh memory, swap-in, write enabling, copy on write.
 
 use crate::kernel::path::access::allows;
+use crate::kernel::path::alloc;
 use crate::nouns::op::OpKind;
 use crate::nouns::types::Backing;
 use crate::nouns::types::{AccessKind, Actor, FrameNo, Lock, Page, Present, Pte};
@@ -11,6 +12,8 @@ use crate::world::{Cause, Folio, Request, Vma, World};
 steps! {
     LockMmap = "FT1" "mmap_read_lock()",
     Look = "FT2" "find_vma(), filemap_get_folio(), swap_cache_get_folio()",
+    Alloc = "FT2" "__alloc_pages(): zone_watermark_ok()",
+    ReadIn = "FT2" "swap_read_folio()",
     LockPtl = "FT3" "pte_offset_map_lock()",
     Map = "FT4" "set_pte_at()",
     CowFlushed = "FT5" "wp_page_copy(): ptep_clear_flush() done",
@@ -30,7 +33,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
     let vma = cx.world.vma(mm, cx.world.vpn(f.page));
     match Step::of(f) {
         // Waiting for memory with locks held would wait for ever: reclaim needs the PTL.
-        Step::LockMmap if !cx.world.memory_left() => Flow::Blocked(Wait::Memory),
+        Step::LockMmap if cx.world.memory().is_none() && !cx.world.memory_left() => Flow::Blocked(Wait::Memory),
         Step::LockMmap => cx.lock(who, f, Lock::MmapRead(mm), Step::Look as u8),
         Step::Look => {
             let allowed = vma.mapped && vma.rights.read() && (kind != AccessKind::Store || vma.rights.write());
@@ -45,9 +48,14 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             // pte_alloc(): munmap may have freed the table.
             cx.world.populate(mm, cx.world.vpn(f.page));
             cx.act(who, Act::PteRead(f.page));
-            f.pc = Step::LockPtl as u8;
+            f.pc = Step::Alloc as u8;
             Flow::Next
         }
+        Step::Alloc => {
+            let wanted = alloc::wanted(cx.world, f.page, kind, vma);
+            alloc::watermarks(cx, who, f, wanted, Step::ReadIn as u8)
+        }
+        Step::ReadIn => alloc::read_in(cx, who, f, Step::LockPtl as u8),
         Step::LockPtl => {
             let table = cx.world.table_of(f.page);
             cx.lock(who, f, Lock::Ptl(table), Step::Map as u8)
@@ -56,6 +64,8 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::CowFlushed => {
             let pte = Present { frame: f.frame, writable: true, dirty: true, accessed: true, protnone: false };
             cx.xchg(who, f.page, Pte::Present(pte));
+            let folio = cx.world.folio(f.frame);
+            cx.world.set_folio(f.frame, Folio { lru: true, ..folio });
             cx.act(who, Act::FaultMap { page: f.page, pte, read_in: false });
             f.pc = Step::UnlockPtl as u8;
             Flow::Next
@@ -109,6 +119,8 @@ fn map<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, kin
         Pte::Swap => {
             let (frame, read_in) = match cx.world.cached_frame(f.page) {
                 Some(frame) => (frame, false),
+                // Reclaim has taken what was read in since.
+                None if alloc::reads_ahead(cx) => return no_memory(f),
                 None => match cx.alloc_for(f.page) {
                     Some(frame) => (frame, true),
                     None => return no_memory(f),
@@ -118,7 +130,9 @@ fn map<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, kin
             cx.world.set_cached_frame(f.page, None);
             let folio = cx.world.folio(frame);
             let shared = cx.world.shared(frame, f.page);
-            cx.world.set_folio(frame, Folio { lru: true, anon: true, dirty: true, cached: shared, ..folio });
+            let active = folio.active || (read_in && alloc::starts_active(cx));
+            let mapped = Folio { lru: true, anon: true, dirty: true, cached: shared, active, ..folio };
+            cx.world.set_folio(frame, mapped);
             let writable = vma.rights.write() && !shared;
             let dirty = store && writable;
             let pte = Present { frame, writable, dirty, accessed: true, protnone: false };
@@ -138,13 +152,16 @@ fn map<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, kin
                 let pte = Present { frame, writable, dirty: store, accessed: true, protnone: false };
                 return install(cx, who, f, pte, false);
             }
-            let Some(frame) = cx.alloc_for(f.page) else {
-                return no_memory(f);
+            let frame = match cx.world.zero_frame().filter(|_| zero) {
+                Some(frame) => frame,
+                None => match cx.alloc_for(f.page) {
+                    Some(frame) => frame,
+                    None => return no_memory(f),
+                },
             };
-            cx.world.set_folio(
-                frame,
-                Folio { allocated: true, lru: !zero, anon, dirty: anon, cached: !anon && !zero, ..Folio::default() },
-            );
+            let (cached, active) = (!anon && !zero, anon && alloc::starts_active(cx));
+            let fresh = Folio { allocated: true, lru: !zero, anon, dirty: anon, cached, active, ..Folio::default() };
+            cx.world.set_folio(frame, fresh);
             let writable = vma.rights.write() && store;
             let pte = Present { frame, writable, dirty: store, accessed: true, protnone: false };
             install(cx, who, f, pte, false)
@@ -182,7 +199,7 @@ fn locked<W: World>(world: &W, page: Page, kind: AccessKind, vma: Vma) -> Option
 }
 
 /// May a page be written in place? Not if it is in the page cache, or a relative of this process has a claim to it.
-fn owned<W: World>(world: &W, frame: FrameNo, page: Page) -> bool {
+pub(super) fn owned<W: World>(world: &W, frame: FrameNo, page: Page) -> bool {
     world.folio(frame).anon && !world.shared(frame, page)
 }
 
@@ -192,7 +209,8 @@ fn copy<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, ol
     let Some(frame) = cx.alloc_for(f.page) else {
         return no_memory(f);
     };
-    cx.world.set_folio(frame, Folio { allocated: true, lru: true, anon: true, dirty: true, ..Folio::default() });
+    let active = alloc::starts_active(cx);
+    cx.world.set_folio(frame, Folio { allocated: true, anon: true, dirty: true, active, ..Folio::default() });
     f.frame = frame;
     cx.xchg(who, f.page, Pte::None);
     let folio = cx.world.folio(old);

@@ -1,16 +1,20 @@
 //! The kernel paths, one file each, and the one place that dispatches to them.
 
 mod access;
+mod alloc;
 mod calls;
 mod fault;
 mod flush;
 mod fork;
 mod irq;
+mod kswapd;
 mod mprotect;
 mod mremap;
 mod pageout;
 mod pending;
 mod reclaim;
+mod referenced;
+mod shrink;
 mod unmap;
 mod writeback;
 mod zap;
@@ -37,6 +41,9 @@ pub(crate) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Path::Mmap | Path::Other => calls::step(cx, who, f),
         Path::Pageout => pageout::step(cx, who, f),
         Path::Reclaim => reclaim::step(cx, who, f),
+        Path::Kswapd => kswapd::step(cx, who, f),
+        Path::Shrink => shrink::step(cx, who, f),
+        Path::Referenced => referenced::step(cx, who, f),
         Path::Unmap => unmap::step(cx, who, f),
         Path::Flush => flush::step(cx, who, f),
         Path::Irq => irq::step(cx, who, f),
@@ -56,6 +63,9 @@ pub fn label(id: StepId) -> Label {
         Path::Mmap | Path::Other => calls::LABELS,
         Path::Pageout => pageout::LABELS,
         Path::Reclaim => reclaim::LABELS,
+        Path::Kswapd => kswapd::LABELS,
+        Path::Shrink => shrink::LABELS,
+        Path::Referenced => referenced::LABELS,
         Path::Unmap => unmap::LABELS,
         Path::Flush => flush::LABELS,
         Path::Irq => irq::LABELS,

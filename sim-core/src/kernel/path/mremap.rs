@@ -7,7 +7,7 @@ use crate::nouns::types::{Actor, Lock, Mm, Page, Pte, Rights, Span, Table};
 use crate::oracle::{self, ghost};
 use crate::policy::Hook;
 use crate::step::frame::{Act, Cx, Flow, Frame, Probe, steps};
-use crate::world::{Cause, Folio, Gather, Request, Vma, World};
+use crate::world::{Cause, Gather, Request, Vma, World};
 
 steps! {
     Enter = "V0" "mremap()",
@@ -170,10 +170,6 @@ fn move_pte<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, t
         pte => {
             let target = cx.world.populate(mm, to);
             if let Some(old) = pte.present() {
-                // Reclaim's list names the page: a folio it has not locked yet is back on the LRU.
-                let folio = cx.world.folio(old.frame);
-                let isolated = folio.isolated && folio.locked;
-                cx.world.set_folio(old.frame, Folio { isolated, ..folio });
                 ghost::weakened(cx.world, who.cpu, page);
                 if cx.era.mremap_flushes_under_ptl || old.dirty {
                     let span = Span::page(cx.world.vpn(page));

@@ -77,7 +77,7 @@ fn isolate<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page) {
     match cx.world.pte(page).present().map(|pte| (pte.frame, cx.world.folio(pte.frame))) {
         Some((frame, folio)) if folio.lru && !folio.isolated => {
             cx.world.set_folio(frame, Folio { isolated: true, ..folio });
-            cx.world.isolate(who.task, page);
+            cx.world.isolate(who.task, page, frame);
             cx.act(who, Act::Isolate(page));
         }
         _ => cx.act(who, Act::PteRead(page)),

@@ -1,16 +1,22 @@
 //! Reclaim of one list: `shrink_folio_list()` and `try_to_unmap_flush()`, steps R0..R9.
 //!
+//! R2 asks for references only on lists that come off the LRU; lists that an operation or a recording names are reclaimed as they
+//! are. Whatever is not freed keeps the isolate reference until R9, after the flush.
+//!
 //! The order that keeps memory safe is R7 before R8: the flush comes before IO (R5.2) and before a frame is freed.
 
+use crate::kernel::path::referenced;
 use crate::nouns::op::OpKind;
 use crate::nouns::types::{Actor, FrameNo, Pte, Span};
 use crate::oracle::{self, ghost};
-use crate::step::frame::{Act, Cx, Flow, Frame, Path, Probe, steps};
+use crate::step::frame::{Act, Cx, Flow, Frame, Path, Probe, Wait, steps};
 use crate::world::{Cause, Folio, Request, World};
 
 steps! {
     Isolate = "R0" "isolate_lru_folios()",
     Next = "R1" "folio_trylock()",
+    References = "R2" "folio_check_references()",
+    Checked = "R2" "folio_check_references() done",
     Unmap = "R4" "try_to_unmap()",
     Others = "R4" "rmap_walk(): next mapping",
     Unmapped = "R4" "try_to_unmap() done",
@@ -23,18 +29,42 @@ steps! {
     FreeFull = "R8" "free_unref_folios()",
     Flush = "R7" "try_to_unmap_flush()",
     Free = "R8" "free_unref_folios()",
-    End = "R9" "shrink_folio_list() returns",
+    Putback = "R9" "move_folios_to_lru()",
 }
+
+/// Frame flags: the list comes off the LRU, so references count; the task reclaims for its own allocation.
+const REFERENCES: u8 = 1;
+const DIRECT: u8 = 2;
+/// A mapping of the folio at hand was referenced.
+const REFERENCED: u8 = 4;
 
 /// The list has been isolated already (`reclaim_pages()`).
 pub(super) fn shrink_isolated() -> Frame {
     Frame { pc: Step::Next as u8, ..Frame::new(Path::Reclaim) }
 }
 
+/// The list has been isolated from the LRU. Returns 1 if something was freed.
+pub(super) fn shrink_lru(direct: bool) -> Frame {
+    let flags = REFERENCES | if direct { DIRECT } else { 0 };
+    Frame { flags, ..shrink_isolated() }
+}
+
 pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
     match Step::of(f) {
         Step::Isolate => isolate(cx, who, f),
         Step::Next => next(cx, who, f),
+        Step::References => {
+            if f.ret == 1 {
+                f.flags |= REFERENCED;
+            }
+            let Some(page) = cx.world.next_mapping(f.frame, f.cursor as u32) else {
+                f.pc = Step::Checked as u8;
+                return Flow::Next;
+            };
+            (f.cursor, f.ret) = (u64::from(page.0) + 1, 0);
+            Flow::Call(referenced::referenced(page, f.frame))
+        }
+        Step::Checked => checked(cx, who, f),
         Step::Unmap => {
             (f.cursor, f.pc) = (0, Step::Others as u8);
             Flow::Call(Frame { frame: f.frame, ..Frame::about(Path::Unmap, f.page) })
@@ -55,8 +85,10 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         }
         Step::Keep => {
             let folio = cx.world.folio(f.frame);
-            cx.world.set_folio(f.frame, Folio { isolated: false, locked: false, ..folio });
-            cx.act(who, Act::Put(f.frame));
+            let active = folio.active || f.flags & DIRECT != 0;
+            cx.world.set_folio(f.frame, Folio { active, locked: false, ..folio });
+            cx.world.keep(who.task, f.frame);
+            cx.act(who, Act::Keep(f.frame));
             f.pc = Step::Next as u8;
             Flow::Next
         }
@@ -65,19 +97,17 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             let wanted = cx.era.protections.flush_before_io && cx.world.batch(who.task).writable;
             if wanted { flush(cx, Cause::BeforeIo) } else { Flow::Next }
         }
-        Step::Pageout => {
-            cx.act(who, Act::Write(f.frame));
-            oracle::cleaned(cx, f.frame);
-            let folio = cx.world.folio(f.frame);
-            // Under writeback the folio is kept; a later pass finds it clean and frees it. Nobody does whose last user went
-            // meanwhile.
-            let freed = cx.era.synchronous_swap || !wanted(cx.world, f.frame);
-            cx.world.set_folio(f.frame, Folio { dirty: false, isolated: freed, locked: freed, ..folio });
-            f.pc = if freed { Step::Freeze as u8 } else { Step::Next as u8 };
-            Flow::Next
-        }
+        Step::Pageout => pageout(cx, who, f),
         Step::Freeze => {
             let folio = cx.world.folio(f.frame);
+            if folio.gathered > 0 {
+                // folio_ref_freeze() fails: an operation has dropped its swap entry and not flushed yet.
+                cx.world.set_folio(f.frame, Folio { locked: false, ..folio });
+                cx.world.keep(who.task, f.frame);
+                cx.act(who, Act::Keep(f.frame));
+                f.pc = Step::Next as u8;
+                return Flow::Next;
+            }
             cx.world.set_folio(f.frame, Folio { cached: false, locked: false, ..folio });
             cx.world.uncache(f.frame);
             ghost::given_up(cx.world, f.page);
@@ -96,18 +126,82 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             free(cx, who, f, next)
         }
         Step::Flush => {
-            f.pc = flushed(cx, Step::Free, Step::End);
+            f.pc = flushed(cx, Step::Free, Step::Putback);
             if cx.world.batch(who.task).required { flush(cx, Cause::Batch) } else { Flow::Next }
         }
         Step::Free => {
-            let next = freed(cx, Step::Flush, Step::End);
+            let next = freed(cx, Step::Flush, Step::Putback);
             free(cx, who, f, next)
         }
-        Step::End => {
+        Step::Putback => {
+            if let Some(frame) = cx.world.next_kept(who.task) {
+                put_back(cx, who, frame);
+                return Flow::Next;
+            }
             cx.act(who, Act::ListEnd);
-            Flow::Return(0)
+            Flow::Return(u8::from(f.count > 0))
         }
     }
+}
+
+/// R5.3. A swap device with a queue takes the folio and writes it later: it is kept, under writeback, and a later pass finds it
+/// clean and frees it.
+fn pageout<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
+    let queue = cx.world.io_queue().filter(|_| !cx.era.synchronous_swap);
+    if queue.is_some_and(|queue| queue.in_flight >= queue.depth) {
+        return Flow::Blocked(Wait::Io);
+    }
+    let synchronous = cx.era.synchronous_swap;
+    let folio = cx.world.folio(f.frame);
+    let writeback = queue.is_some();
+    cx.world.set_folio(f.frame, Folio { dirty: false, locked: synchronous, writeback, ..folio });
+    f.pc = if synchronous { Step::Freeze as u8 } else { Step::Next as u8 };
+    if writeback {
+        cx.world.io_begin(f.frame);
+        cx.act(who, Act::Submit { frame: f.frame, write: true });
+    } else {
+        cx.act(who, Act::Write(f.frame));
+    }
+    oracle::cleaned(cx, f.frame);
+    if !synchronous {
+        cx.world.keep(who.task, f.frame);
+    }
+    Flow::Next
+}
+
+/// R2: what the mapping and the folio say of its use (`folio_check_references()`).
+fn checked<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
+    let folio = cx.world.folio(f.frame);
+    let mapping = f.flags & REFERENCED != 0;
+    f.flags &= !REFERENCED;
+    if !mapping {
+        // One earlier reference does not save it.
+        cx.world.set_folio(f.frame, Folio { referenced: false, ..folio });
+        add_to_swap(cx, f);
+        f.pc = Step::Unmap as u8;
+        return Flow::Next;
+    }
+    let at_once = folio.anon && !cx.era.anon_on_trial;
+    let active = folio.referenced || at_once;
+    cx.world.set_folio(f.frame, Folio { active, referenced: !at_once, locked: false, ..folio });
+    cx.world.keep(who.task, f.frame);
+    cx.act(who, Act::Keep(f.frame));
+    f.pc = Step::Next as u8;
+    Flow::Next
+}
+
+/// R9, one folio: it goes back to the LRU, unless reclaim has the last reference.
+pub(super) fn put_back<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, frame: FrameNo) {
+    let folio = cx.world.folio(frame);
+    if folio.dropped && !folio.writeback && !folio.locked {
+        cx.world.uncache(frame);
+        cx.world.free_frame(frame);
+        oracle::freed(cx, frame);
+        cx.act(who, Act::Free(frame));
+        return;
+    }
+    cx.world.set_folio(frame, Folio { isolated: false, ..folio });
+    cx.act(who, Act::Put(frame));
 }
 
 /// R5: what is left of the folio's users decides.
@@ -117,15 +211,17 @@ fn unmapped<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame
         // R6 would find a reference too many: it was moved before the PTL was taken, or unmapped by an operation that
         // has not flushed yet.
         let cached = wanted(cx.world, f.frame) || (folio.cached && !folio.anon);
-        cx.world.set_folio(f.frame, Folio { cached, isolated: false, locked: false, ..folio });
+        cx.world.set_folio(f.frame, Folio { cached, locked: false, ..folio });
+        cx.world.keep(who.task, f.frame);
         cx.act(who, Act::Shrink(f.frame));
         f.pc = Step::Next as u8;
         return Flow::Next;
     }
     cx.act(who, Act::Shrink(f.frame));
+    let by_kswapd = f.flags & REFERENCES != 0 && f.flags & DIRECT == 0;
     f.pc = match folio.dirty {
-        // Since v3.x reclaim leaves them to the flusher but for a rare kswapd.
-        true if !folio.anon => Step::FlushKept as u8,
+        // Reclaim leaves them to the flusher, but for kswapd when it meets no others.
+        true if !folio.anon && !by_kswapd => Step::FlushKept as u8,
         true => Step::FlushDirty as u8,
         false => Step::Freeze as u8,
     };
@@ -167,7 +263,7 @@ fn isolate<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame)
             let folio = cx.world.folio(pte.frame);
             if folio.lru && !folio.isolated {
                 cx.world.set_folio(pte.frame, Folio { isolated: true, ..folio });
-                cx.world.isolate(who.task, page);
+                cx.world.isolate(who.task, page, pte.frame);
                 cx.act(who, Act::Isolate(page));
             }
         }
@@ -175,32 +271,46 @@ fn isolate<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame)
     Flow::Next
 }
 
-/// R1: the next folio of the list. An anonymous one is added to the swap cache, which makes it dirty (R3).
+/// R1: the next folio of the list.
 fn next<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
-    let Some(page) = cx.world.next_victim(who.task) else {
+    let Some((page, frame)) = cx.world.next_victim(who.task) else {
         f.pc = release(cx, Step::Flush, Step::Free);
         return Flow::Next;
     };
-    let Some(pte) = cx.world.pte(page).present() else {
-        return Flow::Next;
-    };
-    let folio = cx.world.folio(pte.frame);
-    if folio.locked || !folio.isolated {
+    let folio = cx.world.folio(frame);
+    let mapped = cx.world.pte(page).present().is_some_and(|pte| pte.frame == frame);
+    // Off the LRU come folios that nobody maps, too. Of those that an operation names, one that has been unmapped or moved
+    // since is passed over; so is one that somebody has locked, or writes, or that only the isolate reference keeps.
+    let moved = !mapped && (f.flags & REFERENCES == 0 || cx.world.mapped(frame));
+    if moved || folio.pinned_elsewhere() || folio.dropped {
+        cx.world.keep(who.task, frame);
         return Flow::Next;
     }
-    (f.page, f.frame) = (page, pte.frame);
-    // A lazyfree folio needs no swap: it is dropped, or kept.
-    let swap = folio.anon && !folio.lazyfree;
-    cx.world.set_folio(
-        pte.frame,
-        Folio { locked: true, cached: folio.cached || swap, dirty: folio.dirty || swap, ..folio },
-    );
-    if !folio.lazyfree {
-        cx.world.set_cached_frame(page, Some(pte.frame));
-    }
+    (f.page, f.frame) = (page, frame);
+    cx.world.set_folio(frame, Folio { locked: true, ..folio });
     cx.act(who, Act::PteRead(page));
-    f.pc = Step::Unmap as u8;
+    f.pc = match (mapped, f.flags & REFERENCES != 0) {
+        (false, _) => Step::Unmapped as u8,
+        (true, true) => {
+            (f.cursor, f.ret) = (0, 0);
+            Step::References as u8
+        }
+        (true, false) => {
+            add_to_swap(cx, f);
+            Step::Unmap as u8
+        }
+    };
     Flow::Next
+}
+
+/// R3. A lazyfree folio needs no swap: it is dropped, or kept.
+fn add_to_swap<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, f: &Frame) {
+    let folio = cx.world.folio(f.frame);
+    let swap = folio.anon && !folio.lazyfree;
+    cx.world.set_folio(f.frame, Folio { cached: folio.cached || swap, dirty: folio.dirty || swap, ..folio });
+    if !folio.lazyfree {
+        cx.world.set_cached_frame(f.page, Some(f.frame));
+    }
 }
 
 /// `try_to_unmap_flush()`: what the batch names, everything of it.
@@ -225,7 +335,9 @@ fn freed<W: World, P: Probe>(cx: &Cx<'_, W, P>, flush: Step, done: Step) -> u8 {
 
 /// R8, one frame a step.
 fn free<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, next: u8) -> Flow {
-    if !cx.free_one(who) {
+    if cx.free_one(who) {
+        f.count += 1;
+    } else {
         f.pc = next;
     }
     Flow::Next

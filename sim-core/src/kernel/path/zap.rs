@@ -205,21 +205,22 @@ fn zap<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, unmap:
             }
             cx.world.set_folio(old.frame, Folio { dirty: folio.dirty || force, ..folio });
             if page_cache && !unmap {
-                // It stays in the page cache, and the gather has its reference until it has flushed. Reclaim's list names the
-                // page, so it cannot find the folio any more unless it has locked it.
+                // It stays in the page cache, and the gather has its reference until it has flushed.
                 cx.world.set_cached_frame(page, Some(old.frame));
                 let folio = cx.world.folio(old.frame);
-                let isolated = folio.isolated && folio.locked;
-                cx.world.set_folio(old.frame, Folio { gathered: folio.gathered + 1, isolated, ..folio });
+                cx.world.set_folio(old.frame, Folio { gathered: folio.gathered + 1, ..folio });
                 cx.world.free_later(who.task, old.frame);
             } else {
+                // Reclaim may have put it into a cache already.
+                if cx.world.cached_frame(page) == Some(old.frame) {
+                    cx.world.set_cached_frame(page, None);
+                }
                 release(cx, who, old.frame);
             }
         }
     }
     if let Some(frame) = cx.world.cached_frame(page)
         && (unmap || cx.world.folio(frame).anon)
-        && !cx.world.folio(frame).isolated
     {
         drop_cached(cx, who, page, frame);
     }
@@ -275,9 +276,7 @@ fn age<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page) -> boo
 
 /// What only a swap entry could find goes with it; reclaim frees what it holds itself.
 fn drop_swap_cache<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page) {
-    if let Some(frame) = cx.world.cached_frame(page)
-        && !cx.world.folio(frame).isolated
-    {
+    if let Some(frame) = cx.world.cached_frame(page) {
         drop_cached(cx, who, page, frame);
     }
 }

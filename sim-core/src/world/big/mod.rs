@@ -1,6 +1,10 @@
 //! The clock's world: real TLB geometry, per-page holder sets, up to 1,024 CPUs and any number of pages.
 
+mod locks;
+mod memory;
 mod primitives;
+
+pub use memory::{Census, Watermarks};
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
@@ -17,7 +21,7 @@ use crate::nouns::types::Promise;
 use crate::nouns::types::{AccessKind, Actor, Cpu, FrameNo, Lock, Mm, Page, Pte, Rights, Span, Table, Task};
 use crate::policy::Words;
 use crate::world::vmas::Vmas;
-use crate::world::{Batch, Folio, Gather, Request, TlbLevel, Vma, World};
+use crate::world::{Batch, Folio, Gather, IoQueue, Lru, Memory, Request, TlbLevel, Vma, World};
 
 /// log2 of the pages under one page-table page.
 const TABLE_SHIFT: u32 = 9;
@@ -76,6 +80,8 @@ struct FrameState {
     mapped_by: Vec<u32>,
     /// Pages that find it in a cache, in order.
     cached_by: Vec<u32>,
+    /// The page that mapped it last, or found it in a cache.
+    last_page: Option<Page>,
 }
 
 #[derive(Clone, Debug)]
@@ -104,7 +110,8 @@ struct TaskState {
     batch: Batch,
     batch_mask: Cpus,
     gather: Gather,
-    victims: VecDeque<Page>,
+    victims: VecDeque<(Page, FrameNo)>,
+    kept: BTreeSet<FrameNo>,
     freeing: BinaryHeap<Reverse<u32>>,
 }
 
@@ -135,6 +142,11 @@ pub struct Big {
     tasks: Vec<TaskState>,
     /// Pages some translation of which may grant more than the PTE does.
     weakened: BTreeSet<Page>,
+    /// The LRU, where reclaim chooses for itself.
+    lru: Option<memory::Lists>,
+    /// The watermarks, where memory is short.
+    zone: Option<memory::Zone>,
+    device: Option<memory::Device>,
 }
 
 impl Big {
@@ -167,6 +179,9 @@ impl Big {
             cpus: vec![cpu; usize::from(cpus)],
             tasks: Vec::new(),
             weakened: BTreeSet::new(),
+            lru: None,
+            zone: None,
+            device: None,
         }
     }
 

@@ -1,9 +1,9 @@
 //! The primitives of the big world.
 
 use super::{
-    AccessKind, Actor, Batch, Big, Cpu, Cpus, Entry, Folio, FrameNo, FrameState, Gather, Key, Lock, Lookup, Mm,
-    NO_PAGE, Op, Page, PageSize, PageState, Promise, Pte, Request, Reverse, Rights, Span, TABLE_SHIFT, Table,
-    TableState, Task, TlbLevel, Vma, Words, World, access, usable,
+    AccessKind, Actor, Batch, Big, Cpu, Cpus, Entry, Folio, FrameNo, FrameState, Gather, IoQueue, Key, Lock, Lookup,
+    Lru, Memory, Mm, NO_PAGE, Op, Page, PageSize, PageState, Promise, Pte, Request, Reverse, Rights, Span, TABLE_SHIFT,
+    Table, TableState, Task, TlbLevel, Vma, Words, World, access, memory, usable,
 };
 
 impl World for Big {
@@ -169,46 +169,18 @@ impl World for Big {
                 insert(&mut self.frames[frame.0 as usize].mapped_by, page);
             }
         }
+        if let Some(frame) = new_frame {
+            self.frames[frame.0 as usize].last_page = Some(page);
+        }
         old
     }
 
     fn try_lock(&mut self, who: Actor, lock: Lock) -> bool {
-        match lock {
-            Lock::MmapRead(mm) => {
-                let state = &mut self.mms[usize::from(mm.0)];
-                if state.mmap_writer.is_some() {
-                    return false;
-                }
-                state.mmap_readers.push(who.task);
-            }
-            Lock::MmapWrite(mm) => {
-                let state = &mut self.mms[usize::from(mm.0)];
-                if state.mmap_writer.is_some() || !state.mmap_readers.is_empty() {
-                    return false;
-                }
-                state.mmap_writer = Some(who.task);
-            }
-            Lock::Ptl(table) => {
-                let state = &mut self.tables[table.0 as usize];
-                if state.owner.is_some() || state.heir.is_some_and(|heir| heir != who.task) {
-                    return false;
-                }
-                (state.owner, state.heir) = (Some(who.task), None);
-            }
-        }
-        true
+        self.take_lock(who, lock)
     }
 
     fn unlock(&mut self, who: Actor, lock: Lock) {
-        match lock {
-            Lock::MmapRead(mm) => {
-                let readers = &mut self.mms[usize::from(mm.0)].mmap_readers;
-                let at = readers.iter().position(|&t| t == who.task).expect("only a holder unlocks");
-                readers.swap_remove(at);
-            }
-            Lock::MmapWrite(mm) => assert_eq!(self.mms[usize::from(mm.0)].mmap_writer.take(), Some(who.task)),
-            Lock::Ptl(table) => assert_eq!(self.tables[table.0 as usize].owner.take(), Some(who.task)),
-        }
+        self.release_lock(who, lock);
     }
 
     fn words(&mut self, mm: Mm) -> &mut Words {
@@ -428,16 +400,66 @@ impl World for Big {
         self.pages[page.0 as usize].ghost = bits;
     }
 
-    fn isolate(&mut self, task: Task, page: Page) {
-        self.tasks[usize::from(task.0)].victims.push_back(page);
+    fn isolate(&mut self, task: Task, page: Page, frame: FrameNo) {
+        self.tasks[usize::from(task.0)].victims.push_back((page, frame));
     }
 
-    fn next_victim(&mut self, task: Task) -> Option<Page> {
+    fn next_victim(&mut self, task: Task) -> Option<(Page, FrameNo)> {
         self.tasks[usize::from(task.0)].victims.pop_front()
     }
 
+    fn keep(&mut self, task: Task, frame: FrameNo) {
+        self.tasks[usize::from(task.0)].kept.insert(frame);
+    }
+
+    fn next_kept(&mut self, task: Task) -> Option<FrameNo> {
+        self.tasks[usize::from(task.0)].kept.pop_first()
+    }
+
+    fn lru_tail(&self, list: Lru) -> Option<FrameNo> {
+        self.lru.as_ref()?.tail(list)
+    }
+
+    fn lru_len(&self, list: Lru) -> u32 {
+        self.lru.as_ref().map_or(0, |lists| lists.len(list))
+    }
+
+    fn rmap(&self, frame: FrameNo) -> Option<Page> {
+        self.next_mapping(frame, 0).or(self.frames[frame.0 as usize].last_page)
+    }
+
+    fn memory(&self) -> Option<Memory> {
+        self.zone.as_ref().map(|zone| zone.memory(self.free_frames()))
+    }
+
+    fn wake_kswapd(&mut self) -> bool {
+        self.zone.as_mut().is_some_and(memory::Zone::wake)
+    }
+
+    fn kswapd_sleeps(&mut self) {
+        if let Some(zone) = &mut self.zone {
+            zone.sleep();
+        }
+    }
+
+    fn zero_frame(&self) -> Option<FrameNo> {
+        self.zone.as_ref().map(|_| memory::ZERO)
+    }
+
+    fn io_queue(&self) -> Option<IoQueue> {
+        self.device.as_ref().map(memory::Device::queue)
+    }
+
+    fn io_begin(&mut self, frame: FrameNo) {
+        self.device.as_mut().expect("there is a device").begin(frame);
+    }
+
+    fn io_complete(&mut self) -> FrameNo {
+        self.complete_oldest()
+    }
+
     fn memory_left(&self) -> bool {
-        !self.free.is_empty() || self.folios.len() < self.frames_limit as usize
+        self.free_frames() > 0
     }
 
     fn alloc_frame(&mut self) -> Option<FrameNo> {
@@ -451,6 +473,7 @@ impl World for Big {
             None => return None,
         };
         self.prune_filled(frame);
+        self.frames[frame as usize].last_page = None;
         self.folios[frame as usize] = Folio { allocated: true, ..Folio::default() };
         Some(FrameNo(frame))
     }
@@ -460,7 +483,12 @@ impl World for Big {
     }
 
     fn set_folio(&mut self, frame: FrameNo, folio: Folio) {
-        self.folios[frame.0 as usize] = folio;
+        let old = std::mem::replace(&mut self.folios[frame.0 as usize], folio);
+        if let Some(lists) = &mut self.lru
+            && old.list() != folio.list()
+        {
+            lists.put(frame, folio.list());
+        }
     }
 
     fn cached_frame(&self, page: Page) -> Option<FrameNo> {
@@ -499,7 +527,9 @@ impl World for Big {
             remove(&mut self.frames[old.0 as usize].cached_by, page);
         }
         if let Some(frame) = frame {
-            insert(&mut self.frames[frame.0 as usize].cached_by, page);
+            let state = &mut self.frames[frame.0 as usize];
+            insert(&mut state.cached_by, page);
+            state.last_page = Some(page);
         }
     }
 
@@ -515,7 +545,7 @@ impl World for Big {
     }
 
     fn free_frame(&mut self, frame: FrameNo) {
-        self.folios[frame.0 as usize] = Folio::default();
+        self.set_folio(frame, Folio::default());
         self.free.insert(frame.0);
     }
 }

@@ -4,16 +4,18 @@
 //! ever, in the address space 0, or in address space 1, its child, of which the pages follow those of the parent.
 
 mod primitives;
+mod queue;
 
 use crate::machine::tlb::Entry;
 use crate::nouns::cpuset::CpuSet;
-use crate::nouns::op::Op;
+use crate::nouns::op::{Op, OpKind};
 use crate::nouns::types::Backing;
 use crate::nouns::types::Promise;
 use crate::nouns::types::{AccessKind, Actor, Cpu, FrameNo, Lock, Mm, Page, Present, Pte, Rights, Span, Table, Task};
 use crate::oracle::MARK_BITS;
 use crate::policy::Words;
-use crate::world::{Batch, Cause, Folio, Gather, Request, TlbLevel, Vma, World};
+use crate::world::{Batch, Cause, Folio, Gather, IoQueue, Lru, Memory, Request, TlbLevel, Vma, World};
+use queue::Queue;
 
 /// At most this many CPUs.
 pub const CPUS: usize = 5;
@@ -54,6 +56,8 @@ pub struct Scenario {
     pub dirty: bool,
     /// May a CPU lose any translation at any time?
     pub evictions: bool,
+    /// Does the order of the LRU count, because kswapd takes from its tail? Otherwise it is a set, and operations name pages.
+    pub lru: bool,
 }
 
 impl Scenario {
@@ -89,8 +93,8 @@ impl Scenario {
     /// `pages` pages under as many tables as asked for, and one program a CPU; a CPU whose program is all reclaim is kswapd.
     pub fn new(name: &str, pages: u8, tables: u8, programs: &[&[Op]]) -> Scenario {
         let is_reclaim =
-            |p: &&[Op]| !p.is_empty() && p.iter().all(|op| op.kind == crate::nouns::op::OpKind::Reclaim(Mm(0)));
-        let forks = |op: &Op| matches!(op.kind, crate::nouns::op::OpKind::Fork(_));
+            |p: &&[Op]| !p.is_empty() && p.iter().all(|op| matches!(op.kind, OpKind::Reclaim(_) | OpKind::Kswapd));
+        let forks = |op: &Op| matches!(op.kind, OpKind::Fork(_));
         let processes = 1 + u8::from(programs.iter().any(|p| p.iter().any(forks)));
         let all_pages = usize::from(pages * processes);
         assert!(all_pages <= PAGES && programs.len() <= CPUS && all_pages * 2 <= FRAMES);
@@ -106,6 +110,7 @@ impl Scenario {
             pages_per_table: pages.div_ceil(tables),
             dirty: false,
             evictions: true,
+            lru: programs.iter().any(|p| p.iter().any(|op| op.kind == OpKind::Kswapd)),
         }
     }
 }
@@ -134,7 +139,8 @@ struct CpuState {
     waiting: CpuSet<1>,
     queued: CpuSet<1>,
     serving: CpuSet<1>,
-    victims: u8,
+    victims: Queue<FRAMES>,
+    kept: u8,
     freeing: u8,
 }
 
@@ -149,7 +155,8 @@ const IDLE: CpuState = CpuState {
     waiting: CpuSet::EMPTY,
     queued: CpuSet::EMPTY,
     serving: CpuSet::EMPTY,
-    victims: 0,
+    victims: Queue::EMPTY,
+    kept: 0,
     freeing: 0,
 };
 
@@ -162,6 +169,10 @@ pub struct Small<'s> {
     cpus: [CpuState; CPUS],
     ptl: [Option<Cpu>; PAGES],
     mms: [MmState; MMS],
+    /// Folios on all LRU lists, the latest addition last, if the scenario asks for an order.
+    lru: Queue<FRAMES>,
+    /// The page that mapped each frame last, or found it in a cache; known with the order.
+    last_page: [u8; FRAMES],
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -184,6 +195,8 @@ impl<'s> Small<'s> {
             cpus: [IDLE; CPUS],
             ptl: [None; PAGES],
             mms: [MmState::default(); MMS],
+            lru: Queue::EMPTY,
+            last_page: [0; FRAMES],
         };
         let anon = scenario.backing == Backing::Anon;
         for n in 0..usize::from(scenario.pages) {
@@ -201,14 +214,10 @@ impl<'s> Small<'s> {
                 promise: Promise { mapped: true, rights: vma.rights },
                 ..PageState::default()
             };
-            world.folios[n] = Folio {
-                allocated: true,
-                lru: true,
-                anon,
-                dirty: anon || scenario.dirty,
-                cached: !anon,
-                ..Folio::default()
-            };
+            world.last_page[n] = n as u8;
+            let dirty = anon || scenario.dirty;
+            let folio = Folio { allocated: true, lru: true, anon, dirty, cached: !anon, ..Folio::default() };
+            world.set_folio(FrameNo(n as u32), folio);
         }
         for n in 0..scenario.programs.len() {
             let cpu = Cpu(n as u16);
@@ -255,6 +264,10 @@ impl<'s> Small<'s> {
                 folio.isolated,
                 folio.locked,
                 folio.lazyfree,
+                folio.active,
+                folio.referenced,
+                folio.writeback,
+                folio.dropped,
             ];
             for bit in bits {
                 out.put(u64::from(bit), 1);
@@ -271,6 +284,10 @@ impl<'s> Small<'s> {
             out.put(u64::from(mm.words.batched), 32);
             out.put(u64::from(mm.flush_pending), 3);
         }
+        if self.scenario.lru {
+            self.lru.pack(out);
+            self.last_page.iter().for_each(|&page| out.put(u64::from(page), 2));
+        }
         for cpu in &self.cpus[..cpus] {
             cpu.pack(pages, out);
         }
@@ -283,6 +300,12 @@ impl<'s> Small<'s> {
 
     fn mm_mut(&mut self, mm: Mm) -> &mut MmState {
         &mut self.mms[usize::from(mm.0)]
+    }
+
+    fn remember(&mut self, page: Page, frame: FrameNo) {
+        if self.scenario.lru {
+            self.last_page[frame.0 as usize] = page.0 as u8;
+        }
     }
 
     fn cpu(&mut self, cpu: Cpu) -> &mut CpuState {
@@ -327,7 +350,8 @@ impl CpuState {
         for set in [self.batch_mask, self.targets, self.waiting, self.queued, self.serving] {
             out.put(set.words()[0], CPUS as u32);
         }
-        out.put(u64::from(self.victims), PAGES as u32);
+        self.victims.pack(out);
+        out.put(u64::from(self.kept), FRAMES as u32);
         out.put(u64::from(self.freeing), FRAMES as u32);
     }
 }

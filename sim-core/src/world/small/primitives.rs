@@ -1,8 +1,8 @@
 //! The primitives of the small world.
 
 use super::{
-    AccessKind, Actor, Batch, Cpu, CpuSet, Entry, Folio, FrameNo, Gather, Lock, Mm, Op, Page, Promise, Pte, Request,
-    Rights, Small, Span, TABLE_SHIFT, Table, Task, TlbLevel, Vma, Words, World,
+    AccessKind, Actor, Batch, Cpu, CpuSet, Entry, Folio, FrameNo, Gather, IoQueue, Lock, Lru, Memory, Mm, Op, Page,
+    Promise, Pte, Request, Rights, Small, Span, TABLE_SHIFT, Table, Task, TlbLevel, Vma, Words, World,
 };
 
 impl World for Small<'_> {
@@ -121,6 +121,9 @@ impl World for Small<'_> {
     }
 
     fn pte_xchg(&mut self, page: Page, new: Pte) -> Pte {
+        if let Pte::Present(pte) = new {
+            self.remember(page, pte.frame);
+        }
         std::mem::replace(&mut self.pages[page.0 as usize].pte, new)
     }
 
@@ -327,17 +330,58 @@ impl World for Small<'_> {
         self.pages[page.0 as usize].ghost = bits;
     }
 
-    fn isolate(&mut self, task: Task, page: Page) {
-        self.task(task).victims |= 1 << page.0;
+    fn isolate(&mut self, task: Task, page: Page, frame: FrameNo) {
+        self.task(task).victims.push(page, frame);
     }
 
-    fn next_victim(&mut self, task: Task) -> Option<Page> {
-        let victims = &mut self.task(task).victims;
-        let page = Page(victims.trailing_zeros());
-        (*victims != 0).then(|| {
-            *victims &= *victims - 1;
-            page
-        })
+    fn next_victim(&mut self, task: Task) -> Option<(Page, FrameNo)> {
+        self.task(task).victims.pop()
+    }
+
+    fn keep(&mut self, task: Task, frame: FrameNo) {
+        self.task(task).kept |= 1 << frame.0;
+    }
+
+    fn next_kept(&mut self, task: Task) -> Option<FrameNo> {
+        take_lowest(&mut self.task(task).kept)
+    }
+
+    fn lru_tail(&self, list: Lru) -> Option<FrameNo> {
+        self.lru.iter().map(|(_, frame)| frame).find(|&frame| self.folio(frame).list() == Some(list))
+    }
+
+    fn lru_len(&self, list: Lru) -> u32 {
+        self.lru.iter().filter(|&(_, frame)| self.folio(frame).list() == Some(list)).count() as u32
+    }
+
+    fn rmap(&self, frame: FrameNo) -> Option<Page> {
+        self.next_mapping(frame, 0).or(Some(Page(u32::from(self.last_page[frame.0 as usize]))))
+    }
+
+    fn memory(&self) -> Option<Memory> {
+        None
+    }
+
+    fn wake_kswapd(&mut self) -> bool {
+        false
+    }
+
+    fn kswapd_sleeps(&mut self) {}
+
+    fn zero_frame(&self) -> Option<FrameNo> {
+        None
+    }
+
+    fn io_queue(&self) -> Option<IoQueue> {
+        None
+    }
+
+    fn io_begin(&mut self, _frame: FrameNo) {
+        unreachable!("no device has a queue in the small world");
+    }
+
+    fn io_complete(&mut self) -> FrameNo {
+        unreachable!("no device has a queue in the small world");
     }
 
     fn memory_left(&self) -> bool {
@@ -355,7 +399,13 @@ impl World for Small<'_> {
     }
 
     fn set_folio(&mut self, frame: FrameNo, folio: Folio) {
-        self.folios[frame.0 as usize] = folio;
+        let old = std::mem::replace(&mut self.folios[frame.0 as usize], folio);
+        if self.scenario.lru && old.list() != folio.list() {
+            self.lru.remove(frame);
+            if folio.list().is_some() {
+                self.lru.push(Page(0), frame);
+            }
+        }
     }
 
     fn cached_frame(&self, page: Page) -> Option<FrameNo> {
@@ -386,6 +436,9 @@ impl World for Small<'_> {
     }
 
     fn set_cached_frame(&mut self, page: Page, frame: Option<FrameNo>) {
+        if let Some(frame) = frame {
+            self.remember(page, frame);
+        }
         self.pages[page.0 as usize].cached_frame = frame;
     }
 
@@ -396,17 +449,11 @@ impl World for Small<'_> {
     }
 
     fn next_to_free(&mut self, task: Task) -> Option<FrameNo> {
-        let freeing = &mut self.task(task).freeing;
-        if *freeing == 0 {
-            return None;
-        }
-        let frame = FrameNo(freeing.trailing_zeros());
-        *freeing &= *freeing - 1;
-        Some(frame)
+        take_lowest(&mut self.task(task).freeing)
     }
 
     fn free_frame(&mut self, frame: FrameNo) {
-        self.folios[frame.0 as usize] = Folio::default();
+        self.set_folio(frame, Folio::default());
     }
 }
 
@@ -420,4 +467,12 @@ impl Small<'_> {
             }
         }
     }
+}
+
+fn take_lowest(frames: &mut u8) -> Option<FrameNo> {
+    let lowest = frames.trailing_zeros();
+    (*frames != 0).then(|| {
+        *frames &= *frames - 1;
+        FrameNo(lowest)
+    })
 }

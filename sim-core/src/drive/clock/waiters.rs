@@ -1,0 +1,77 @@
+//! Cores that wait for somebody else, and who goes on when.
+
+use crate::drive::clock::Clock;
+use crate::drive::clock::cores::State;
+use crate::drive::clock::source::Source;
+use crate::nouns::types::{Cpu, FrameNo, Lock};
+use crate::step::frame::Wait;
+
+/// What waiters queue for: a read and a write hold of `mmap_lock` end each other's wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum WaitKey {
+    /// A lock.
+    Lock(Lock),
+    /// A folio lock.
+    Folio(FrameNo),
+    /// Memory to be freed, or put back for others to reclaim.
+    Memory,
+    /// The swap device.
+    Io,
+}
+
+pub(super) fn wait_key(wait: Wait) -> Option<WaitKey> {
+    Some(match wait {
+        Wait::Acks => return None,
+        Wait::Lock(lock) => WaitKey::Lock(plain(lock)),
+        Wait::Folio(frame) => WaitKey::Folio(frame),
+        Wait::Memory => WaitKey::Memory,
+        Wait::Io => WaitKey::Io,
+    })
+}
+
+pub(super) fn plain(lock: Lock) -> Lock {
+    match lock {
+        Lock::MmapRead(mm) => Lock::MmapWrite(mm),
+        other => other,
+    }
+}
+
+impl<S: Source> Clock<S> {
+    /// Wakes waiters: the first for a PTL, which it is handed; all for anything else.
+    pub(super) fn wake(&mut self, key: WaitKey, lock: Option<Lock>, from: Cpu, now: u64) {
+        let Some(queue) = self.waiters.get_mut(&key) else {
+            return;
+        };
+        let woken: Vec<Cpu> = match lock {
+            Some(Lock::Ptl(table)) if !queue.is_empty() => {
+                let first = queue.remove(0);
+                let order = self.cores[usize::from(first.0)].order;
+                let heir = order.expect("a waiter executes an order").task;
+                self.world.hand_over(table, heir);
+                vec![first]
+            }
+            _ => std::mem::take(queue),
+        };
+        for cpu in woken {
+            let handoff = lock.map_or(0, |lock| self.prices.handoff_cycles(lock, from, cpu));
+            self.resume(cpu, now + handoff);
+        }
+    }
+
+    /// A waiter goes on at this time.
+    pub(super) fn resume(&mut self, cpu: Cpu, now: u64) {
+        let core = &mut self.cores[usize::from(cpu.0)];
+        if let State::Parked(wait) = core.state {
+            self.stats.waited(wait, now.saturating_sub(core.ready));
+        }
+        core.wake(now);
+        self.schedule(cpu);
+    }
+
+    /// An interrupt takes a waiter out of its queue; it tries again afterwards.
+    pub(super) fn leave_queue(&mut self, cpu: Cpu, wait: Wait) {
+        if let Some(queue) = wait_key(wait).and_then(|key| self.waiters.get_mut(&key)) {
+            queue.retain(|&c| c != cpu);
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! The isolate reference, page aging and the swap device's queue, on the clock.
+
+mod common;
+
+use common::{MM, Machine, at, load, order, span, store};
+use sim_core::drive::clock::source::{Order, Source};
+use sim_core::drive::clock::{Clock, RunAhead};
+use sim_core::drive::engine::{Progress, Setting, Stack};
+use sim_core::drive::explore::race::Recorder;
+use sim_core::machine::testing::prime_profile;
+use sim_core::nouns::op::{Op, OpKind};
+use sim_core::nouns::types::{Actor, Backing, Cpu, FrameNo, Pte, Span, Task};
+use sim_core::policy;
+use sim_core::step::era::{self, Era};
+use sim_core::step::frame::{Act, Frame, Path};
+use sim_core::world::big::{Big, Watermarks};
+use sim_core::world::{Cause, Folio, World};
+
+fn machine(users: &[u16]) -> Machine {
+    Machine::new(&prime_profile(), users)
+}
+
+/// Tasks that are stepped by hand.
+struct Hand {
+    world: Big,
+    setting: Setting,
+    heard: Recorder,
+    stacks: [Stack; 3],
+}
+
+impl Hand {
+    fn new(world: Big, era: Era) -> Hand {
+        let setting = Setting { policy: policy::find("batched").expect("a policy").strategy, era };
+        Hand { world, setting, heard: Recorder::default(), stacks: Default::default() }
+    }
+
+    fn begin(&mut self, task: u16, op: Op) {
+        self.world.begin(Task(task), op);
+        self.stacks[usize::from(task)].push(Frame::entry(&op));
+    }
+
+    /// One transition; false when the operation is over.
+    fn step(&mut self, task: u16) -> bool {
+        let who = Actor { cpu: Cpu(task), task: Task(task) };
+        let stack = &mut self.stacks[usize::from(task)];
+        let progress = self.setting.advance(&mut self.world, &mut self.heard, who, stack);
+        assert!(!matches!(progress, Progress::Blocked(_)), "{progress:?}");
+        !stack.is_empty()
+    }
+
+    fn step_until(&mut self, task: u16, done: impl Fn(Act) -> bool) {
+        while !self.heard.acts.last().is_some_and(|&(_, act, _)| done(act)) {
+            assert!(self.step(task), "the operation ended without that act");
+        }
+    }
+
+    fn finish(&mut self, task: u16) {
+        while self.step(task) {}
+    }
+}
+
+fn reclaim(pages: Span) -> Op {
+    Op::call(OpKind::Reclaim(MM), pages)
+}
+
+fn frame_of(world: &Big, vpn: u64) -> FrameNo {
+    let page = world.page(MM, vpn).expect("a touched page");
+    world.pte(page).present().expect("a mapped page").frame
+}
+
+/// Page 0 is isolated, `op` comes first, then reclaim looks at its list.
+fn overtaken(backing: Backing, op: Op) -> (Hand, FrameNo) {
+    let mut machine = machine(&[0]);
+    machine.fill(span(0, 1), backing, false);
+    let frame = frame_of(&machine.world, 0);
+    let mut hand = Hand::new(machine.world, *era::find("v4.13").expect("an era"));
+    hand.begin(2, reclaim(span(0, 1)));
+    hand.step_until(2, |act| matches!(act, Act::Isolate(_)));
+    assert!(hand.world.folio(frame).isolated);
+    hand.begin(0, op);
+    hand.finish(0);
+    (hand, frame)
+}
+
+#[test]
+fn whoever_overtakes_reclaim_the_isolate_reference_is_dropped() {
+    // What the operation leaves of the folio: a mapping elsewhere, a place in the page cache, or nothing.
+    let one = span(0, 1);
+    let moved = Op::mremap(one, 2000);
+    for (backing, op, freed) in [
+        (Backing::Anon, moved, false),
+        (Backing::SharedFile, moved, false),
+        (Backing::SharedFile, Op::call(OpKind::Dontneed, one), false),
+        (Backing::Anon, Op::call(OpKind::Dontneed, one), true),
+        (Backing::Anon, Op::call(OpKind::Munmap, one), true),
+        (Backing::SharedFile, Op::call(OpKind::Munmap, one), true),
+    ] {
+        let (mut hand, frame) = overtaken(backing, op);
+        let folio = hand.world.folio(frame);
+        assert!(folio.allocated && folio.isolated, "{op:?}: reclaim still holds it: {folio:?}");
+        hand.finish(2);
+        let folio = hand.world.folio(frame);
+        assert_eq!((folio.allocated, folio.isolated), (!freed, false), "{op:?}, {backing:?}: {folio:?}");
+    }
+}
+
+#[test]
+fn a_folio_written_later_is_held_until_the_batch_is_flushed() {
+    let mut machine = machine(&[0, 1]);
+    machine.fill(span(0, 1), Backing::Anon, false);
+    let frame = frame_of(&machine.world, 0);
+    let era = Era { synchronous_swap: false, ..*era::find("v4.13").expect("an era") };
+    let mut hand = Hand::new(machine.world, era);
+    hand.begin(2, reclaim(span(0, 1)));
+    hand.step_until(2, |act| matches!(act, Act::Write(_)));
+    assert!(hand.world.folio(frame).isolated, "written, not yet flushed");
+    let flush = |act| matches!(act, Act::FlushBegin { request, .. } if request.cause == Cause::Batch);
+    hand.step_until(2, flush);
+    assert!(hand.world.folio(frame).isolated, "the flush has begun");
+    while !(hand.world.interrupt_pending(Cpu(0)) && hand.world.interrupt_pending(Cpu(1))) {
+        assert!(hand.step(2));
+    }
+    for target in [0, 1] {
+        hand.stacks[usize::from(target)].push(Frame::new(Path::Irq));
+        hand.finish(target);
+    }
+    assert!(hand.world.folio(frame).isolated, "acknowledged, and R9 is still to come");
+    hand.finish(2);
+    let folio = hand.world.folio(frame);
+    assert!(folio.allocated && !folio.isolated && !folio.dirty, "clean in the swap cache: {folio:?}");
+}
+
+/// One task that reclaims for itself in so many frames: its faults, and what is mapped at the end.
+fn thrash(era: &'static str, frames: u32, pages: u64, orders: Vec<Order>, vpns: &[u64]) -> (u64, Vec<bool>) {
+    let profile = prime_profile();
+    let mut world = Big::new(&profile, 3, u32::MAX);
+    world.limit_memory(frames, Watermarks { min: 0, low: 0, high: 0 });
+    let mm = world.add_mm();
+    let vma = sim_core::world::Vma {
+        mapped: true,
+        rights: sim_core::nouns::types::Rights::READ_WRITE,
+        backing: Backing::Anon,
+    };
+    world.map(mm, span(0, pages), vma);
+    world.add_task(Some(mm));
+    world.add_task(None);
+    world.switch_mm(Cpu(0), Some(mm), false, &mut |_, _| {});
+    let setting = Setting {
+        policy: policy::find("immediate").expect("a policy").strategy,
+        era: *era::find(era).expect("an era"),
+    };
+    let mut clock = Clock::new(world, InTurn(orders), setting, &profile, RunAhead::Off).expect("priced");
+    clock.run();
+    let census = clock.world.census().expect("memory is limited");
+    assert_eq!(census.lost(), 0, "{census:?}");
+    let world = &clock.world;
+    let mapped = |&vpn: &u64| matches!(world.pte(world.page(mm, vpn).expect("touched")), Pte::Present(_));
+    (clock.stats.faults, vpns.iter().map(mapped).collect())
+}
+
+/// All on CPU 0.
+struct InTurn(Vec<Order>);
+
+impl Source for InTurn {
+    fn next(&mut self, cpu: Cpu, _now: u64) -> Option<Order> {
+        (cpu == Cpu(0) && !self.0.is_empty()).then(|| self.0.remove(0))
+    }
+}
+
+#[test]
+fn what_the_device_still_writes_is_not_freed() {
+    let mut machine = machine(&[0]);
+    machine.fill(span(0, 1), Backing::Anon, false);
+    machine.world.attach_swap(1);
+    let frame = frame_of(&machine.world, 0);
+    let era = Era { synchronous_swap: false, ..*era::find("v4.13").expect("an era") };
+    let mut hand = Hand::new(machine.world, era);
+    hand.begin(0, reclaim(span(0, 1)));
+    hand.finish(0);
+    assert!(hand.world.folio(frame).writeback);
+    hand.begin(0, Op::call(OpKind::Dontneed, span(0, 1)));
+    hand.finish(0);
+    let folio = hand.world.folio(frame);
+    assert!(folio.allocated && folio.writeback, "{folio:?}");
+    assert_eq!(hand.world.io_complete(), frame);
+    assert!(!hand.world.folio(frame).writeback);
+}
+
+#[test]
+fn referenced_pages_outlive_the_others() {
+    // 256 frames: page 0 is used again after each 50 others, which are stored to once. Its translation is evicted in
+    // between, so that the walker sets A again.
+    let era = "v4.13";
+    let mut orders = Vec::new();
+    for n in 1..=1200 {
+        orders.push(order(0, store(n)));
+        if n % 50 == 0 {
+            orders.push(order(0, store(0)));
+            // Nobody uses page 1201 but once.
+            orders.extend((n == 50).then(|| order(0, store(1201))));
+        }
+    }
+    let (faults, mapped) = thrash(era, 256, 1202, orders, &[0, 1201, 1200, 1]);
+    assert_eq!(mapped, [true, false, true, false], "{era}");
+    // Each page comes in once, and the one in use at most once more, while the inactive list is young; without R2 it
+    // goes round like the others and is taken four times.
+    assert!((1202..=1203).contains(&faults), "{era}: {faults}");
+}
+
+#[test]
+fn on_trial_a_page_stays_when_used_again_and_goes_when_not() {
+    let mut machine = machine(&[0]);
+    machine.world.keep_lru();
+    machine.fill(span(0, 4), Backing::Anon, false);
+    machine.era = "v6.18";
+    let kswapd = order(2, Op::call(OpKind::Kswapd, Span::default()));
+    // All four are referenced when first looked at; page 1 is used between that and the second time.
+    machine.plays(2, [kswapd, at(200_000, kswapd)]);
+    machine.plays(0, [at(100_000, order(0, load(1)))]);
+    let clock = machine.run();
+    let pte = |vpn| clock.world.pte(clock.world.page(MM, vpn).expect("touched"));
+    assert_eq!([0, 2, 3].map(pte), [Pte::Swap; 3]);
+    assert!(clock.world.folio(pte(1).present().expect("used again").frame).active);
+}
+
+#[test]
+fn clearing_the_accessed_bit_flushes_nothing() {
+    let mut machine = machine(&[0, 1]);
+    machine.world.keep_lru();
+    machine.fill(span(0, 4), Backing::Anon, false);
+    machine.era = "v6.18";
+    machine.plays(0, [order(0, load(1))]);
+    machine.plays(2, [at(10_000, order(2, Op::call(OpKind::Kswapd, Span::default())))]);
+    machine.plays(0, [at(100_000, order(0, load(1)))]);
+    let clock = machine.run();
+    let page = clock.world.page(MM, 1).expect("touched");
+    let pte = clock.world.pte(page).present().expect("referenced once: it stays");
+    assert!(!pte.accessed, "reclaim has cleared A, and the cached translation does not set it again");
+    assert!(clock.world.tlb_peek(Cpu(0), page).is_some());
+    assert_eq!((clock.stats.ipis_sent, clock.stats.faults), (0, 0));
+    let folio = clock.world.folio(pte.frame);
+    assert!(folio.referenced && !folio.isolated, "{folio:?}");
+}
+
+#[test]
+fn writes_complete_in_order_and_never_more_than_the_queue_holds() {
+    let mut world = Big::new(&prime_profile(), 1, 16);
+    world.attach_swap(2);
+    let frames: Vec<FrameNo> = (0..2).map(|_| world.alloc_frame().expect("a frame")).collect();
+    for &frame in &frames {
+        world.set_folio(frame, Folio { writeback: true, ..world.folio(frame) });
+        world.io_begin(frame);
+    }
+    let queue = world.io_queue().expect("a device");
+    assert_eq!((queue.in_flight, queue.depth), (2, 2));
+    assert_eq!(world.io_complete(), frames[0]);
+    assert_eq!(frames.iter().map(|&f| world.folio(f).writeback).collect::<Vec<_>>(), [false, true]);
+    assert_eq!(world.io_complete(), frames[1]);
+    assert_eq!(world.io_queue().map(|queue| (queue.in_flight, queue.done)), Some((0, 2)));
+}
