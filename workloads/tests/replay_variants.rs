@@ -233,7 +233,7 @@ fn the_timing_of_the_model_on_every_machine_and_under_every_policy() {
         assert_eq!(report.replayed.stats.writes, 20 * 64, "{}", policy.name);
         let extra = report.extra_flushes;
         let extra = extra.needed + extra.useful_elsewhere + extra.needless;
-        let checks = !matches!(policy.name, "immediate" | "batched");
+        let checks = !matches!(policy.name, "immediate" | "clean-only" | "batched" | "local-only");
         assert_eq!(extra > 0, checks, "{}: {extra}", policy.name);
     }
 }
