@@ -71,6 +71,19 @@ fn with_one_page_table_the_other_policies_open_no_window_of_any_class() {
 }
 
 #[test]
+fn writeback_of_pages_that_reclaim_keeps_opens_clean_page_windows_whatever_the_check() {
+    let workload = Synthetic::parse("write-back.toml", include_str!("data/write-back.toml")).expect("a workload");
+    for policy in ["unpatched", "patched", "pending-generation"] {
+        let (opened, used, _) = windows(&run(&workload, policy, |_| ()), Class::CleanPage);
+        println!("{policy}: {opened} windows, {used} used");
+        assert!(opened >= 10 && used >= 5, "{policy}: {opened} windows, {used} used");
+        let remedied = run(&workload, policy, |era| era.flushes_before_keeping = true);
+        assert_eq!(windows(&remedied, Class::CleanPage), (0, 0, 0), "{policy}");
+    }
+    assert_eq!(windows(&run(&workload, "immediate", |_| ()), Class::CleanPage), (0, 0, 0));
+}
+
+#[test]
 fn frames_are_freed_and_reused_under_a_translation_only_if_they_are_freed_before_the_flush() {
     let free_first = |era: &mut Era| era.protections = Protections { flush_before_free: false, ..Protections::ALL };
     for workload in workloads() {

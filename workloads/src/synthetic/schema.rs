@@ -167,6 +167,10 @@ pub enum Call {
     Free,
     /// `madvise(MADV_PAGEOUT)`; each is a reclaim cycle.
     Pageout,
+    /// `msync(2)`: dirty file pages are written back.
+    Msync,
+    /// A pass of NUMA balancing: the next access of each page faults.
+    NumaScan,
 }
 
 /// What `mprotect` leaves.
@@ -249,6 +253,10 @@ pub enum StepKind {
     Free,
     /// `madvise(MADV_PAGEOUT)`.
     Pageout,
+    /// `msync(2)`: dirty file pages are written back.
+    Msync,
+    /// A pass of NUMA balancing: the next access of each page faults.
+    NumaScan,
 }
 
 impl Workload {

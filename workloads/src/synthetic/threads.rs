@@ -13,6 +13,9 @@ use sim_core::world::{Folio, World};
 use crate::synthetic::draw::{Draw, Purpose, Zipf};
 use crate::synthetic::schema::{self, Call, Pattern, StepKind, TABLE_PAGES, Workload};
 
+/// A workload is one process.
+const PROCESS: Mm = Mm(0);
+
 /// Page number of the first page; the start of a page table.
 const BASE: u64 = 0x10_0000;
 
@@ -153,6 +156,8 @@ impl User {
             Call::Free => (Op::call(OpKind::Free, span), None),
             Call::Dontneed => (Op::call(OpKind::Dontneed, span), None),
             Call::Pageout => (Op::call(OpKind::Pageout, span), None),
+            Call::Msync => (Op::call(OpKind::Writeback(PROCESS), span), None),
+            Call::NumaScan => (Op::call(OpKind::NumaScan, span), None),
         };
         self.due[index] = Due {
             accesses_left: match undo {
@@ -226,6 +231,8 @@ impl Programmed {
                 StepKind::Free => Op::call(OpKind::Free, span),
                 StepKind::Dontneed => Op::call(OpKind::Dontneed, span),
                 StepKind::Pageout => Op::call(OpKind::Pageout, span),
+                StepKind::Msync => Op::call(OpKind::Writeback(PROCESS), span),
+                StepKind::NumaScan => Op::call(OpKind::NumaScan, span),
             };
             ops.push((op, gap));
         }
