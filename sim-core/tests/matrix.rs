@@ -183,3 +183,55 @@ fn dontneed_under_two_page_tables() {
     let scenario = two_tables(2, &[load(B), load(B)], &calls);
     row(&scenario, v4_13(), Class::Data, &and(&["pending-flag", "flag-before-clear"]));
 }
+
+#[test]
+fn a_walker_that_retakes_the_ptl_checks_again() {
+    // B6: the check came before the PTL was dropped, the clear after it.
+    let both = Op::call(OpKind::Free, Span { first: 0, pages: 2 });
+    let programs: &[&[Op]] = &[&[reclaim(1)], &[store(1), store(1)], &[both]];
+    let scenario = Scenario { dirty: true, ..Scenario::new("split", 2, 1, programs) };
+    let splits = Era { free_drops_ptl: true, ..modern() };
+    row(&scenario, splits, Class::Data, &SILENT);
+    let mut forgets = splits;
+    forgets.protections.recheck_after_relock = false;
+    let racy = and(&["flag-before-clear", "generation-check", "pending-flag", "pending-generation"]);
+    row(&scenario, forgets, Class::Data, &racy);
+}
+
+#[test]
+fn reclaim_that_is_entered_again_does_not_reset_the_batch() {
+    // B5, with clean PTEs: R5.2 would have flushed for dirty ones just before.
+    let scenario = Scenario::new("nested", 1, 1, &[&[reclaim(0)], &[load(0), load(0)]]);
+    let reenters = Era { pageout_reenters: true, ..v4_13() };
+    row(&scenario, reenters, Class::FreedFrame, &[]);
+    let mut resets = reenters;
+    resets.protections.nested_reclaim_keeps_batch = false;
+    let deferring: Vec<_> = POLICIES.iter().map(|p| p.name).filter(|&name| name != "immediate").collect();
+    row(&scenario, resets, Class::FreedFrame, &deferring);
+}
+
+/// Reclaim has cleared page 0, and the check of an mprotect waits for its flush. Meanwhile reclaim clears page x under another table,
+/// after `extra` other pages there, all in one list. x is protected next.
+fn restarted(extra: u64, tables: u8) -> Scenario {
+    let first = if tables == 2 { B } else { 2 };
+    let list = Op::call(OpKind::Reclaim(Mm(0)), Span { first, pages: extra + 1 });
+    let x = first + extra;
+    let programs: &[&[Op]] =
+        &[&[reclaim(0), list], &[load(x), load(x)], &[mprotect(0, Rights::READ), mprotect(x, Rights::NONE)]];
+    Scenario { evictions: false, ..Scenario::new("restart", 4, tables, programs) }
+}
+
+#[test]
+fn the_generation_pair_is_restarted_too_late_to_be_mistaken_for_itself() {
+    // The pair read before the flush must not come back during it: with the restart scaled down from 16,383 it does, as soon as
+    // that many clears and one more fit into a flush, and not before; under one page table never.
+    let verdict = |large, extra, tables| {
+        let policy = policy::generation_restarting_after(large).expect("scaled");
+        let scenario = restarted(extra, tables);
+        search(&Race { scenario: &scenario, setting: Setting { policy, era: v4_13() } }, STATES).verdict
+    };
+    for (large, extra, tables) in [(1, 0, 2), (2, 1, 2), (3, 1, 2), (1, 1, 1), (2, 1, 1)] {
+        assert_eq!(verdict(large, extra, tables), Verdict::Never { vacuous: false }, "{large} {extra} {tables}");
+    }
+    assert!(matches!(verdict(1, 1, 2), Verdict::Sometimes(_)));
+}

@@ -114,6 +114,12 @@ pub static POLICIES: &[PolicyInfo] = &[
     pending_generation::INFO,
 ];
 
+/// `pending-generation` with its restart (`TLB_FLUSH_BATCH_PENDING_LARGE`, 16,383) scaled down to 1, 2 or 3: then an exploration
+/// can reach it.
+pub fn generation_restarting_after(large: u32) -> Option<&'static dyn Policy> {
+    pending_generation::restarting_after(large)
+}
+
 /// Finds a policy by name or alias.
 pub fn find(name: &str) -> Option<&'static PolicyInfo> {
     POLICIES.iter().find(|p| p.name == name || p.aliases.contains(&name))

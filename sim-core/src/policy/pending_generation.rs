@@ -13,7 +13,10 @@ const LARGE: u32 = MASK / 2;
 /// Reclaim counts up a pending generation; an operation flushes if it differs from the flushed one, and records what it
 /// read before the flush, unless a producer slipped in.
 #[derive(Debug)]
-struct PendingGeneration;
+struct PendingGeneration {
+    /// [`LARGE`], or less to see what it is for.
+    large: u32,
+}
 
 impl Policy for PendingGeneration {
     fn defer(&self, remote_in_mask: bool) -> bool {
@@ -30,7 +33,7 @@ impl Policy for PendingGeneration {
                 *local = words.batched;
                 HookStep::Touched(Touch::Read, 1)
             }
-            (Hook::Deferred, 1) if *local & MASK > LARGE => {
+            (Hook::Deferred, 1) if *local & MASK > self.large => {
                 // A failed exchange means somebody else restarted or flushed: read again.
                 let won = words.batched == *local;
                 if won {
@@ -63,13 +66,21 @@ impl Policy for PendingGeneration {
     }
 }
 
+/// The same with the restart after 1, 2 or 3 pending flushes, for explorations: none of another number.
+pub(super) fn restarting_after(large: u32) -> Option<&'static dyn Policy> {
+    static SCALED: [PendingGeneration; 3] =
+        [PendingGeneration { large: 1 }, PendingGeneration { large: 2 }, PendingGeneration { large: 3 }];
+    let scaled = SCALED.iter().find(|policy| policy.large == large)?;
+    Some(scaled)
+}
+
 pub(super) const INFO: PolicyInfo = PolicyInfo {
     name: "pending-generation",
     aliases: &[],
     commit: "5ee2fa2f0636",
     kernels: "since v5.17",
     summary: "as pending-flag, with a pending and a flushed generation in one atomic word in place of the flag",
-    strategy: &PendingGeneration,
+    strategy: &PendingGeneration { large: LARGE },
 };
 
 #[cfg(test)]
@@ -79,7 +90,7 @@ mod tests {
     fn run(hook: Hook, words: &mut Words) -> u32 {
         let (mut pc, mut local, mut flushes) = (0, 0, 0);
         loop {
-            match PendingGeneration.hook(hook, pc, words, &mut local) {
+            match (PendingGeneration { large: LARGE }).hook(hook, pc, words, &mut local) {
                 HookStep::Done => return flushes,
                 HookStep::Touched(_, next) => pc = next,
                 HookStep::FlushMm(next) => {

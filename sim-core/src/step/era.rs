@@ -20,6 +20,11 @@ pub struct Protections {
     pub pending_until_flushed: bool,
     /// fork flushes the parent even if it has write-protected nothing (K4).
     pub fork_flushes_always: bool,
+    /// A walker that let go of a PTL makes the pending check again when it has retaken it (v6.16, 383c4613c67c).
+    pub recheck_after_relock: bool,
+    /// Reclaim that is entered again, for memory that swapping out needs, adds to the batch and does not start one
+    /// (v4.8, by removing `init_tlb_ubc()`).
+    pub nested_reclaim_keeps_batch: bool,
     /// munmap and `MADV_DONTNEED` flush dirty file pages before they let go of the PTL (Z6).
     pub flush_dirty_under_ptl: bool,
 }
@@ -31,6 +36,8 @@ impl Protections {
         flush_before_io: true,
         pending_until_flushed: true,
         fork_flushes_always: true,
+        recheck_after_relock: true,
+        nested_reclaim_keeps_batch: true,
         flush_dirty_under_ptl: true,
     };
 }
@@ -74,6 +81,10 @@ pub struct Era {
     pub synchronous_swap: bool,
     /// A store through a clean entry translates again (x86). Off: it writes the frame the old entry names.
     pub dirty_assist: bool,
+    /// `MADV_FREE` lets go of the PTL once in every page table and retakes it, as it does to split a large folio.
+    pub free_drops_ptl: bool,
+    /// Swapping a page out needs memory, for which the task enters reclaim again (R5.3); that one finds nothing to take.
+    pub pageout_reenters: bool,
     /// Reclaim flushes a batch that holds a dirty PTE before it lets go of a dirty file page it has unmapped and keeps (R5.1).
     /// No kernel does; without it writeback of that page can lose a store.
     pub flushes_before_keeping: bool,
@@ -98,6 +109,8 @@ const V4_13: Era = Era {
     anon_on_trial: false,
     synchronous_swap: true,
     dirty_assist: true,
+    free_drops_ptl: false,
+    pageout_reenters: false,
     flushes_before_keeping: false,
     mkclean_checks_pending: false,
     protections: Protections::ALL,

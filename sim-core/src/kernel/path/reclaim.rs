@@ -23,6 +23,7 @@ steps! {
     FlushKept = "R5.1" "try_to_unmap_flush_dirty(), if kept pages ask for it",
     Keep = "R5.1" "folio_unlock(): dirty file page, kept for writeback",
     FlushDirty = "R5.2" "try_to_unmap_flush_dirty()",
+    Reenter = "R5.3" "get_swap_page(): try_to_free_pages(), init_tlb_ubc()",
     Pageout = "R5.3" "pageout()",
     Freeze = "R6" "__remove_mapping()",
     FlushFull = "R7" "try_to_unmap_flush(): batch of freed folios is full",
@@ -93,9 +94,16 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             Flow::Next
         }
         Step::FlushDirty => {
-            f.pc = Step::Pageout as u8;
+            f.pc = Step::Reenter as u8;
             let wanted = cx.era.protections.flush_before_io && cx.world.batch(who.task).writable;
             if wanted { flush(cx, Cause::BeforeIo) } else { Flow::Next }
+        }
+        Step::Reenter => {
+            if cx.era.pageout_reenters && !cx.era.protections.nested_reclaim_keeps_batch {
+                cx.world.batch(who.task).required = false;
+            }
+            f.pc = Step::Pageout as u8;
+            Flow::Next
         }
         Step::Pageout => pageout(cx, who, f),
         Step::Freeze => {

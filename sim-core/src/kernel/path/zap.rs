@@ -22,6 +22,8 @@ steps! {
     LockPtl = "Z3" "pte_offset_map_lock()",
     Pending = "Z4" "flush_tlb_batched_pending()",
     Zap = "Z5" "zap_pte_range()",
+    DropPtl = "A4" "split_folio(): pte_unmap_unlock()",
+    RetakePtl = "A4" "split_folio(): pte_offset_map_lock()",
     ForceFlush = "Z6" "tlb_flush_mmu_tlbonly(), if a dirty file page was unmapped",
     DropRmap = "Z6" "tlb_flush_rmaps()",
     UnlockPtl = "Z7" "pte_unmap_unlock()",
@@ -86,10 +88,19 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         }
         Step::Pending => hook(cx, who, f, mm, Hook::BeforeTrust, Step::Zap as u8),
         Step::Zap => walk(cx, who, f, mm, op),
+        Step::DropPtl => {
+            let table = cx.world.table_at(mm, f.cursor).expect("tables stay while mmap_lock is held");
+            cx.unlock(who, f, Lock::Ptl(table), Step::RetakePtl as u8)
+        }
+        Step::RetakePtl => {
+            let table = cx.world.table_at(mm, f.cursor).expect("tables stay while mmap_lock is held");
+            let recheck = cx.era.protections.recheck_after_relock;
+            cx.lock(who, f, Lock::Ptl(table), if recheck { Step::Pending as u8 } else { Step::Zap as u8 })
+        }
         Step::ForceFlush => {
             f.pc = Step::DropRmap as u8;
             let force = f.flags & FORCE != 0 && cx.era.protections.flush_dirty_under_ptl;
-            f.flags &= !FORCE;
+            f.flags &= !(FORCE | SPLIT);
             if !force {
                 return Flow::Next;
             }
@@ -132,8 +143,9 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
     }
 }
 
-/// A flag of the frame: a dirty file page was unmapped.
+/// Flags of the frame: a dirty file page was unmapped; the PTL was dropped once under this table.
 const FORCE: u8 = 2;
+const SPLIT: u8 = 4;
 
 /// Z8, one table that nothing needs any more; false if there is none left. It is freed after the flush, as the pages are.
 fn free_table<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, (mm, span): (Mm, Span)) -> bool {
@@ -166,6 +178,10 @@ fn walk<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm
             oracle::outdate(cx, who, page);
         }
         leave(cx.world.vpn(page), in_table, f, Step::ForceFlush as u8);
+        if cx.era.free_drops_ptl && f.pc == Step::Zap as u8 && f.flags & SPLIT == 0 {
+            f.flags |= SPLIT;
+            f.pc = Step::DropPtl as u8;
+        }
         return Flow::Next;
     }
     if zap(cx, who, page, unmap) {
