@@ -9,5 +9,5 @@ use sim_core::step::era;
 /// # Panics
 /// If the era is not registered.
 pub fn setting(policy: &PolicyInfo, era: &str) -> Setting {
-    Setting { policy: policy.strategy, era: *era::find(era).expect("a registered era") }
+    Setting::of(policy, *era::find(era).expect("a registered era"))
 }

@@ -4,12 +4,13 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use sim_core::drive::engine::{Progress, Setting, Stack};
-use sim_core::drive::explore::race::Recorder;
+use sim_core::drive::explore::race::{Recorder, Violation};
 use sim_core::machine::testing::prime_profile;
 use sim_core::nouns::op::{Op, OpKind};
 use sim_core::nouns::types::Backing;
 use sim_core::nouns::types::{AccessKind, Actor, Cpu, FrameNo, Mm, Page, Present, Pte, Rights, Span, Task};
-use sim_core::policy::POLICIES;
+use sim_core::oracle::Class;
+use sim_core::policy::{BROADCASTING, POLICIES};
 use sim_core::step::era::ERAS;
 use sim_core::step::frame::{Frame, Path};
 use sim_core::world::big::Big;
@@ -18,7 +19,7 @@ use sim_core::world::{Folio, Vma, World};
 
 const SCHEDULES: u64 = 10_000;
 /// Policies whose race chance alone finds; that of clean-only, with loads only, it may miss.
-const RACY: [&str; 2] = ["batched", "local-only"];
+const RACY: [&str; 3] = ["batched", "local-only", "arm64-dsb"];
 
 /// One choice of a schedule: a CPU, and whether it takes a waiting interrupt, loses a translation, or steps.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +52,13 @@ fn play<W: World>(
                 let page = world.page(mm, scenario.vpn(choice.page)).expect("a page of the scenario");
                 if world.tlb_peek(cpu, page).is_some() {
                     world.tlb_forget(cpu, page);
+                }
+                continue;
+            }
+            2 => {
+                for from in (0..scenario.programs.len() as u16).map(Cpu) {
+                    let delivered = world.deliver(from, cpu, &mut |_, _| {});
+                    recorder.windows.extend(delivered.then_some((from, Page(0), None)));
                 }
                 continue;
             }
@@ -171,7 +179,7 @@ fn assert_same(small: &Recorder, big: &Recorder, what: &str) {
 
 #[test]
 fn ten_thousand_schedules_agree_for_each_policy() {
-    for (which, policy) in POLICIES.iter().enumerate() {
+    for (which, policy) in POLICIES.iter().chain(BROADCASTING).enumerate() {
         let (mut acts, mut violations, mut finished) = (0, 0, 0);
         for seed in 0..SCHEDULES {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -194,7 +202,7 @@ fn ten_thousand_schedules_agree_for_each_policy() {
                     page: (rng.next_u32() % 2) as u8,
                 })
                 .collect();
-            let setting = Setting { policy: policy.strategy, era: ERAS[seed as usize % ERAS.len()] };
+            let setting = Setting::of(policy, ERAS[seed as usize % ERAS.len()]);
             let mut small = Small::new(&scenario);
             let done = |world: &mut Small<'_>, cpu| world.program_advance(cpu);
             let in_small = play(&mut small, &setting, &scenario, &choices, |_, _, _| {}, done);
@@ -202,14 +210,16 @@ fn ten_thousand_schedules_agree_for_each_policy() {
             let in_big = play(&mut big(&scenario), &setting, &scenario, &choices, start, |_, _| {});
             assert_same(&in_small, &in_big, &format!("{} with seed {seed}", policy.name));
             // The lost updates of the flags are too rare for chance; the explorer finds them.
-            let broken = &in_small.violations;
+            // Writeback loses stores under every policy that defers, and in old eras under all (see tests/mutants.rs).
+            let promises = |v: &&Violation| v.class != Class::CleanPage;
+            let broken: Vec<_> = in_small.violations.iter().filter(promises).collect();
             assert!(
                 RACY.contains(&policy.name) || policy.name == "clean-only" || broken.is_empty(),
                 "{} with seed {seed}: {broken:?}",
                 policy.name
             );
             acts += in_small.acts.len();
-            violations += in_small.violations.len();
+            violations += broken.len();
             finished += usize::from((0..4).all(|cpu| small.program_op(Cpu(cpu)).is_none()));
         }
         println!("{}: {acts} acts, {violations} violations, {finished} schedules ran to the end", policy.name);

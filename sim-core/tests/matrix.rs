@@ -8,13 +8,13 @@ use sim_core::drive::explore::{Next, System, Verdict, search};
 use sim_core::nouns::op::{Op, OpKind};
 use sim_core::nouns::types::{AccessKind, Backing, Mm, Rights, Span};
 use sim_core::oracle::Class;
-use sim_core::policy::{self, POLICIES};
+use sim_core::policy::{self, BROADCASTING, POLICIES};
 use sim_core::step::era::{self, Era};
 use sim_core::world::small::Scenario;
 
 const STATES: usize = 20_000_000;
-/// Policies that defer and do not tell anybody.
-const SILENT: [&str; 2] = ["batched", "local-only"];
+/// Policies that defer and do not tell anybody, or tell them something that does not help.
+const SILENT: [&str; 3] = ["batched", "local-only", "arm64-dsb"];
 /// The first page of a second page table.
 const B: u64 = 512;
 
@@ -79,8 +79,8 @@ fn scenario(dirty: bool, user: &[Op], calls: &[Op]) -> Scenario {
 
 /// Asserts a row: `class` under the policies of `raced`, and nothing at all under the others.
 fn row(scenario: &Scenario, era: Era, class: Class, raced: &[&str]) {
-    for info in POLICIES {
-        let race = Race { scenario, setting: Setting { policy: info.strategy, era } };
+    for info in POLICIES.iter().chain(BROADCASTING) {
+        let race = Race { scenario, setting: Setting::of(info, era) };
         if raced.contains(&info.name) {
             let outcome = search(&Only(race, class), STATES);
             assert!(matches!(outcome.verdict, Verdict::Sometimes(_)), "{}: {:?}", info.name, outcome.verdict);
@@ -194,7 +194,8 @@ fn a_walker_that_retakes_the_ptl_checks_again() {
     row(&scenario, splits, Class::Data, &SILENT);
     let mut forgets = splits;
     forgets.protections.recheck_after_relock = false;
-    let racy = and(&["flag-before-clear", "generation-check", "pending-flag", "pending-generation"]);
+    let racy =
+        and(&["flag-before-clear", "generation-check", "pending-flag", "pending-generation", "arm64-flush", "invlpgb"]);
     row(&scenario, forgets, Class::Data, &racy);
 }
 
@@ -206,7 +207,8 @@ fn reclaim_that_is_entered_again_does_not_reset_the_batch() {
     row(&scenario, reenters, Class::FreedFrame, &[]);
     let mut resets = reenters;
     resets.protections.nested_reclaim_keeps_batch = false;
-    let deferring: Vec<_> = POLICIES.iter().map(|p| p.name).filter(|&name| name != "immediate").collect();
+    let all = POLICIES.iter().chain(BROADCASTING).map(|p| p.name);
+    let deferring: Vec<_> = all.filter(|&name| name != "immediate").collect();
     row(&scenario, resets, Class::FreedFrame, &deferring);
 }
 

@@ -1,7 +1,7 @@
 //! `mmusim list`: what there is, from the registries.
 
 use comfy_table::{Cell, ContentArrangement};
-use sim_core::policy::POLICIES;
+use sim_core::policy::{BROADCASTING, POLICIES};
 use sim_core::step::era::{ERAS, Era, Mechanism};
 use workloads::machines::MACHINES;
 use workloads::recorded::EMBEDDED;
@@ -44,7 +44,10 @@ fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
 }
 
 fn policies() -> Rows {
-    let rows = POLICIES.iter().map(|p| row([p.name, &p.aliases.join(" "), p.commit, p.kernels, p.summary]));
+    let rows = POLICIES
+        .iter()
+        .chain(BROADCASTING)
+        .map(|p| row([p.name, &p.aliases.join(" "), p.commit, p.kernels, p.summary]));
     Rows { columns: &["name", "aliases", "commit", "kernels", "summary"], rows: rows.collect() }
 }
 
@@ -65,6 +68,7 @@ fn era(era: &Era) -> Vec<String> {
         match era.mechanism {
             Mechanism::IpiSerial => "local flush, then IPIs",
             Mechanism::IpiConcurrent => "IPIs during the local flush",
+            Mechanism::Broadcast => "broadcast",
         },
         if era.mprotect_gathers { "flushes what changed" } else { "flushes the range if a PTE was present" },
         &era.free_batch_slots.to_string(),

@@ -4,8 +4,8 @@ use arrayvec::ArrayVec;
 
 use crate::kernel::path;
 use crate::nouns::types::Actor;
-use crate::policy::Policy;
-use crate::step::era::Era;
+use crate::policy::{Policy, PolicyInfo};
+use crate::step::era::{Era, Mechanism};
 use crate::step::frame::{Cx, Flow, Frame, Path, Probe, StepId, Wait};
 use crate::world::World;
 
@@ -60,6 +60,12 @@ pub struct Setting {
 }
 
 impl Setting {
+    /// A policy in an era, on a machine that broadcasts invalidations if that is what the policy is for.
+    pub fn of(info: &PolicyInfo, era: Era) -> Setting {
+        let mechanism = if info.broadcast { Mechanism::Broadcast } else { era.mechanism };
+        Setting { policy: info.strategy, era: Era { mechanism, ..era } }
+    }
+
     /// Runs the steps of a task up to and including its next observable act.
     pub fn advance<W: World, P: Probe>(&self, world: &mut W, probe: &mut P, who: Actor, stack: &mut Stack) -> Progress {
         let at = StepId { path: Path::Other, pc: 0 };

@@ -18,5 +18,6 @@ pub(super) const INFO: PolicyInfo = PolicyInfo {
     commit: "d950c9477d51",
     kernels: "v4.3 to v4.12",
     summary: "reclaim defers the flush to the end of its batch; operations in between do not know",
+    broadcast: false,
     strategy: &Batched,
 };

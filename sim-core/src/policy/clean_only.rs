@@ -23,5 +23,6 @@ pub(super) const INFO: PolicyInfo = PolicyInfo {
     commit: "72b252aed506",
     kernels: "none: the first patch of the v4.3 series without the second",
     summary: "reclaim defers the flush of clean PTEs to the end of its batch, and flushes dirty ones at once",
+    broadcast: false,
     strategy: &CleanOnly,
 };

@@ -39,5 +39,6 @@ pub(super) const INFO: PolicyInfo = PolicyInfo {
     commit: "draft of 2017-07-12",
     kernels: "none: dropped in review",
     summary: "as pending-flag, but the flag is set before the PTE is cleared",
+    broadcast: false,
     strategy: &FlagBeforeClear,
 };

@@ -32,5 +32,6 @@ pub(super) const INFO: PolicyInfo = PolicyInfo {
     commit: "draft of 2017-07-13",
     kernels: "none: x86 only, superseded by pending-flag",
     summary: "no flag: every operation at risk brings all CPUs of the address space up to its TLB generation",
+    broadcast: false,
     strategy: &GenerationCheck,
 };

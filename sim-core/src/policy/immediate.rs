@@ -18,5 +18,6 @@ pub(super) const INFO: PolicyInfo = PolicyInfo {
     commit: "72b252aed506^",
     kernels: "before v4.3; later also kernels without CONFIG_ARCH_WANT_BATCHED_UNMAP_TLB_FLUSH",
     summary: "reclaim flushes each page as it clears the PTE, before it drops the PTL",
+    broadcast: false,
     strategy: &Immediate,
 };

@@ -25,5 +25,6 @@ pub(super) const INFO: PolicyInfo = PolicyInfo {
     commit: "draft of 2017-07-11",
     kernels: "none: dropped in review",
     summary: "as batched; an operation that would return without a flush flushes the CPU it runs on",
+    broadcast: false,
     strategy: &LocalOnly,
 };

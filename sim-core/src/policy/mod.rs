@@ -3,11 +3,14 @@
 //! A policy knows hooks and a few shared words. It does not know the paths around the hooks, nor how long a cycle is. To add
 //! one: a file here and a row in [`POLICIES`] (`docs/add-a-policy.md`).
 
+mod arm64_dsb;
+mod arm64_flush;
 mod batched;
 mod clean_only;
 mod flag_before_clear;
 mod generation_check;
 mod immediate;
+mod invlpgb;
 mod local_only;
 mod pending_flag;
 mod pending_generation;
@@ -28,6 +31,11 @@ pub trait Policy: Sync + Debug {
     /// Do the words say that a flush is pending? What counts as an extra flush is measured against this.
     fn pending(&self, words: Words) -> bool {
         let _ = words;
+        false
+    }
+
+    /// R4.5a: does each deferred clear issue its invalidation at once, so that the end of the batch only waits?
+    fn issues_when_deferring(&self) -> bool {
         false
     }
 
@@ -65,6 +73,10 @@ pub enum HookStep {
     CatchUp(u8),
     /// Flush the whole address space on this CPU only, then call again with this `pc`.
     FlushLocal(u8),
+    /// Issue a broadcast invalidation of the page at hand and do not wait, then call again with this `pc`.
+    Broadcast(u8),
+    /// Wait for every broadcast invalidation that this CPU has issued, then call again with this `pc`.
+    Sync(u8),
 }
 
 /// How a hook touched the words: what the access costs depends on it.
@@ -98,11 +110,13 @@ pub struct PolicyInfo {
     pub kernels: &'static str,
     /// One sentence.
     pub summary: &'static str,
+    /// It is for machines that broadcast invalidations; others interrupt.
+    pub broadcast: bool,
     /// The strategy.
     pub strategy: &'static dyn Policy,
 }
 
-/// All policies, in order of history.
+/// All policies whose invalidations are interrupts, in order of history.
 pub static POLICIES: &[PolicyInfo] = &[
     immediate::INFO,
     clean_only::INFO,
@@ -114,6 +128,10 @@ pub static POLICIES: &[PolicyInfo] = &[
     pending_generation::INFO,
 ];
 
+/// Policies for machines that broadcast invalidations. No profile has their costs yet, so they are explored and not run on the
+/// clock.
+pub static BROADCASTING: &[PolicyInfo] = &[arm64_dsb::INFO, arm64_flush::INFO, invlpgb::INFO];
+
 /// `pending-generation` with its restart (`TLB_FLUSH_BATCH_PENDING_LARGE`, 16,383) scaled down to 1, 2 or 3: then an exploration
 /// can reach it.
 pub fn generation_restarting_after(large: u32) -> Option<&'static dyn Policy> {
@@ -122,5 +140,5 @@ pub fn generation_restarting_after(large: u32) -> Option<&'static dyn Policy> {
 
 /// Finds a policy by name or alias.
 pub fn find(name: &str) -> Option<&'static PolicyInfo> {
-    POLICIES.iter().find(|p| p.name == name || p.aliases.contains(&name))
+    POLICIES.iter().chain(BROADCASTING).find(|p| p.name == name || p.aliases.contains(&name))
 }

@@ -41,5 +41,6 @@ pub(super) const INFO: PolicyInfo = PolicyInfo {
     commit: "3ea277194daa",
     kernels: "v4.13 to v5.16, and stable kernels it was backported to",
     summary: "reclaim sets a per-mm flag, and the first operation at risk that finds it set flushes the mm",
+    broadcast: false,
     strategy: &PendingFlag,
 };

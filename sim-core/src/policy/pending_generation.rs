@@ -80,6 +80,7 @@ pub(super) const INFO: PolicyInfo = PolicyInfo {
     commit: "5ee2fa2f0636",
     kernels: "since v5.17",
     summary: "as pending-flag, with a pending and a flushed generation in one atomic word in place of the flag",
+    broadcast: false,
     strategy: &PendingGeneration { large: LARGE },
 };
 

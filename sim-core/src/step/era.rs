@@ -7,6 +7,8 @@ pub enum Mechanism {
     IpiSerial,
     /// Interrupt the others, flush locally meanwhile, then wait (since v5.13, 4ce94eabac16).
     IpiConcurrent,
+    /// Issue a broadcast invalidation, then wait until every CPU has done it (TLBI and DSB, INVLPGB and TLBSYNC).
+    Broadcast,
 }
 
 /// What keeps the modelled kernel right, whatever the era: each can be taken away, to see what it protects from.

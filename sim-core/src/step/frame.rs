@@ -140,6 +140,8 @@ pub enum Wait {
     Lock(Lock),
     /// The acknowledgements of the shootdown of this CPU.
     Acks,
+    /// The broadcast invalidations this CPU has issued.
+    Broadcasts,
     /// The folio lock that reclaim holds.
     Folio(FrameNo),
     /// A frame to be freed.
@@ -216,6 +218,8 @@ pub enum Act {
     Skip(Cpu),
     /// A lazy target gives its borrowed address space up in place of flushing for this initiator.
     LeaveLazy(Cpu),
+    /// A broadcast invalidation is issued; other CPUs do it when it reaches them.
+    Broadcast(Request),
     /// The initiator flushes its own TLB.
     FlushLocal(Request),
     /// The initiator has seen every acknowledgement.

@@ -301,6 +301,13 @@ pub trait World {
     /// Does a CPU still wait for acknowledgements?
     fn acks_outstanding(&self, cpu: Cpu) -> bool;
 
+    /// Issues a broadcast invalidation of a span, of every address space if none is named: pending at all other CPUs until it
+    /// is delivered there.
+    fn broadcast(&mut self, from: Cpu, mm: Option<Mm>, span: Span);
+    /// Is a broadcast that this CPU has issued still pending somewhere?
+    fn broadcast_pending(&self, from: Cpu) -> bool;
+    /// Delivers what `from` has broadcast to `to`, whose translations go to `gone`; false if there is nothing.
+    fn deliver(&mut self, from: Cpu, to: Cpu, gone: &mut dyn FnMut(Page, Entry)) -> bool;
     /// Looks a translation up for an access, as the hardware does (replacement state moves).
     fn tlb_lookup(&mut self, cpu: Cpu, page: Page, kind: AccessKind) -> Option<(Entry, TlbLevel)>;
     /// The translation a CPU holds, without touching anything.

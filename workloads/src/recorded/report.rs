@@ -190,7 +190,7 @@ fn open_extremes(script: &Script) -> Vec<Assumptions> {
 /// # Panics
 /// If the machine has fewer CPUs than all copies of the process need together.
 pub fn report(recording: &Recording, options: Options<'_>) -> Result<Report, Unpriced> {
-    let setting = Setting { policy: options.policy.strategy, era: *options.era };
+    let setting = Setting::of(options.policy, *options.era);
     let (profile_name, profile_sha256, profile) = options.profile;
     let usual = &Script::new(recording);
     let run = &|assumptions: Assumptions| {

@@ -136,7 +136,7 @@ impl Synthetic {
         let source = Cores::new(&self.workload, on.seed, &mut world, progress);
         let swap = self.workload.swap.as_ref().map(|swap| *swap.get_ref());
         let era = Era { synchronous_swap: on.era.synchronous_swap && swap.is_none(), ..*on.era };
-        let setting = Setting { policy: on.policy.strategy, era };
+        let setting = Setting::of(on.policy, era);
         let mut clock = Clock::new(world, source, setting, on.profile, on.run_ahead)?;
         if let Some(swap) = swap {
             clock.attach_swap(swap.depth.get(), swap.latency_cycles.get());

@@ -30,6 +30,7 @@ use crate::machine::profile::Profile;
 use crate::nouns::op::OpKind;
 use crate::nouns::types::{AccessKind, Actor, Cpu, Page, Task};
 use crate::oracle::{Class, Marks};
+use crate::step::era::Mechanism;
 use crate::step::frame::{Act, Frame, Path, Probe, StepId, Wait};
 use crate::world::World;
 use crate::world::big::Big;
@@ -107,6 +108,9 @@ impl<S: Source> Clock<S> {
         profile: &Profile,
         run_ahead: RunAhead,
     ) -> Result<Clock<S>, Unpriced> {
+        if setting.era.mechanism == Mechanism::Broadcast {
+            return Err(Unpriced::Broadcasts);
+        }
         let cpus = world.cpus();
         let bound = profile.lookahead_cycles();
         let mut tree = Tournament::new(cpus);

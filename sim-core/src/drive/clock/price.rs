@@ -25,10 +25,18 @@ const FAULT_TOUCHES: u64 = 6;
 
 /// A profile cannot price the mechanism asked for.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error(
-    "this profile flushes by broadcast (ipi.mode = \"none_for_tlb\"); expected one with IPI costs, such as zen5_vm or skx_2s"
-)]
-pub struct Unpriced;
+pub enum Unpriced {
+    /// Its machine has no interrupts for TLB flushes.
+    #[error(
+        "this profile flushes by broadcast (ipi.mode = \"none_for_tlb\"); expected one with IPI costs, such as zen5_vm or skx_2s"
+    )]
+    Interrupts,
+    /// No profile has the costs of broadcast invalidations.
+    #[error(
+        "the policy broadcasts its invalidations, which no profile has the costs of; it can be explored, but not run on the clock"
+    )]
+    Broadcasts,
+}
 
 /// A cache line the model tracks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -68,7 +76,7 @@ impl Prices {
     /// If its profile has no IPI costs.
     pub fn new(profile: &Profile, cpus: u16) -> Result<Prices, Unpriced> {
         if profile.ipi.mode == IpiMode::NoneForTlb {
-            return Err(Unpriced);
+            return Err(Unpriced::Interrupts);
         }
         Ok(Prices {
             walk: WalkCost::new(profile),
@@ -186,6 +194,7 @@ impl Prices {
             Act::Write(_) => p.swap.as_ref().map_or(0, |s| s.zram_write_cyc),
             Act::Return(_)
             | Act::FreeTable(_)
+            | Act::Broadcast(_)
             | Act::Clean(_)
             | Act::Unlock(_)
             | Act::Vma(_)

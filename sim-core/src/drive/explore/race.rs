@@ -4,6 +4,7 @@ use crate::drive::engine::{Progress, Setting, Stack};
 use crate::drive::explore::{Next, System};
 use crate::nouns::types::{AccessKind, Actor, Cpu, Page, Task};
 use crate::oracle::{Class, Marks, ghost};
+use crate::step::era::Mechanism;
 use crate::step::frame::{Act, Frame, Path, Probe, StepId};
 use crate::world::World;
 use crate::world::small::{CPUS, Packer, Scenario, Small, VPN_BITS};
@@ -35,6 +36,8 @@ pub enum Move {
     Interrupt(Cpu),
     /// The CPU loses a translation.
     Evict(Cpu, Page),
+    /// What the first CPU has broadcast reaches the second.
+    Deliver(Cpu, Cpu),
 }
 
 /// A use of a translation that breaks a promise.
@@ -101,6 +104,13 @@ impl<'s> Race<'s> {
                 node.world.tlb_forget(cpu, page);
                 return true;
             }
+            Move::Deliver(from, to) => {
+                return node.world.deliver(from, to, &mut |page, gone| {
+                    if !Marks::of(gone).is_clean() {
+                        probe.window(to, page, None);
+                    }
+                });
+            }
             Move::Step(cpu) => (cpu, false),
             Move::Interrupt(cpu) => (cpu, true),
         };
@@ -151,6 +161,9 @@ impl<'s> System for Race<'s> {
             if state.world.interrupt_pending(cpu) && !state.stacks[n].in_interrupt() {
                 out.push(Move::Interrupt(cpu));
             }
+            if self.setting.era.mechanism == Mechanism::Broadcast {
+                out.extend((0..self.scenario.programs.len()).map(|to| Move::Deliver(cpu, Cpu(to as u16))));
+            }
             if self.scenario.evictions {
                 let held = (0..u32::from(self.scenario.all_pages())).map(Page);
                 out.extend(held.filter(|&p| state.world.tlb_peek(cpu, p).is_some()).map(|p| Move::Evict(cpu, p)));
@@ -180,7 +193,7 @@ fn pack_frame(f: &Frame, out: &mut Packer) {
     out.put(f.path as u64, 5);
     out.put(u64::from(f.pc), 5);
     out.put(u64::from(f.ret), 2);
-    out.put(u64::from(f.hook), 2);
+    out.put(u64::from(f.hook), 3);
     out.put(u64::from(f.flags), 3);
     out.put(u64::from(f.page.0), VPN_BITS);
     out.put(u64::from(f.frame.0), 3);

@@ -9,6 +9,7 @@ use crate::world::{Request, World};
 steps! {
     Begin = "X3" "flush_tlb_info: read mm_cpumask",
     SerialLocal = "X4" "flush_tlb_func() on this CPU",
+    Issue = "X6" "tlbi or invlpgb: issue to every CPU",
     Post = "X6" "smp_call_function_many_cond(): queue, send IPI",
     ConcurrentLocal = "X4" "flush_tlb_func() on this CPU, meanwhile",
     Wait = "X6" "wait for every csd lock",
@@ -29,7 +30,18 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
                 Mechanism::IpiSerial => Step::SerialLocal as u8,
                 Mechanism::IpiConcurrent if remote => Step::Post as u8,
                 Mechanism::IpiConcurrent => Step::ConcurrentLocal as u8,
+                // The end of a batch that has issued as it went along only waits.
+                Mechanism::Broadcast if request.mm.is_none() && cx.policy.issues_when_deferring() => Step::Wait as u8,
+                Mechanism::Broadcast => Step::Issue as u8,
             };
+            Flow::Next
+        }
+        Step::Issue => {
+            let request = cx.world.request(who.cpu);
+            let span = request.span.unwrap_or(Span { first: 0, pages: u64::MAX });
+            cx.world.broadcast(who.cpu, request.mm, span);
+            cx.act(who, Act::Broadcast(request));
+            (f.flags, f.pc) = (REMOTE, Step::ConcurrentLocal as u8);
             Flow::Next
         }
         Step::SerialLocal => {
@@ -41,7 +53,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             let Some(to) = cx.world.next_target(who.cpu, f.cursor as u16) else {
                 f.pc = match cx.era.mechanism {
                     Mechanism::IpiSerial => Step::Wait as u8,
-                    Mechanism::IpiConcurrent => Step::ConcurrentLocal as u8,
+                    Mechanism::IpiConcurrent | Mechanism::Broadcast => Step::ConcurrentLocal as u8,
                 };
                 return Flow::Next;
             };
@@ -62,6 +74,9 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::Wait => {
             if cx.world.acks_outstanding(who.cpu) {
                 return Flow::Blocked(Wait::Acks);
+            }
+            if cx.world.broadcast_pending(who.cpu) {
+                return Flow::Blocked(Wait::Broadcasts);
             }
             f.pc = Step::End as u8;
             Flow::Next

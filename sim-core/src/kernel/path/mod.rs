@@ -24,7 +24,7 @@ pub use access::{entry_of, would_hit};
 use crate::nouns::types::{Actor, Mm, Span};
 use crate::oracle;
 use crate::policy::{Hook, HookStep};
-use crate::step::frame::{Act, Cx, Flow, Frame, Label, Path, Probe, StepId};
+use crate::step::frame::{Act, Cx, Flow, Frame, Label, Path, Probe, StepId, Wait};
 use crate::world::{Cause, Request, World};
 
 /// Runs one step of a frame.
@@ -95,6 +95,21 @@ fn hook<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm
             f.hook = resume;
             let request = Request { catch_up: true, ..Request::whole(mm, Cause::PendingCheck) };
             Flow::Call(Cx::<W, P>::flush(request))
+        }
+        HookStep::Broadcast(resume) => {
+            f.hook = resume;
+            let vpn = cx.world.vpn(f.page);
+            cx.world.broadcast(who.cpu, Some(mm), Span::page(vpn));
+            if cx.world.loaded(who.cpu) == Some(mm) {
+                oracle::drop_entries(cx, who.cpu, (mm, Span::page(vpn)));
+            }
+            cx.act(who, crate::step::frame::Act::Broadcast(Request::page(mm, vpn, Cause::Batch)));
+            Flow::Next
+        }
+        HookStep::Sync(_) if cx.world.broadcast_pending(who.cpu) => Flow::Blocked(Wait::Broadcasts),
+        HookStep::Sync(resume) => {
+            f.hook = resume;
+            Flow::Next
         }
         HookStep::FlushLocal(resume) => {
             f.hook = resume;

@@ -53,6 +53,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::SetClean => {
             let pte = Present { frame: f.frame, writable: false, dirty: false, accessed: true, protnone: f.flags != 0 };
             cx.xchg(who, f.page, Pte::Present(pte));
+            cx.world.keep_rmap(f.page, None);
             f.pc = Step::UnlockPtl as u8;
             Flow::Next
         }
@@ -120,7 +121,9 @@ fn clear_flush<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Fr
     };
     ghost::weakened(cx.world, who.cpu, f.page);
     ghost::inspected(cx.world, f.page);
+    // For the moment there is no PTE, but the mapping stays.
     cx.xchg(who, f.page, Pte::None);
+    cx.world.keep_rmap(f.page, Some(f.frame));
     (f.flags, f.pc) = (u8::from(old.protnone), Step::SetClean as u8);
     let (mm, vpn) = (cx.world.mm_of(f.page), cx.world.vpn(f.page));
     Flow::Call(Cx::<W, P>::flush(Request::page(mm, vpn, Cause::Operation)))

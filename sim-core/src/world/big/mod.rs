@@ -98,6 +98,8 @@ struct CpuState {
     waiting: Cpus,
     queued: VecDeque<Cpu>,
     serving: VecDeque<Cpu>,
+    /// Broadcasts it has issued, and where each is pending.
+    issued: Vec<(Cpu, Option<Mm>, Span)>,
     last_walk: Option<Levels>,
     last_miss_flushed: bool,
     last_drop_current: bool,
@@ -164,6 +166,7 @@ impl Big {
             waiting: Cpus::EMPTY,
             queued: VecDeque::new(),
             serving: VecDeque::new(),
+            issued: Vec::new(),
             last_walk: None,
             last_miss_flushed: false,
             last_drop_current: false,

@@ -291,6 +291,27 @@ impl World for Big {
         !self.cpus[usize::from(cpu.0)].waiting.is_empty()
     }
 
+    fn broadcast(&mut self, from: Cpu, mm: Option<Mm>, span: Span) {
+        let others = (0..self.cpus.len() as u16).map(Cpu).filter(|&cpu| cpu != from);
+        self.cpus[usize::from(from.0)].issued.extend(others.map(|cpu| (cpu, mm, span)));
+    }
+
+    fn broadcast_pending(&self, from: Cpu) -> bool {
+        !self.cpus[usize::from(from.0)].issued.is_empty()
+    }
+
+    fn deliver(&mut self, from: Cpu, to: Cpu, gone: &mut dyn FnMut(Page, Entry)) -> bool {
+        let issued = &mut self.cpus[usize::from(from.0)].issued;
+        let arriving: Vec<_> = issued.extract_if(.., |&mut (cpu, ..)| cpu == to).collect();
+        for &(_, mm, span) in &arriving {
+            let mms = mm.map_or(0..self.mms.len() as u16, |mm| mm.0..mm.0 + 1);
+            for mm in mms {
+                self.tlb_drop(to, (Mm(mm), span), gone);
+            }
+        }
+        !arriving.is_empty()
+    }
+
     fn tlb_lookup(&mut self, cpu: Cpu, page: Page, kind: AccessKind) -> Option<(Entry, TlbLevel)> {
         let key = self.key(page);
         let state = &mut self.cpus[usize::from(cpu.0)];

@@ -139,6 +139,8 @@ struct CpuState {
     waiting: CpuSet<1>,
     queued: CpuSet<1>,
     serving: CpuSet<1>,
+    /// By target: pages of the broadcasts it has issued that are pending there.
+    issued: [u8; CPUS],
     victims: Queue<FRAMES>,
     kept: u8,
     freeing: u8,
@@ -155,6 +157,7 @@ const IDLE: CpuState = CpuState {
     waiting: CpuSet::EMPTY,
     queued: CpuSet::EMPTY,
     serving: CpuSet::EMPTY,
+    issued: [0; CPUS],
     victims: Queue::EMPTY,
     kept: 0,
     freeing: 0,
@@ -349,6 +352,9 @@ impl CpuState {
         }
         for set in [self.batch_mask, self.targets, self.waiting, self.queued, self.serving] {
             out.put(set.words()[0], CPUS as u32);
+        }
+        for pages_issued in self.issued {
+            out.put(u64::from(pages_issued), PAGES as u32);
         }
         self.victims.pack(out);
         out.put(u64::from(self.kept), FRAMES as u32);

@@ -263,6 +263,33 @@ impl World for Small<'_> {
         !self.cpus[usize::from(cpu.0)].waiting.is_empty()
     }
 
+    fn broadcast(&mut self, from: Cpu, mm: Option<Mm>, span: Span) {
+        let concerned = |n: &u8| {
+            let page = Page(u32::from(*n));
+            mm.is_none_or(|mm| mm == self.mm_of(page)) && span.contains(self.vpn(page))
+        };
+        let pages = (0..self.scenario.all_pages()).filter(concerned).fold(0, |pages, n| pages | 1 << n);
+        let cpus = self.scenario.programs.len();
+        let issued = &mut self.cpu(from).issued;
+        for (n, pending) in issued[..cpus].iter_mut().enumerate() {
+            *pending |= if n == usize::from(from.0) { 0 } else { pages };
+        }
+    }
+
+    fn broadcast_pending(&self, from: Cpu) -> bool {
+        self.cpus[usize::from(from.0)].issued.iter().any(|&pages| pages != 0)
+    }
+
+    fn deliver(&mut self, from: Cpu, to: Cpu, gone: &mut dyn FnMut(Page, Entry)) -> bool {
+        let pages = std::mem::take(&mut self.cpu(from).issued[usize::from(to.0)]);
+        for n in (0..u32::from(self.scenario.all_pages())).filter(|n| pages & 1 << n != 0) {
+            if let Some(entry) = self.cpu(to).tlb[n as usize].take() {
+                gone(Page(n), entry);
+            }
+        }
+        pages != 0
+    }
+
     fn tlb_lookup(&mut self, cpu: Cpu, page: Page, _kind: AccessKind) -> Option<(Entry, TlbLevel)> {
         self.tlb_peek(cpu, page).map(|entry| (entry, TlbLevel::L1))
     }
