@@ -90,6 +90,8 @@ fn user_operations(mm: Mm, backing: Backing) -> Vec<(u32, BoxedStrategy<Vec<Op>>
         (1, call(OpKind::Reclaim(mm))),
         (1, call(OpKind::NumaScan)),
         (1, call(OpKind::Writeback(mm))),
+        (1, call(OpKind::Migrate(mm))),
+        (1, call(OpKind::Truncate(mm))),
     ]
 }
 

@@ -22,14 +22,14 @@ use sim_core::world::small::Scenario;
 
 const POLICIES: [&str; 4] = ["clean-only", "local-only", "flag-before-clear", "pending-generation"];
 const ERAS: [&str; 2] = ["v4.13", "v6.18"];
-const RUNS: u64 = 400;
+const RUNS: u64 = 1000;
 const CHILD: Mm = Mm(1);
 
 /// Every kind of operation, on two pages.
 fn op(rng: &mut ChaCha8Rng) -> Op {
     let mut below = |n: u32| u64::from(rng.next_u32() % n);
     let vpn = below(2);
-    match below(19) {
+    match below(21) {
         0..3 => store(vpn),
         3..5 => load(vpn),
         5 => Op::mprotect(Span::page(vpn), [Rights::READ, Rights::READ_WRITE][below(2) as usize]),
@@ -38,6 +38,8 @@ fn op(rng: &mut ChaCha8Rng) -> Op {
         8 => Op::call(OpKind::Dontneed, Span::page(vpn)),
         9 => Op::call(OpKind::Pageout, span(0, 2)),
         10 => Op::mremap(Span::page(vpn), 1 - vpn),
+        18 => Op::call(OpKind::Truncate(MM), Span::page(vpn)),
+        17 => Op::call(OpKind::Migrate(MM), Span::page(vpn)),
         15 => Op::call(OpKind::Kswapd, Span::default()),
         11 => Op::call(OpKind::Other, Span::page(vpn)),
         12 => Op::call(OpKind::Free, Span::page(vpn)),

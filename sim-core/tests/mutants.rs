@@ -246,3 +246,54 @@ fn a_pass_of_numa_balancing_promises_nothing_and_breaks_nothing() {
         assert_eq!(verdict == Verdict::Never { vacuous: false }, safe, "{policy}: {verdict:?}");
     }
 }
+
+/// CPU0 makes x PROT_NONE for NUMA balancing and has not flushed yet; CPU2 migrates it; CPU1 stores.
+fn migrated(second: &[Op]) -> Scenario {
+    let numa = call(OpKind::NumaScan, 0);
+    let programs: &[&[Op]] = &[&[numa], &[store(0), store(0)], second];
+    Scenario { dirty: true, ..Scenario::new("migrate", 2, 1, programs) }
+}
+
+fn copies(scenario: &Scenario, setting: Setting) -> bool {
+    sometimes(&search(&Only(Race { scenario, setting }, Class::Copy), STATES))
+}
+
+#[test]
+fn migration_flushes_for_an_inaccessible_pte_if_a_flush_is_pending() {
+    // B20. There is no reclaim in it, so no policy matters.
+    let scenario = migrated(&[call(OpKind::Migrate(Mm(0)), 0)]);
+    let mut setting = setting("pending-generation", "v4.13");
+    assert_eq!(verdict(&scenario, setting), Verdict::Never { vacuous: false });
+    setting.era.protections.migration_checks_pending = false;
+    assert!(copies(&scenario, setting));
+}
+
+#[test]
+fn a_flag_in_place_of_a_count_is_cleared_by_whoever_is_done_first() {
+    // B8: the second pass is about another page.
+    let scenario = migrated(&[call(OpKind::NumaScan, 1), call(OpKind::Migrate(Mm(0)), 0)]);
+    let mut setting = setting("pending-generation", "v4.13");
+    assert_eq!(verdict(&scenario, setting), Verdict::Never { vacuous: false });
+    setting.era.protections.flush_pending_counts = false;
+    assert!(copies(&scenario, setting));
+}
+
+#[test]
+fn mremap_flushes_before_the_new_ptl_goes_because_truncation_comes_by_the_rmap() {
+    // B12, CVE-2018-18281: a clean PTE moves; truncation finds it at the new place, flushes that, and frees the frame.
+    let moves = [call(OpKind::Munmap, 1), Op::mremap(Span::page(0), 1)];
+    let truncate = [call(OpKind::Truncate(Mm(0)), 1)];
+    let scenario = Scenario {
+        backing: Backing::SharedFile,
+        ..Scenario::new("b12", 2, 1, &[&truncate, &[load(0), load(0)], &moves])
+    };
+    // Truncation makes the pending check, which flushes everything under generation-check.
+    for policy in policy::POLICIES.iter().map(|p| p.name).filter(|&name| name != "generation-check") {
+        let of_freed = |era| {
+            let setting = setting(policy, era);
+            sometimes(&search(&Only(Race { scenario: &scenario, setting }, Class::FreedFrame), STATES))
+        };
+        assert!(of_freed("v4.13"), "{policy}");
+        assert!(!of_freed("v5.17"), "{policy}");
+    }
+}

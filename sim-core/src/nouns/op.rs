@@ -42,6 +42,10 @@ pub enum OpKind {
     NumaScan,
     /// Writeback of the dirty file pages of a span, by `msync(2)` or by the flusher: clean in every PTE, then written.
     Writeback(Mm),
+    /// Migration of a page to another frame, as NUMA balancing does it.
+    Migrate(Mm),
+    /// `ftruncate(2)` of what a span of this address space maps.
+    Truncate(Mm),
     /// A call that changes nothing the model knows (`MADV_NOHUGEPAGE`, a failed call).
     Other,
     /// One shrink list, by kswapd or by direct reclaim: the pages of the span in this address space, and whatever the driver
@@ -80,6 +84,8 @@ impl OpKind {
             OpKind::Fork(_) => "fork",
             OpKind::Exit(_) => "exit",
             OpKind::NumaScan => "numa-scan",
+            OpKind::Migrate(_) => "migrate",
+            OpKind::Truncate(_) => "ftruncate",
             OpKind::Writeback(_) => "writeback",
             OpKind::Other => "other",
             OpKind::Reclaim(_) => "reclaim",

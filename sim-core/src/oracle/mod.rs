@@ -131,6 +131,11 @@ pub fn forked<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, span: Span)
     ghost::promised(cx.world, who, span, ghost::Forbids::Stores);
 }
 
+/// A frame has been copied and is about to be replaced: a store that does not ask the PTE is lost.
+pub fn copied_away<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, frame: FrameNo) {
+    mark_frame(cx, frame, |_, entry| Marks::of(entry).copied(entry.writable && entry.dirty));
+}
+
 /// A page is marked clean and written: a store that sets no D is lost.
 pub fn cleaned<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, frame: FrameNo) {
     mark_frame(cx, frame, |_, entry| Marks::of(entry).cleaned(entry.writable && entry.dirty));

@@ -20,6 +20,11 @@ pub struct Protections {
     pub flush_before_io: bool,
     /// An operation counts itself out of `tlb_flush_pending` after its flush, not before.
     pub pending_until_flushed: bool,
+    /// `tlb_flush_pending` counts who has not flushed yet (v4.13, 16af97dc5a89); before it was a flag, which the first to be done
+    /// cleared for all.
+    pub flush_pending_counts: bool,
+    /// Migration flushes for a PTE that is `PROT_NONE` if a flush is pending in the address space (v4.13, 20841405940e).
+    pub migration_checks_pending: bool,
     /// fork flushes the parent even if it has write-protected nothing (K4).
     pub fork_flushes_always: bool,
     /// A walker that let go of a PTL makes the pending check again when it has retaken it (v6.16, 383c4613c67c).
@@ -37,6 +42,8 @@ impl Protections {
         flush_before_free: true,
         flush_before_io: true,
         pending_until_flushed: true,
+        flush_pending_counts: true,
+        migration_checks_pending: true,
         fork_flushes_always: true,
         recheck_after_relock: true,
         nested_reclaim_keeps_batch: true,

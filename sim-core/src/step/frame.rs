@@ -29,6 +29,10 @@ pub enum Path {
     Fork,
     /// Writeback and `page_mkclean()`, steps W.
     Writeback,
+    /// Migration of a page, steps G0..G6.
+    Migrate,
+    /// `ftruncate`, steps T.
+    Truncate,
     /// `mmap`.
     Mmap,
     /// `madvise(MADV_PAGEOUT)`, steps P.
@@ -103,6 +107,8 @@ impl Frame {
             OpKind::Munmap | OpKind::Exit(_) => Path::Munmap,
             OpKind::Fork(_) => Path::Fork,
             OpKind::Writeback(_) => Path::Writeback,
+            OpKind::Migrate(_) => Path::Migrate,
+            OpKind::Truncate(_) => Path::Truncate,
             OpKind::Mremap => Path::Mremap,
             OpKind::Mmap(_) => Path::Mmap,
             OpKind::Dontneed => Path::Dontneed,
@@ -182,6 +188,15 @@ pub enum Act {
     FreeTable(Table),
     /// A page is marked clean, to be written.
     Clean(FrameNo),
+    /// A page-cache page is looked up and held.
+    Lookup(FrameNo),
+    /// A frame is copied to another one, which takes its place.
+    Copy {
+        /// The old one.
+        from: FrameNo,
+        /// The new one.
+        to: FrameNo,
+    },
     /// Reclaim clears a PTE and puts the flush off; `dirty` is PTE.D.
     Deferred {
         /// Which page.

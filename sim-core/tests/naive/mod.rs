@@ -157,7 +157,12 @@ impl Naive {
                 self.allocate(pte.frame);
             }
             Act::Freeze(frame) => ensure!(self.frozen.insert(frame), "frozen twice"),
+            Act::Copy { to, .. } => self.allocate(to),
             Act::Free(frame) => {
+                if at.path == Path::Migrate {
+                    // Migration gave up before the copy: nobody has heard of the frame yet.
+                    self.allocate(frame);
+                }
                 self.frozen.remove(&frame);
                 ensure!(self.allocated.remove(&frame), "a free frame is freed");
             }

@@ -196,6 +196,8 @@ impl Prices {
             | Act::FreeTable(_)
             | Act::Broadcast(_)
             | Act::Clean(_)
+            | Act::Lookup(_)
+            | Act::Copy { .. }
             | Act::Unlock(_)
             | Act::Vma(_)
             | Act::Deferred { .. }

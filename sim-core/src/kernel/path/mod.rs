@@ -8,6 +8,7 @@ mod flush;
 mod fork;
 mod irq;
 mod kswapd;
+mod migrate;
 mod mprotect;
 mod mremap;
 mod pageout;
@@ -15,6 +16,7 @@ mod pending;
 mod reclaim;
 mod referenced;
 mod shrink;
+mod truncate;
 mod unmap;
 mod writeback;
 mod zap;
@@ -38,6 +40,8 @@ pub(crate) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Path::Mremap => mremap::step(cx, who, f),
         Path::Fork => fork::step(cx, who, f),
         Path::Writeback => writeback::step(cx, who, f),
+        Path::Migrate => migrate::step(cx, who, f),
+        Path::Truncate => truncate::step(cx, who, f),
         Path::Mmap | Path::Other => calls::step(cx, who, f),
         Path::Pageout => pageout::step(cx, who, f),
         Path::Reclaim => reclaim::step(cx, who, f),
@@ -60,6 +64,8 @@ pub fn label(id: StepId) -> Label {
         Path::Mremap => mremap::LABELS,
         Path::Fork => fork::LABELS,
         Path::Writeback => writeback::LABELS,
+        Path::Migrate => migrate::LABELS,
+        Path::Truncate => truncate::LABELS,
         Path::Mmap | Path::Other => calls::LABELS,
         Path::Pageout => pageout::LABELS,
         Path::Reclaim => reclaim::LABELS,

@@ -13,13 +13,17 @@ pub(super) const NESTED: u8 = 1;
 
 /// `inc_tlb_flush_pending()`.
 pub(super) fn count<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm: Mm, next: u8) -> Flow {
-    *cx.world.flush_pending(mm) += 1;
+    let counts = cx.era.protections.flush_pending_counts;
+    let pending = cx.world.flush_pending(mm);
+    *pending = if counts { *pending + 1 } else { 1 };
     touched(cx, who, f, mm, (Touch::Atomic, next))
 }
 
 /// `dec_tlb_flush_pending()`.
 pub(super) fn uncount<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm: Mm, next: u8) -> Flow {
-    *cx.world.flush_pending(mm) -= 1;
+    let counts = cx.era.protections.flush_pending_counts;
+    let pending = cx.world.flush_pending(mm);
+    *pending = if counts { *pending - 1 } else { 0 };
     touched(cx, who, f, mm, (Touch::Atomic, next))
 }
 

@@ -37,12 +37,17 @@ steps! {
     Return = "Z10" "mmap unlock, system call returns",
 }
 
-pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
-    let op = cx.world.op(who.task);
-    let mm = match op.kind {
+/// The address space an operation is about: its own, or one that nobody is left in.
+fn mm_of<W: World, P: Probe>(cx: &Cx<'_, W, P>, who: Actor, op: Op) -> Mm {
+    match op.kind {
         OpKind::Exit(mm) => mm,
         _ => cx.world.mm(who.task).expect("a zap has an address space"),
-    };
+    }
+}
+
+pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
+    let op = cx.world.op(who.task);
+    let mm = mm_of(cx, who, op);
     let unmap = f.path == Path::Munmap;
     let lock = if unmap { Lock::MmapWrite(mm) } else { Lock::MmapRead(mm) };
     match Step::of(f) {
@@ -62,60 +67,11 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             Flow::Next
         }
         Step::Count => pending::count(cx, who, f, mm, Step::NextTable as u8),
-        Step::NextTable => {
-            let late = cx.era.protections.pending_until_flushed;
-            let done = match late {
-                _ if unmap => Step::FreeTables,
-                true => Step::Nested,
-                false => Step::CountEarly,
-            };
-            f.pc = next_table(cx.world, mm, f, op.span, Step::LockPtl as u8, done as u8);
-            if f.pc == Step::FreeTables as u8 {
-                f.cursor = op.span.first;
-            }
-            Flow::Next
-        }
         Step::FreeTables => {
             if !free_table(cx, who, f, (mm, op.span)) {
-                let late = cx.era.protections.pending_until_flushed;
-                f.pc = if late { Step::Nested as u8 } else { Step::CountEarly as u8 };
+                f.pc = walked(cx);
             }
             Flow::Next
-        }
-        Step::LockPtl => {
-            let table = cx.world.table_at(mm, f.cursor).expect("the walk found a table");
-            cx.lock(who, f, Lock::Ptl(table), Step::Pending as u8)
-        }
-        Step::Pending => hook(cx, who, f, mm, Hook::BeforeTrust, Step::Zap as u8),
-        Step::Zap => walk(cx, who, f, mm, op),
-        Step::DropPtl => {
-            let table = cx.world.table_at(mm, f.cursor).expect("tables stay while mmap_lock is held");
-            cx.unlock(who, f, Lock::Ptl(table), Step::RetakePtl as u8)
-        }
-        Step::RetakePtl => {
-            let table = cx.world.table_at(mm, f.cursor).expect("tables stay while mmap_lock is held");
-            let recheck = cx.era.protections.recheck_after_relock;
-            cx.lock(who, f, Lock::Ptl(table), if recheck { Step::Pending as u8 } else { Step::Zap as u8 })
-        }
-        Step::ForceFlush => {
-            f.pc = Step::DropRmap as u8;
-            let force = f.flags & FORCE != 0 && cx.era.protections.flush_dirty_under_ptl;
-            f.flags &= !(FORCE | SPLIT);
-            if !force {
-                return Flow::Next;
-            }
-            let cleared = std::mem::take(&mut cx.world.gather(who.task).span);
-            Flow::Call(Cx::<W, P>::flush(Request::range(mm, cleared, cx.era.ceiling_pages, Cause::Operation)))
-        }
-        Step::DropRmap => {
-            drop_rmap(cx, mm, cx.world.table_span(f.cursor).clip(op.span));
-            f.pc = Step::UnlockPtl as u8;
-            Flow::Next
-        }
-        Step::UnlockPtl => {
-            let table = cx.world.table_at(mm, f.cursor).expect("tables stay while mmap_lock is held");
-            f.cursor = cx.world.table_span(f.cursor).end();
-            cx.unlock(who, f, Lock::Ptl(table), Step::NextTable as u8)
         }
         Step::CountEarly => pending::uncount(cx, who, f, mm, Step::Nested as u8),
         Step::Nested => pending::nested(cx, who, f, mm, Step::Flush as u8),
@@ -140,7 +96,62 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             cx.act(who, Act::Return(op.kind));
             Flow::Return(0)
         }
+        in_table => table_step(cx, who, f, (mm, op), in_table),
     }
+}
+
+/// The steps under one PTL, Z3 to Z7.
+fn table_step<W: World, P: Probe>(
+    cx: &mut Cx<'_, W, P>,
+    who: Actor,
+    f: &mut Frame,
+    (mm, op): (Mm, Op),
+    step: Step,
+) -> Flow {
+    if step == Step::NextTable {
+        let done = if f.path == Path::Munmap { Step::FreeTables as u8 } else { walked(cx) };
+        f.pc = next_table(cx.world, mm, f, op.span, Step::LockPtl as u8, done);
+        if f.pc == Step::FreeTables as u8 {
+            f.cursor = op.span.first;
+        }
+        return Flow::Next;
+    }
+    let ptl = Lock::Ptl(cx.world.table_at(mm, f.cursor).expect("tables stay while mmap_lock is held"));
+    match step {
+        Step::LockPtl => cx.lock(who, f, ptl, Step::Pending as u8),
+        Step::Pending => hook(cx, who, f, mm, Hook::BeforeTrust, Step::Zap as u8),
+        Step::Zap => walk(cx, who, f, mm, op),
+        Step::DropPtl => cx.unlock(who, f, ptl, Step::RetakePtl as u8),
+        Step::RetakePtl => {
+            let recheck = cx.era.protections.recheck_after_relock;
+            cx.lock(who, f, ptl, if recheck { Step::Pending as u8 } else { Step::Zap as u8 })
+        }
+        Step::ForceFlush => {
+            f.pc = Step::DropRmap as u8;
+            let force = f.flags & FORCE != 0 && cx.era.protections.flush_dirty_under_ptl;
+            f.flags &= !(FORCE | SPLIT);
+            if !force {
+                return Flow::Next;
+            }
+            let cleared = std::mem::take(&mut cx.world.gather(who.task).span);
+            Flow::Call(Cx::<W, P>::flush(Request::range(mm, cleared, cx.era.ceiling_pages, Cause::Operation)))
+        }
+        Step::DropRmap => {
+            drop_rmap(cx, mm, cx.world.table_span(f.cursor).clip(op.span));
+            f.pc = Step::UnlockPtl as u8;
+            Flow::Next
+        }
+        Step::UnlockPtl => {
+            f.cursor = cx.world.table_span(f.cursor).end();
+            cx.unlock(who, f, ptl, Step::NextTable as u8)
+        }
+        other => unreachable!("{other:?} is not under a PTL"),
+    }
+}
+
+/// What comes after the last table.
+fn walked<W: World, P: Probe>(cx: &Cx<'_, W, P>) -> u8 {
+    if cx.era.protections.pending_until_flushed { Step::Nested as u8 } else { Step::CountEarly as u8 }
 }
 
 /// Flags of the frame: a dirty file page was unmapped; the PTL was dropped once under this table.
