@@ -159,6 +159,12 @@ fn program(rng: &mut ChaCha8Rng, scenario: &Scenario, cpu: usize) -> Vec<Op> {
                     let kinds = [OpKind::NumaScan, OpKind::Writeback(mm), OpKind::Migrate(mm), OpKind::Truncate(mm)];
                     Op::call(kinds[below(4) as usize], span)
                 }
+                0..3 => Op::access(AccessKind::Store, vpn),
+                3..5 => Op::access(AccessKind::Load, vpn),
+                5 => Op::mprotect(span, [Rights::READ, Rights::NONE, Rights::READ_WRITE][below(3) as usize]),
+                6 => Op { rights: Rights::READ_WRITE, ..Op::call(OpKind::Mmap(Backing::Anon), span) },
+                7 if scenario.pages_per_table == 1 => Op::mremap(span, scenario.vpn(1 - u8::from(vpn != 0))),
+                8 => Op::call([OpKind::Munmap, OpKind::Dontneed, OpKind::Free][below(3) as usize], span),
                 _ => Op::call(OpKind::Pageout, span),
             }
         })
