@@ -3,6 +3,8 @@
 mod locks;
 mod memory;
 mod primitives;
+mod tables;
+mod tlbs;
 
 pub use memory::{Census, Watermarks};
 

@@ -1,9 +1,9 @@
 //! The primitives of the big world.
 
 use super::{
-    AccessKind, Actor, Batch, Big, Cpu, Cpus, Entry, Folio, FrameNo, FrameState, Gather, IoQueue, Key, Lock, Lookup,
-    Lru, Memory, Mm, NO_PAGE, Op, Page, PageSize, PageState, Promise, Pte, Request, Reverse, Rights, Span, TABLE_SHIFT,
-    Table, TableState, Task, TlbLevel, Vma, Words, World, access, memory, usable,
+    AccessKind, Actor, Batch, Big, Cpu, Cpus, Entry, Folio, FrameNo, FrameState, Gather, IoQueue, Lock, Lru, Memory,
+    Mm, NO_PAGE, Op, Page, Promise, Pte, Request, Reverse, Rights, Span, TABLE_SHIFT, Table, Task, TlbLevel, Vma,
+    Words, World, memory, tables, usable,
 };
 
 impl World for Big {
@@ -41,35 +41,7 @@ impl World for Big {
     }
 
     fn populate(&mut self, mm: Mm, vpn: u64) -> Page {
-        if let Some(page) = self.page(mm, vpn) {
-            let table = self.table_of(page);
-            self.tables[table.0 as usize].freed = false;
-            return page;
-        }
-        let fresh = Table(self.tables.len() as u32);
-        let table = *self.mms[usize::from(mm.0)].tables.entry(vpn >> TABLE_SHIFT).or_insert(fresh);
-        if table == fresh {
-            let pages = vec![NO_PAGE; 1 << TABLE_SHIFT].into();
-            self.tables.push(TableState { pages, owner: None, heir: None, freed: false });
-        }
-        self.tables[table.0 as usize].freed = false;
-        let page = Page(self.pages.len() as u32);
-        let slot = vpn & ((1 << TABLE_SHIFT) - 1);
-        self.tables[table.0 as usize].pages[slot as usize] = page.0;
-        let vma = self.vma(mm, vpn);
-        self.pages.push(PageState {
-            mm,
-            vpn,
-            table,
-            pte: Pte::None,
-            promise: Promise { mapped: vma.mapped, rights: vma.rights },
-            holders: Cpus::EMPTY,
-            cached_frame: None,
-            ghost: 0,
-            emptier: None,
-            rmap_kept: None,
-        });
-        page
+        self.touch_page(mm, vpn)
     }
 
     fn mm_of(&self, page: Page) -> Mm {
@@ -89,22 +61,11 @@ impl World for Big {
     }
 
     fn next_table(&self, mm: Mm, span: Span) -> Option<u64> {
-        if span.pages == 0 {
-            return None;
-        }
-        let (first, last) = (span.first >> TABLE_SHIFT, (span.end() - 1) >> TABLE_SHIFT);
-        let mut tables = self.mms[usize::from(mm.0)].tables.range(first..=last);
-        let exists = tables.find(|(_, table)| !self.tables[table.0 as usize].freed);
-        exists.map(|(&index, _)| index << TABLE_SHIFT)
+        self.table_after(mm, span)
     }
 
     fn free_table(&mut self, mm: Mm, vpn: u64) -> bool {
-        let Some(table) = self.table_at(mm, vpn) else {
-            return false;
-        };
-        let used = self.mms[usize::from(mm.0)].vmas.reach_into(self.table_span(vpn));
-        self.tables[table.0 as usize].freed = !used;
-        !used
+        self.give_table_back(mm, vpn)
     }
 
     fn table_span(&self, vpn: u64) -> Span {
@@ -112,19 +73,7 @@ impl World for Big {
     }
 
     fn next_page(&self, mm: Mm, span: Span) -> Option<Page> {
-        if span.pages == 0 {
-            return None;
-        }
-        let (first, last) = (span.first >> TABLE_SHIFT, (span.end() - 1) >> TABLE_SHIFT);
-        for (&index, table) in self.mms[usize::from(mm.0)].tables.range(first..=last) {
-            let covered = Span { first: index << TABLE_SHIFT, pages: 1 << TABLE_SHIFT }.clip(span);
-            let start = (covered.first - (index << TABLE_SHIFT)) as usize;
-            let slots = &self.tables[table.0 as usize].pages[start..start + covered.pages as usize];
-            if let Some(&page) = slots.iter().find(|&&page| page != NO_PAGE) {
-                return Some(Page(page));
-            }
-        }
-        None
+        self.page_after(mm, span)
     }
 
     fn vma(&self, mm: Mm, vpn: u64) -> Vma {
@@ -136,14 +85,7 @@ impl World for Big {
     }
 
     fn copy_vmas(&mut self, from: Mm, to: Mm) {
-        self.mms[usize::from(to.0)].vmas = self.mms[usize::from(from.0)].vmas.clone();
-        let mut rest = Span::ALL;
-        while let Some(page) = self.next_page(to, rest) {
-            let vpn = self.vpn(page);
-            rest = Span { first: vpn + 1, pages: rest.end() - vpn - 1 };
-            let vma = self.vma(to, vpn);
-            self.set_promise(page, Promise { mapped: vma.mapped, rights: vma.rights });
-        }
+        self.inherit_vmas(from, to);
     }
 
     fn protect_vma(&mut self, mm: Mm, span: Span, rights: Rights) {
@@ -155,24 +97,7 @@ impl World for Big {
     }
 
     fn pte_xchg(&mut self, page: Page, new: Pte) -> Pte {
-        let state = &mut self.pages[page.0 as usize];
-        if !state.holders.is_empty() {
-            self.weakened.insert(page);
-        }
-        let old = std::mem::replace(&mut state.pte, new);
-        let (old_frame, new_frame) = (old.present().map(|pte| pte.frame), new.present().map(|pte| pte.frame));
-        if old_frame != new_frame {
-            if let Some(frame) = old_frame {
-                remove(&mut self.frames[frame.0 as usize].mapped_by, page);
-            }
-            if let Some(frame) = new_frame {
-                insert(&mut self.frames[frame.0 as usize].mapped_by, page);
-            }
-        }
-        if let Some(frame) = new_frame {
-            self.frames[frame.0 as usize].last_page = Some(page);
-        }
-        old
+        self.exchange_pte(page, new)
     }
 
     fn try_lock(&mut self, who: Actor, lock: Lock) -> bool {
@@ -301,28 +226,11 @@ impl World for Big {
     }
 
     fn deliver(&mut self, from: Cpu, to: Cpu, gone: &mut dyn FnMut(Page, Entry)) -> bool {
-        let issued = &mut self.cpus[usize::from(from.0)].issued;
-        let arriving: Vec<_> = issued.extract_if(.., |&mut (cpu, ..)| cpu == to).collect();
-        for &(_, mm, span) in &arriving {
-            let mms = mm.map_or(0..self.mms.len() as u16, |mm| mm.0..mm.0 + 1);
-            for mm in mms {
-                self.tlb_drop(to, (Mm(mm), span), gone);
-            }
-        }
-        !arriving.is_empty()
+        self.deliver_to(from, to, gone)
     }
 
     fn tlb_lookup(&mut self, cpu: Cpu, page: Page, kind: AccessKind) -> Option<(Entry, TlbLevel)> {
-        let key = self.key(page);
-        let state = &mut self.cpus[usize::from(cpu.0)];
-        match state.mmu.lookup(key, access(kind)) {
-            Lookup::L1(entry) => Some((entry, TlbLevel::L1)),
-            Lookup::Stlb(entry) => Some((entry, TlbLevel::Stlb)),
-            Lookup::Miss { flushed } => {
-                state.last_miss_flushed = flushed;
-                None
-            }
-        }
+        self.look_up(cpu, page, kind)
     }
 
     fn tlb_peek(&self, cpu: Cpu, page: Page) -> Option<Entry> {
@@ -330,19 +238,7 @@ impl World for Big {
     }
 
     fn tlb_fill(&mut self, cpu: Cpu, page: Page, kind: AccessKind, entry: Entry, gone: &mut dyn FnMut(Page, Entry)) {
-        if let Some(state) = self.frames.get_mut(entry.frame as usize) {
-            insert(&mut state.filled, page);
-        }
-        let key = self.key(page);
-        let state = &mut self.cpus[usize::from(cpu.0)];
-        state.last_walk = Some(state.mmu.walk_levels(key));
-        let evicted = state.mmu.fill(key, access(kind), entry);
-        self.pages[page.0 as usize].holders.insert(cpu);
-        if let Some((key, entry)) = evicted {
-            let page = self.page_of_key(key);
-            self.forget_holder(cpu, page);
-            gone(page, entry);
-        }
+        self.fill_tlb(cpu, page, kind, entry, gone);
     }
 
     fn tlb_update(&mut self, cpu: Cpu, page: Page, entry: Entry) {
@@ -357,36 +253,8 @@ impl World for Big {
         self.cpus[usize::from(cpu.0)].mmu.forget(key)
     }
 
-    fn tlb_drop(&mut self, cpu: Cpu, (mm, span): (Mm, Span), gone: &mut dyn FnMut(Page, Entry)) {
-        let mut dropped = Vec::new();
-        let state = &mut self.cpus[usize::from(cpu.0)];
-        let sink = &mut |key, entry| dropped.push((key, entry));
-        if span.pages == u64::MAX {
-            state.mmu.invalidate_asid(mm.0, sink);
-        } else {
-            for vpn in span.first..span.end() {
-                state.mmu.invalidate_page(Key::new(vpn, mm.0, PageSize::Size4K), sink);
-            }
-        }
-        if state.loaded == Some(mm) {
-            let current = self.mms[usize::from(mm.0)].tlb_gen;
-            let initiator = state.serving.front().copied().unwrap_or(cpu);
-            let of_request = self.cpus[usize::from(initiator.0)].request_gen;
-            let state = &mut self.cpus[usize::from(cpu.0)];
-            let seen = state.gens.entry(mm.0).or_insert(0);
-            state.last_drop_current = *seen == current || of_request.is_some_and(|asked| asked <= *seen);
-            // A range makes up for its own change only; deferred clears may be among those still missing.
-            if span.pages == u64::MAX {
-                *seen = current;
-            } else if of_request == Some(*seen + 1) {
-                *seen += 1;
-            }
-        }
-        for (key, entry) in dropped {
-            let page = self.page_of_key(key);
-            self.forget_holder(cpu, page);
-            gone(page, entry);
-        }
+    fn tlb_drop(&mut self, cpu: Cpu, what: (Mm, Span), gone: &mut dyn FnMut(Page, Entry)) {
+        self.drop_translations(cpu, what, gone);
     }
 
     fn next_holder(&self, page: Page, from: u16) -> Option<Cpu> {
@@ -394,7 +262,7 @@ impl World for Big {
     }
 
     fn next_page_of(&self, frame: FrameNo, from: u32) -> Option<Page> {
-        next(&self.frames[frame.0 as usize].filled, from)
+        tables::next(&self.frames[frame.0 as usize].filled, from)
     }
 
     fn promise(&self, page: Page) -> Promise {
@@ -523,35 +391,19 @@ impl World for Big {
     }
 
     fn next_mapping(&self, frame: FrameNo, from: u32) -> Option<Page> {
-        next(&self.frames[frame.0 as usize].mapped_by, from)
+        tables::next(&self.frames[frame.0 as usize].mapped_by, from)
     }
 
     fn keep_rmap(&mut self, page: Page, frame: Option<FrameNo>) {
-        let state = &mut self.pages[page.0 as usize];
-        let old = std::mem::replace(&mut state.rmap_kept, frame);
-        let mapped = state.pte.present().map(|pte| pte.frame);
-        if let Some(old) = old.filter(|&old| mapped != Some(old)) {
-            remove(&mut self.frames[old.0 as usize].mapped_by, page);
-        }
-        if let Some(frame) = frame {
-            insert(&mut self.frames[frame.0 as usize].mapped_by, page);
-        }
+        self.hold_rmap(page, frame);
     }
 
     fn next_cached(&self, frame: FrameNo, from: u32) -> Option<Page> {
-        next(&self.frames[frame.0 as usize].cached_by, from)
+        tables::next(&self.frames[frame.0 as usize].cached_by, from)
     }
 
     fn set_cached_frame(&mut self, page: Page, frame: Option<FrameNo>) {
-        let old = std::mem::replace(&mut self.pages[page.0 as usize].cached_frame, frame);
-        if let Some(old) = old {
-            remove(&mut self.frames[old.0 as usize].cached_by, page);
-        }
-        if let Some(frame) = frame {
-            let state = &mut self.frames[frame.0 as usize];
-            insert(&mut state.cached_by, page);
-            state.last_page = Some(page);
-        }
+        self.cache_frame(page, frame);
     }
 
     fn free_later(&mut self, task: Task, frame: FrameNo) -> u16 {
@@ -569,22 +421,4 @@ impl World for Big {
         self.set_folio(frame, Folio::default());
         self.free.insert(frame.0);
     }
-}
-
-/// Lists of pages are short and in order; most have one member.
-fn insert(pages: &mut Vec<u32>, page: Page) {
-    if let Err(at) = pages.binary_search(&page.0) {
-        pages.insert(at, page.0);
-    }
-}
-
-fn remove(pages: &mut Vec<u32>, page: Page) {
-    if let Ok(at) = pages.binary_search(&page.0) {
-        pages.remove(at);
-    }
-}
-
-fn next(pages: &[u32], from: u32) -> Option<Page> {
-    let at = pages.partition_point(|&page| page < from);
-    pages.get(at).map(|&page| Page(page))
 }

@@ -1,0 +1,148 @@
+//! The big world's page tables, and what finds a page from its frame: the rmap and the caches.
+
+use super::{
+    Big, Cpus, FrameNo, Mm, NO_PAGE, Page, PageState, Promise, Pte, Span, TABLE_SHIFT, Table, TableState, World,
+};
+
+impl Big {
+    pub(super) fn touch_page(&mut self, mm: Mm, vpn: u64) -> Page {
+        if let Some(page) = self.page(mm, vpn) {
+            let table = self.table_of(page);
+            self.tables[table.0 as usize].freed = false;
+            return page;
+        }
+        let fresh = Table(self.tables.len() as u32);
+        let table = *self.mms[usize::from(mm.0)].tables.entry(vpn >> TABLE_SHIFT).or_insert(fresh);
+        if table == fresh {
+            let pages = vec![NO_PAGE; 1 << TABLE_SHIFT].into();
+            self.tables.push(TableState { pages, owner: None, heir: None, freed: false });
+        }
+        self.tables[table.0 as usize].freed = false;
+        let page = Page(self.pages.len() as u32);
+        let slot = vpn & ((1 << TABLE_SHIFT) - 1);
+        self.tables[table.0 as usize].pages[slot as usize] = page.0;
+        let vma = self.vma(mm, vpn);
+        self.pages.push(PageState {
+            mm,
+            vpn,
+            table,
+            pte: Pte::None,
+            promise: Promise { mapped: vma.mapped, rights: vma.rights },
+            holders: Cpus::EMPTY,
+            cached_frame: None,
+            ghost: 0,
+            emptier: None,
+            rmap_kept: None,
+        });
+        page
+    }
+
+    pub(super) fn table_after(&self, mm: Mm, span: Span) -> Option<u64> {
+        if span.pages == 0 {
+            return None;
+        }
+        let (first, last) = (span.first >> TABLE_SHIFT, (span.end() - 1) >> TABLE_SHIFT);
+        let mut tables = self.mms[usize::from(mm.0)].tables.range(first..=last);
+        let exists = tables.find(|(_, table)| !self.tables[table.0 as usize].freed);
+        exists.map(|(&index, _)| index << TABLE_SHIFT)
+    }
+
+    pub(super) fn give_table_back(&mut self, mm: Mm, vpn: u64) -> bool {
+        let Some(table) = self.table_at(mm, vpn) else {
+            return false;
+        };
+        let used = self.mms[usize::from(mm.0)].vmas.reach_into(self.table_span(vpn));
+        self.tables[table.0 as usize].freed = !used;
+        !used
+    }
+
+    pub(super) fn page_after(&self, mm: Mm, span: Span) -> Option<Page> {
+        if span.pages == 0 {
+            return None;
+        }
+        let (first, last) = (span.first >> TABLE_SHIFT, (span.end() - 1) >> TABLE_SHIFT);
+        for (&index, table) in self.mms[usize::from(mm.0)].tables.range(first..=last) {
+            let covered = Span { first: index << TABLE_SHIFT, pages: 1 << TABLE_SHIFT }.clip(span);
+            let start = (covered.first - (index << TABLE_SHIFT)) as usize;
+            let slots = &self.tables[table.0 as usize].pages[start..start + covered.pages as usize];
+            if let Some(&page) = slots.iter().find(|&&page| page != NO_PAGE) {
+                return Some(Page(page));
+            }
+        }
+        None
+    }
+
+    pub(super) fn inherit_vmas(&mut self, from: Mm, to: Mm) {
+        self.mms[usize::from(to.0)].vmas = self.mms[usize::from(from.0)].vmas.clone();
+        let mut rest = Span::ALL;
+        while let Some(page) = self.next_page(to, rest) {
+            let vpn = self.vpn(page);
+            rest = Span { first: vpn + 1, pages: rest.end() - vpn - 1 };
+            let vma = self.vma(to, vpn);
+            self.set_promise(page, Promise { mapped: vma.mapped, rights: vma.rights });
+        }
+    }
+
+    pub(super) fn exchange_pte(&mut self, page: Page, new: Pte) -> Pte {
+        let state = &mut self.pages[page.0 as usize];
+        if !state.holders.is_empty() {
+            self.weakened.insert(page);
+        }
+        let old = std::mem::replace(&mut state.pte, new);
+        let (old_frame, new_frame) = (old.present().map(|pte| pte.frame), new.present().map(|pte| pte.frame));
+        if old_frame != new_frame {
+            if let Some(frame) = old_frame {
+                remove(&mut self.frames[frame.0 as usize].mapped_by, page);
+            }
+            if let Some(frame) = new_frame {
+                insert(&mut self.frames[frame.0 as usize].mapped_by, page);
+            }
+        }
+        if let Some(frame) = new_frame {
+            self.frames[frame.0 as usize].last_page = Some(page);
+        }
+        old
+    }
+
+    pub(super) fn hold_rmap(&mut self, page: Page, frame: Option<FrameNo>) {
+        let state = &mut self.pages[page.0 as usize];
+        let old = std::mem::replace(&mut state.rmap_kept, frame);
+        let mapped = state.pte.present().map(|pte| pte.frame);
+        if let Some(old) = old.filter(|&old| mapped != Some(old)) {
+            remove(&mut self.frames[old.0 as usize].mapped_by, page);
+        }
+        if let Some(frame) = frame {
+            insert(&mut self.frames[frame.0 as usize].mapped_by, page);
+        }
+    }
+
+    pub(super) fn cache_frame(&mut self, page: Page, frame: Option<FrameNo>) {
+        let old = std::mem::replace(&mut self.pages[page.0 as usize].cached_frame, frame);
+        if let Some(old) = old {
+            remove(&mut self.frames[old.0 as usize].cached_by, page);
+        }
+        if let Some(frame) = frame {
+            let state = &mut self.frames[frame.0 as usize];
+            insert(&mut state.cached_by, page);
+            state.last_page = Some(page);
+        }
+    }
+}
+
+/// Lists of pages are short and in order; most have one member.
+pub(super) fn insert(pages: &mut Vec<u32>, page: Page) {
+    if let Err(at) = pages.binary_search(&page.0) {
+        pages.insert(at, page.0);
+    }
+}
+
+pub(super) fn remove(pages: &mut Vec<u32>, page: Page) {
+    if let Ok(at) = pages.binary_search(&page.0) {
+        pages.remove(at);
+    }
+}
+
+pub(super) fn next(pages: &[u32], from: u32) -> Option<Page> {
+    let at = pages.partition_point(|&page| page < from);
+    pages.get(at).map(|&page| Page(page))
+}

@@ -1,0 +1,86 @@
+//! What the big world does to TLBs: lookups, fills, flushes and broadcasts, and the generations that go with them.
+
+use super::tables::insert;
+use super::{AccessKind, Big, Cpu, Entry, Key, Lookup, Mm, Page, PageSize, Span, TlbLevel, World, access};
+
+impl Big {
+    pub(super) fn deliver_to(&mut self, from: Cpu, to: Cpu, gone: &mut dyn FnMut(Page, Entry)) -> bool {
+        let issued = &mut self.cpus[usize::from(from.0)].issued;
+        let arriving: Vec<_> = issued.extract_if(.., |&mut (cpu, ..)| cpu == to).collect();
+        for &(_, mm, span) in &arriving {
+            let mms = mm.map_or(0..self.mms.len() as u16, |mm| mm.0..mm.0 + 1);
+            for mm in mms {
+                self.tlb_drop(to, (Mm(mm), span), gone);
+            }
+        }
+        !arriving.is_empty()
+    }
+
+    pub(super) fn look_up(&mut self, cpu: Cpu, page: Page, kind: AccessKind) -> Option<(Entry, TlbLevel)> {
+        let key = self.key(page);
+        let state = &mut self.cpus[usize::from(cpu.0)];
+        match state.mmu.lookup(key, access(kind)) {
+            Lookup::L1(entry) => Some((entry, TlbLevel::L1)),
+            Lookup::Stlb(entry) => Some((entry, TlbLevel::Stlb)),
+            Lookup::Miss { flushed } => {
+                state.last_miss_flushed = flushed;
+                None
+            }
+        }
+    }
+
+    pub(super) fn fill_tlb(
+        &mut self,
+        cpu: Cpu,
+        page: Page,
+        kind: AccessKind,
+        entry: Entry,
+        gone: &mut dyn FnMut(Page, Entry),
+    ) {
+        if let Some(state) = self.frames.get_mut(entry.frame as usize) {
+            insert(&mut state.filled, page);
+        }
+        let key = self.key(page);
+        let state = &mut self.cpus[usize::from(cpu.0)];
+        state.last_walk = Some(state.mmu.walk_levels(key));
+        let evicted = state.mmu.fill(key, access(kind), entry);
+        self.pages[page.0 as usize].holders.insert(cpu);
+        if let Some((key, entry)) = evicted {
+            let page = self.page_of_key(key);
+            self.forget_holder(cpu, page);
+            gone(page, entry);
+        }
+    }
+
+    pub(super) fn drop_translations(&mut self, cpu: Cpu, (mm, span): (Mm, Span), gone: &mut dyn FnMut(Page, Entry)) {
+        let mut dropped = Vec::new();
+        let state = &mut self.cpus[usize::from(cpu.0)];
+        let sink = &mut |key, entry| dropped.push((key, entry));
+        if span.pages == u64::MAX {
+            state.mmu.invalidate_asid(mm.0, sink);
+        } else {
+            for vpn in span.first..span.end() {
+                state.mmu.invalidate_page(Key::new(vpn, mm.0, PageSize::Size4K), sink);
+            }
+        }
+        if state.loaded == Some(mm) {
+            let current = self.mms[usize::from(mm.0)].tlb_gen;
+            let initiator = state.serving.front().copied().unwrap_or(cpu);
+            let of_request = self.cpus[usize::from(initiator.0)].request_gen;
+            let state = &mut self.cpus[usize::from(cpu.0)];
+            let seen = state.gens.entry(mm.0).or_insert(0);
+            state.last_drop_current = *seen == current || of_request.is_some_and(|asked| asked <= *seen);
+            // A range makes up for its own change only; deferred clears may be among those still missing.
+            if span.pages == u64::MAX {
+                *seen = current;
+            } else if of_request == Some(*seen + 1) {
+                *seen += 1;
+            }
+        }
+        for (key, entry) in dropped {
+            let page = self.page_of_key(key);
+            self.forget_holder(cpu, page);
+            gone(page, entry);
+        }
+    }
+}
