@@ -3,6 +3,7 @@
 mod locks;
 mod memory;
 mod primitives;
+mod stage;
 
 pub use memory::{Census, Watermarks};
 
