@@ -157,7 +157,7 @@ pub(crate) enum TimingArg {
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
     /// Litmus files (`docs/litmus.md`): built-in ones by name (`mmusim list litmus`), or paths
-    #[arg(value_name = "FILE", required_unless_present = "all", conflicts_with = "all")]
+    #[arg(value_name = "FILE", conflicts_with = "all")]
     pub(crate) files: Vec<String>,
     /// All built-in files
     #[arg(long)]

@@ -99,9 +99,8 @@ pub(crate) fn run(args: &CheckArgs) -> Result<Verdict, Failure> {
 }
 
 fn formatted(args: &CheckArgs) -> Result<Verdict, Failure> {
-    let names = if args.all { LITMUS.iter().map(|b| b.name.to_owned()).collect() } else { args.files.clone() };
     let mut out = String::new();
-    for name in &names {
+    for name in names(args)? {
         let text = input::litmus(name)?;
         if !out.is_empty() {
             out.push('\n');
@@ -112,14 +111,24 @@ fn formatted(args: &CheckArgs) -> Result<Verdict, Failure> {
     Ok(Verdict::Fine)
 }
 
+/// The files asked for.
+fn names(args: &CheckArgs) -> Result<Vec<&str>, Failure> {
+    if args.all {
+        return Ok(LITMUS.iter().map(|builtin| builtin.name).collect());
+    }
+    if args.files.is_empty() {
+        return Err(Failure::new("nothing to check", "expected litmus files (mmusim list litmus), or --all"));
+    }
+    Ok(args.files.iter().map(String::as_str).collect())
+}
+
 fn files(args: &CheckArgs) -> Result<Vec<File>, Failure> {
-    let names = if args.all { LITMUS.iter().map(|b| b.name.to_owned()).collect() } else { args.files.clone() };
-    let read = |name: &String| {
+    let read = |name: &str| {
         let text = input::litmus(name)?;
         let litmus = Litmus::parse(name, &text).map_err(|e| Failure::text(e, &text))?;
         Ok(File { text, litmus })
     };
-    names.iter().map(read).collect()
+    names(args)?.into_iter().map(read).collect()
 }
 
 fn jobs<'f>(args: &CheckArgs, files: &'f [File]) -> Vec<Job<'f>> {

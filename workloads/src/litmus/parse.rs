@@ -163,7 +163,10 @@ impl<'t> Draft<'t> {
             }
         }
         if self.pages.len() == PAGES {
-            return Err(text.error(line.keyword.span.clone(), format!("expected at most {PAGES} pages")));
+            return Err(text.error(
+                line.keyword.span.clone(),
+                format!("this is one page more than fits; expected at most {PAGES}"),
+            ));
         }
         let span = name.span;
         self.pages.push(PageLine { name: name.text.to_owned(), mm, rights, dirty, backing, table, span });
@@ -250,7 +253,7 @@ impl<'t> Draft<'t> {
             other => return Err(text.error(verdict.span, format!("unknown `{other}`; expected never or sometimes"))),
         };
         if why.text.is_empty() {
-            return Err(text.error(end..end, reason));
+            return Err(text.error(end..end, "the line ends here; expected the reason"));
         }
         let mut name = words.need("a policy")?;
         loop {
@@ -367,8 +370,9 @@ impl<'t> Draft<'t> {
             None => Ok(each),
             Some((page, n)) => {
                 let message = format!(
-                    "`{}` would be under table {}; expected tables in order from 0, each but the last with as many pages",
+                    "`{}` cannot be under table {}; expected table {}, since each but the last has as many pages as the first",
                     page.name,
+                    page.table,
                     n / each
                 );
                 Err(self.text.error(page.span.clone(), message))
@@ -437,7 +441,7 @@ fn number(text: Text<'_>, words: &mut Words<'_>, what: &str, bound: u8) -> Resul
     let expected = format!("{what}, 0 to {}", bound - 1);
     let word = words.need(&expected)?;
     let parsed = word.text.parse().ok().filter(|n| *n < bound);
-    parsed.ok_or_else(|| text.error(word.span, format!("`{}` is not {expected}; expected {expected}", word.text)))
+    parsed.ok_or_else(|| text.error(word.span, format!("`{}` does not fit; expected {expected}", word.text)))
 }
 
 fn class(text: Text<'_>, word: &Token<'_>) -> Result<Class, TextError> {
