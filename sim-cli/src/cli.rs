@@ -13,6 +13,9 @@ use crate::output::OutputArgs;
 /// More seeds than this only take time: the interval shrinks with the root of their number.
 const SEEDS_MAX: i64 = 10_000;
 
+/// States a search may visit if nothing else is said: some gigabytes.
+const STATES: u64 = 10_000_000;
+
 /// Is a TLB flush policy safe, and what does it cost?
 #[derive(Debug, Parser)]
 #[command(name = "mmusim", version, max_term_width = 120)]
@@ -27,6 +30,8 @@ pub(crate) enum Command {
     Compare(CompareArgs),
     /// Replay a recording of a live kernel under a policy, and hold it against what the kernel did
     Replay(ReplayArgs),
+    /// Explore every interleaving of litmus files, and hold the verdicts against those the files expect
+    Check(CheckArgs),
     /// List policies, eras, workloads or profiles
     List(ListArgs),
 }
@@ -114,12 +119,13 @@ pub(crate) struct RecordingArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
-    /// A recording by name (`mmusim list recordings`), `perf script` text (plain or .zst), or - for standard input
-    #[arg(value_name = "TRACE")]
+    /// A recording by name (`mmusim list recordings`), `perf script` text (plain or .zst), - for standard input, or a witness
+    /// (`mmusim check --witness`, .json), of which only --profile and the output can be chosen
+    #[arg(value_name = "TRACE|WITNESS")]
     pub(crate) trace: String,
-    /// The policy; the kernel around it stays the recording's
-    #[arg(long, value_name = "POLICY", value_parser = policies(), default_value = "pending-generation")]
-    pub(crate) policy: &'static PolicyInfo,
+    /// The policy; the kernel around it stays the recording's [default: pending-generation]
+    #[arg(long, value_name = "POLICY", value_parser = policies())]
+    pub(crate) policy: Option<&'static PolicyInfo>,
     #[command(flatten)]
     pub(crate) recording: RecordingArgs,
     /// When things happen
@@ -129,7 +135,7 @@ pub(crate) struct ReplayArgs {
     /// as recorded); they share the machine and nothing else
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) processes: u16,
-    /// A machine by name (`mmusim list profiles`), or a TOML file [default: zen5_vm]
+    /// A machine by name (`mmusim list profiles`), or a TOML file [default: zen5_vm; skx_2s for a witness]
     #[arg(long, value_name = "NAME|FILE")]
     pub(crate) profile: Option<String>,
     /// The kernel of the recording [default: v6.18]
@@ -149,6 +155,36 @@ pub(crate) enum TimingArg {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// Litmus files (`docs/litmus.md`): built-in ones by name (`mmusim list litmus`), or paths
+    #[arg(value_name = "FILE", conflicts_with = "all")]
+    pub(crate) files: Vec<String>,
+    /// All built-in files
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// A policy; repeat for several [default: those a file expects a verdict of]
+    #[arg(long = "policy", value_name = "POLICY", value_parser = policies())]
+    pub(crate) policies: Vec<&'static PolicyInfo>,
+    /// Write the shortest violating interleaving to FILE (JSON, for `mmusim replay`); takes one file and one policy
+    #[arg(long, value_name = "FILE")]
+    pub(crate) witness: Option<std::path::PathBuf>,
+    /// Visit at most so many states a search; what is not exhausted then is no verdict, and the exit code is 3
+    #[arg(long, value_name = "N", default_value_t = STATES, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) states: u64,
+    /// Searches at a time [default: one for each CPU]; changes speed, never a result
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
+    /// Add the seconds each search took, which differ from run to run
+    #[arg(long)]
+    pub(crate) timings: bool,
+    /// Explore nothing: write the files as they should be formatted
+    #[arg(long, conflicts_with_all = ["policies", "witness", "timings"])]
+    pub(crate) fmt: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ListArgs {
     /// What to list
     pub(crate) what: Listing,
@@ -162,6 +198,8 @@ pub(crate) enum Listing {
     Policies,
     /// Kernels around the policy
     Eras,
+    /// Litmus files
+    Litmus,
     /// Synthetic workloads
     Workloads,
     /// Recordings of a live kernel

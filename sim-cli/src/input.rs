@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use sim_core::machine::profile::Profile;
+use workloads::litmus::{self, LITMUS};
 use workloads::machines::{self, MACHINES};
 use workloads::outcome::Input;
 use workloads::recorded::EMBEDDED;
@@ -47,13 +48,22 @@ pub(crate) fn workload(name: &str) -> Result<Synthetic, Failure> {
     Synthetic::parse(name, text).map_err(|e| Failure::text(e, text))
 }
 
+/// The text of a litmus file by name or path.
+pub(crate) fn litmus(name: &str) -> Result<String, Failure> {
+    if let Some(builtin) = litmus::find(name) {
+        return Ok(builtin.text.to_owned());
+    }
+    let known: Vec<_> = LITMUS.iter().map(|builtin| builtin.name).collect();
+    read_text(name, "litmus file", &known)
+}
+
 /// The name of a file in results, which must not depend on where it lies.
-fn stem(path: &str) -> &str {
+pub(crate) fn stem(path: &str) -> &str {
     Path::new(path).file_stem().and_then(|s| s.to_str()).unwrap_or(path)
 }
 
 /// The text of a file that is not the name of anything built in.
-fn read_text(path: &str, kind: &str, known: &[&str]) -> Result<String, Failure> {
+pub(crate) fn read_text(path: &str, kind: &str, known: &[&str]) -> Result<String, Failure> {
     let expected = format!("expected a file, or one of {}", known.join(", "));
     let metadata = match std::fs::metadata(path) {
         Ok(metadata) => metadata,
@@ -71,6 +81,7 @@ fn read_text(path: &str, kind: &str, known: &[&str]) -> Result<String, Failure> 
         let before = String::from_utf8_lossy(&e.as_bytes()[..at]);
         let line = before.matches('\n').count() + 1;
         let message = format!("{path}:{line}: not text (byte {at} is not UTF-8)");
-        Failure::new(message, format!("expected a {kind} in TOML"))
+        let language = if kind.contains("litmus") || kind.contains("witness") { "" } else { " in TOML" };
+        Failure::new(message, format!("expected a {kind}{language}"))
     })
 }

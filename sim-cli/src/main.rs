@@ -22,6 +22,10 @@ use crate::cli::{Cli, Command};
 enum Verdict {
     /// Everything asked for is there.
     Fine = 0,
+    /// A verdict is not the expected one.
+    Unexpected = 1,
+    /// A search ended before every state was visited.
+    NotExhausted = 3,
 }
 
 /// Usage or input errors; what clap exits with, too.
@@ -37,6 +41,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Compare(args) => commands::compare::run(&args),
         Command::Replay(args) => commands::replay::run(&args),
+        Command::Check(args) => commands::check::run(&args),
         Command::List(args) => commands::list::run(&args),
     };
     match result {

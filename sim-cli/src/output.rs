@@ -68,7 +68,7 @@ impl OutputArgs {
 }
 
 /// Writes aside and renames, so that nobody ever sees half a file. What is not a file (a pipe, /dev/null) is written to.
-fn write_file(path: &Path, content: &str) -> io::Result<()> {
+pub(crate) fn write_file(path: &Path, content: &str) -> io::Result<()> {
     let target = match std::fs::metadata(path) {
         Ok(there) if !there.is_file() => {
             let mut device: File = OpenOptions::new().write(true).open(path)?;

@@ -3,23 +3,25 @@
 mod common;
 
 use common::stdout;
-use sim_core::policy::POLICIES;
+use sim_core::policy::{BROADCASTING, POLICIES};
 use sim_core::step::era::ERAS;
+use workloads::litmus::LITMUS;
 use workloads::machines::MACHINES;
 use workloads::synthetic::WORKLOADS;
 
 #[test]
 fn tables() {
-    for what in ["policies", "eras", "workloads", "profiles"] {
+    for what in ["policies", "eras", "litmus", "workloads", "profiles"] {
         insta::assert_snapshot!(format!("list_{what}"), stdout(&["list", what]));
     }
 }
 
 #[test]
 fn json_names_every_row_of_the_registries() {
-    let registries: [(&str, Vec<&str>); 4] = [
-        ("policies", POLICIES.iter().map(|p| p.name).collect()),
+    let registries: [(&str, Vec<&str>); 5] = [
+        ("policies", POLICIES.iter().chain(BROADCASTING).map(|p| p.name).collect()),
         ("eras", ERAS.iter().map(|e| e.name).collect()),
+        ("litmus", LITMUS.iter().map(|l| l.name).collect()),
         ("workloads", WORKLOADS.iter().map(|w| w.name).collect()),
         ("profiles", MACHINES.iter().map(|m| m.name).collect()),
     ];

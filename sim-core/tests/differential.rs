@@ -8,14 +8,14 @@ use sim_core::drive::explore::race::{Recorder, Violation};
 use sim_core::machine::testing::prime_profile;
 use sim_core::nouns::op::{Op, OpKind};
 use sim_core::nouns::types::Backing;
-use sim_core::nouns::types::{AccessKind, Actor, Cpu, FrameNo, Mm, Page, Present, Pte, Rights, Span, Task};
+use sim_core::nouns::types::{AccessKind, Actor, Cpu, Mm, Page, Rights, Span, Task};
 use sim_core::oracle::Class;
 use sim_core::policy::{BROADCASTING, POLICIES};
 use sim_core::step::era::ERAS;
 use sim_core::step::frame::{Frame, Path};
+use sim_core::world::World;
 use sim_core::world::big::Big;
 use sim_core::world::small::{Scenario, Small};
-use sim_core::world::{Folio, Vma, World};
 
 const SCHEDULES: u64 = 10_000;
 /// Policies whose race chance alone may find.
@@ -80,47 +80,6 @@ fn play<W: World>(
         }
     }
     recorder
-}
-
-fn big(scenario: &Scenario) -> Big {
-    let mut big = Big::new(&prime_profile(), scenario.programs.len() as u16, u32::from(scenario.all_pages()) * 2);
-    if scenario.lru {
-        big.keep_lru();
-    }
-    let mm = big.add_mm();
-    let child = big.add_mm();
-    for n in 0..scenario.pages {
-        let vma = Vma { mapped: true, rights: Rights::READ_WRITE, backing: scenario.backing };
-        big.map(mm, Span::page(scenario.vpn(n)), vma);
-        if !scenario.lone_tables {
-            // A neighbour under the same table, which nobody touches, keeps the table.
-            big.map(mm, Span::page(scenario.vpn(n) | 511), vma);
-        }
-        let page = big.populate(mm, scenario.vpn(n));
-        let frame = big.alloc_frame().expect("two frames a page");
-        assert_eq!((page, frame), (Page(u32::from(n)), FrameNo(u32::from(n))));
-        let anon = scenario.backing == Backing::Anon;
-        let dirty = anon || scenario.dirty;
-        big.set_folio(frame, Folio { allocated: true, lru: true, anon, dirty, cached: !anon, ..Folio::default() });
-        let writable = scenario.dirty || scenario.backing != Backing::SharedFile;
-        let pte = Present { frame, writable, dirty: scenario.dirty, accessed: false, protnone: false };
-        big.pte_xchg(page, Pte::Present(pte));
-    }
-    for n in 0..scenario.programs.len() {
-        let cpu = Cpu(n as u16);
-        let home = scenario.home(cpu);
-        big.add_task(home);
-        if home.is_some() {
-            big.switch_mm(cpu, home, true, &mut |_, _| {});
-        }
-    }
-    if scenario.processes > 1 {
-        // The small world numbers the child's pages from the start.
-        for n in 0..scenario.pages {
-            big.populate(child, scenario.vpn(n));
-        }
-    }
-    big
 }
 
 fn program(rng: &mut ChaCha8Rng, scenario: &Scenario, cpu: usize) -> Vec<Op> {
@@ -212,7 +171,8 @@ fn ten_thousand_schedules_agree_for_each_policy() {
             let done = |world: &mut Small<'_>, cpu| world.program_advance(cpu);
             let in_small = play(&mut small, &setting, &scenario, &choices, |_, _, _| {}, done);
             let start = |world: &mut Big, cpu: Cpu, op| world.begin(Task(cpu.0), op);
-            let in_big = play(&mut big(&scenario), &setting, &scenario, &choices, start, |_, _| {});
+            let in_big =
+                play(&mut Big::stage(&scenario, &prime_profile()), &setting, &scenario, &choices, start, |_, _| {});
             assert_same(&in_small, &in_big, &format!("{} with seed {seed}", policy.name));
             // The lost updates of the flags are too rare for chance; the explorer finds them.
             // Writeback loses stores under every policy that defers, and in old eras under all (see tests/mutants.rs).

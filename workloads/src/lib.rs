@@ -1,6 +1,7 @@
 //! What runs on the model: recorded traces, synthetic workloads, machine profiles; and what comes out of a run.
 
 pub mod error;
+pub mod litmus;
 pub mod machines;
 pub mod outcome;
 pub mod paired;

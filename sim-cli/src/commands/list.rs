@@ -3,6 +3,7 @@
 use comfy_table::{Cell, ContentArrangement};
 use sim_core::policy::{BROADCASTING, POLICIES};
 use sim_core::step::era::{ERAS, Era, Mechanism};
+use workloads::litmus::{LITMUS, Litmus};
 use workloads::machines::MACHINES;
 use workloads::recorded::EMBEDDED;
 use workloads::synthetic::WORKLOADS;
@@ -27,6 +28,7 @@ pub(crate) fn run(args: &ListArgs) -> Result<Verdict, Failure> {
     let rows = match args.what {
         Listing::Policies => policies(),
         Listing::Eras => eras(),
+        Listing::Litmus => litmus(),
         Listing::Workloads => workloads(),
         Listing::Recordings => recordings(),
         Listing::Profiles => profiles(),
@@ -74,6 +76,14 @@ fn era(era: &Era) -> Vec<String> {
         &era.free_batch_slots.to_string(),
         if era.lazy_mask { "yes" } else { "no" },
     ])
+}
+
+fn litmus() -> Rows {
+    let rows = LITMUS.iter().map(|builtin| {
+        let read = Litmus::parse(builtin.name, builtin.text).expect("a built-in file is right");
+        row([builtin.name, read.era.name, &read.title])
+    });
+    Rows { columns: &["name", "era", "title"], rows: rows.collect() }
 }
 
 fn workloads() -> Rows {

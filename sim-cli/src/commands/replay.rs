@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use comfy_table::{Cell, CellAlignment, Table};
+use sim_core::policy;
 use sim_core::step::era;
 use workloads::recorded::assume::Victim;
 use workloads::recorded::replay::Timing;
@@ -20,16 +21,21 @@ use crate::report::plain_table;
 
 /// The kernel of the shipped recordings; a recording does not name its own.
 const RECORDED_ERA: &str = "v6.18";
+/// The policy of that kernel.
+const RECORDED_POLICY: &str = "pending-generation";
 /// The machine nearest to the one they were made on.
 const RECORDED_PROFILE: &str = "zen5_vm";
 
 pub(crate) fn run(args: &ReplayArgs) -> Result<Verdict, Failure> {
     args.output.check()?;
+    if super::witness::is_witness(&args.trace) {
+        return super::witness::run(args);
+    }
     let recording = recording(&args.trace, &args.recording)?;
     let machine = machine(args.profile.as_deref())?;
     let timing = if args.timing == crate::cli::TimingArg::Model { Timing::Model } else { Timing::Recorded };
     let options = Options {
-        policy: args.policy,
+        policy: args.policy.unwrap_or_else(|| policy::find(RECORDED_POLICY).expect("a registered policy")),
         era: args.era.unwrap_or_else(recorded_era),
         profile: (&machine.input.name, &machine.input.sha256, &machine.profile),
         timing,

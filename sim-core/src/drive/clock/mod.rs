@@ -4,6 +4,7 @@
 //! shortest coherence latency. A promise made at T therefore binds the core that made it at once and the others from
 //! T + lookahead, whatever the run-ahead in force, so results do not depend on it.
 
+pub mod along;
 mod cores;
 pub mod cycles;
 mod device;

@@ -5,6 +5,7 @@
 //! known state counts check the search itself.
 
 pub mod race;
+mod snapshot;
 mod witness;
 
 use std::hash::Hash;

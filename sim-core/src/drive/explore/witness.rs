@@ -4,6 +4,7 @@ use std::fmt::{self, Write as _};
 
 use crate::drive::explore::System;
 use crate::drive::explore::race::{Move, Race, Recorder, Violation};
+use crate::drive::explore::snapshot::Snapshot;
 use crate::kernel::path::label;
 use crate::nouns::types::{AccessKind, Cpu, Page};
 use crate::step::frame::{Act, Path};
@@ -17,6 +18,8 @@ pub struct Line {
     pub id: &'static str,
     /// What happens.
     pub text: String,
+    /// What of PTEs, TLBs and the words of the address space it changed; empty if nothing.
+    pub state: String,
 }
 
 /// A shortest execution that breaks a promise.
@@ -28,6 +31,8 @@ pub struct Witness {
     pub lines: Vec<Line>,
     /// What was broken at the end.
     pub violation: Option<Violation>,
+    /// The names of all pages.
+    pub names: Vec<String>,
 }
 
 impl Witness {
@@ -36,19 +41,30 @@ impl Witness {
         let mut node = race.initial();
         let mut lines = Vec::new();
         let mut recorder = Recorder::default();
+        let name = |page: Page| race.scenario.page_name(page);
+        let mut before = Snapshot::of(race.scenario, &mut node);
         for &mv in moves {
-            let heard = recorder.acts.len();
+            let (heard, shown) = (recorder.acts.len(), lines.len());
             assert!(race.make(&mut node, mv, &mut recorder), "a witness replays: {mv:?}");
             if let Move::Evict(cpu, page) = mv {
-                lines.push(Line { cpu, id: "HW", text: format!("[TLB entry of {} evicted]", name(page)) });
+                let text = format!("[TLB entry of {} evicted]", name(page));
+                lines.push(Line { cpu, id: "HW", text, state: String::new() });
             }
             for (cpu, act, at) in &recorder.acts[heard..] {
                 let label = label(*at);
-                lines.push(Line { cpu: *cpu, id: label.id, text: describe(act, label.text, at.path) });
+                let text = describe(act, label.text, at.path, &name);
+                lines.push(Line { cpu: *cpu, id: label.id, text, state: String::new() });
+            }
+            // A move without an act changes nothing that is shown; if it did, the next line would show it.
+            if let Some(line) = lines[shown..].last_mut() {
+                let after = Snapshot::of(race.scenario, &mut node);
+                line.state = after.since(&before);
+                before = after;
             }
         }
         let violation = recorder.violations.last().copied();
-        Witness { cpus: race.scenario.programs.len(), lines, violation }
+        let names = (0..u32::from(race.scenario.all_pages())).map(|page| name(Page(page))).collect();
+        Witness { cpus: race.scenario.programs.len(), lines, violation, names }
     }
 
     /// The step numbers of one CPU, in order.
@@ -62,11 +78,7 @@ impl Witness {
     }
 }
 
-fn name(page: Page) -> char {
-    char::from(b'x'.wrapping_add(page.0 as u8))
-}
-
-fn describe(act: &Act, text: &str, path: Path) -> String {
+fn describe(act: &Act, text: &str, path: Path, name: &dyn Fn(Page) -> String) -> String {
     match act {
         Act::Use { page, kind, level, .. } => {
             let verb = match kind {
@@ -103,6 +115,7 @@ fn pte(pte: crate::nouns::types::Pte) -> &'static str {
     }
 }
 
+/// With `{:#}` lines are followed by the state they change.
 impl fmt::Display for Witness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const WIDTH: usize = 44;
@@ -117,9 +130,13 @@ impl fmt::Display for Witness {
         for line in &self.lines {
             let indent = WIDTH * usize::from(line.cpu.0);
             writeln!(f, "{:indent$}{:<5} {}", "", line.id, line.text)?;
+            if f.alternate() && !line.state.is_empty() {
+                writeln!(f, "{:indent$}      [{}]", "", line.state)?;
+            }
         }
         if let Some(v) = self.violation {
-            writeln!(f, "=> {} violation: {} of {} on CPU{}", v.class.name(), verb(v.kind), name(v.page), v.cpu.0)?;
+            let name = &self.names[v.page.0 as usize];
+            writeln!(f, "=> {} violation: {} of {name} on CPU{}", v.class.name(), verb(v.kind), v.cpu.0)?;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 mod locks;
 mod memory;
 mod primitives;
+mod stage;
 mod tables;
 mod tlbs;
 

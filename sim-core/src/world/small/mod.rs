@@ -5,17 +5,19 @@
 
 mod primitives;
 mod queue;
+mod start;
 
 use crate::machine::tlb::Entry;
 use crate::nouns::cpuset::CpuSet;
 use crate::nouns::op::{Op, OpKind};
 use crate::nouns::types::Backing;
 use crate::nouns::types::Promise;
-use crate::nouns::types::{AccessKind, Actor, Cpu, FrameNo, Lock, Mm, Page, Present, Pte, Rights, Span, Table, Task};
+use crate::nouns::types::{AccessKind, Actor, Cpu, FrameNo, Lock, Mm, Page, Pte, Rights, Span, Table, Task};
 use crate::oracle::MARK_BITS;
 use crate::policy::Words;
 use crate::world::{Batch, Cause, Folio, Gather, IoQueue, Lru, Memory, Request, TlbLevel, Vma, World};
 use queue::Queue;
+pub use start::{Cached, Start};
 
 /// At most this many CPUs.
 pub const CPUS: usize = 5;
@@ -56,6 +58,12 @@ pub struct Scenario {
     pub dirty: bool,
     /// May a CPU lose any translation at any time?
     pub evictions: bool,
+    /// Pages that are mapped at the start; none: all of the first address space, alike, by `backing` and `dirty`.
+    pub starts: Vec<Start>,
+    /// Translations that are cached at the start.
+    pub cached: Vec<Cached>,
+    /// What witnesses call the pages of all address spaces; a page without a name is called by a letter.
+    pub names: Vec<String>,
     /// Does the order of the LRU count, because kswapd takes from its tail? Otherwise it is a set, and operations name pages.
     pub lru: bool,
 }
@@ -110,6 +118,9 @@ impl Scenario {
             pages_per_table: pages.div_ceil(tables),
             dirty: false,
             evictions: true,
+            starts: Vec::new(),
+            cached: Vec::new(),
+            names: Vec::new(),
             lru: programs.iter().any(|p| p.iter().any(|op| op.kind == OpKind::Kswapd)),
         }
     }
@@ -190,7 +201,6 @@ struct MmState {
 impl<'s> Small<'s> {
     /// The initial state of a scenario.
     pub fn new(scenario: &'s Scenario) -> Small<'s> {
-        let vma = Vma { mapped: true, rights: Rights::READ_WRITE, backing: scenario.backing };
         let mut world = Small {
             scenario,
             pages: [PageState::default(); PAGES],
@@ -201,26 +211,21 @@ impl<'s> Small<'s> {
             lru: Queue::EMPTY,
             last_page: [0; FRAMES],
         };
-        let anon = scenario.backing == Backing::Anon;
-        for n in 0..usize::from(scenario.pages) {
-            let pte = Present {
-                frame: FrameNo(n as u32),
-                // A shared file page that is clean faults on its first store.
-                writable: scenario.dirty || scenario.backing != Backing::SharedFile,
-                dirty: scenario.dirty,
-                accessed: false,
-                protnone: false,
-            };
-            world.pages[n] = PageState {
-                pte: Pte::Present(pte),
-                vma,
-                promise: Promise { mapped: true, rights: vma.rights },
+        for start in scenario.starting_pages() {
+            let page = scenario.page(start.mm, start.page);
+            let frame = FrameNo(page.0);
+            world.pages[page.0 as usize] = PageState {
+                pte: Pte::Present(start.pte(frame, scenario.cached_somewhere(page))),
+                vma: start.vma(),
+                promise: start.promise(),
                 ..PageState::default()
             };
-            world.last_page[n] = n as u8;
-            let dirty = anon || scenario.dirty;
-            let folio = Folio { allocated: true, lru: true, anon, dirty, cached: !anon, ..Folio::default() };
-            world.set_folio(FrameNo(n as u32), folio);
+            world.last_page[page.0 as usize] = page.0 as u8;
+            world.set_folio(frame, start.folio());
+        }
+        for cached in &scenario.cached {
+            let pte = world.pages[cached.page.0 as usize].pte.present().expect("a cached page is mapped");
+            world.cpu(cached.cpu).tlb[cached.page.0 as usize] = Some(cached.entry(pte));
         }
         for n in 0..scenario.programs.len() {
             let cpu = Cpu(n as u16);
@@ -298,7 +303,7 @@ impl<'s> Small<'s> {
 
     /// A page of this scenario by its number within an address space.
     fn nth(&self, mm: Mm, n: u8) -> Page {
-        Page(u32::from(mm.0) * u32::from(self.scenario.pages) + u32::from(n))
+        self.scenario.page(mm, n)
     }
 
     fn mm_mut(&mut self, mm: Mm) -> &mut MmState {

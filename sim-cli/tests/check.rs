@@ -1,0 +1,183 @@
+//! `mmusim check`: exit codes, rows, witnesses and their replay.
+
+mod common;
+
+use common::{expect, file, json, mmusim, stdout};
+use serde_json::{Value, json};
+use workloads::litmus::find;
+
+const SEED: &str = "B01-mprotect-ro-cached";
+
+fn seed() -> &'static str {
+    find(SEED).expect("built in").text
+}
+
+/// The seed's race, with another verdict expected of `batched`.
+fn wrong() -> (tempfile::TempDir, String) {
+    let text = seed().replace("sometimes permission batched local-only", "never batched");
+    assert_ne!(text, seed());
+    file("wrong.litmus", text.as_bytes())
+}
+
+fn keys(value: &Value) -> Vec<&str> {
+    let mut keys: Vec<&str> = value.as_object().expect("an object").keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    keys
+}
+
+#[test]
+fn exit_code_0_if_every_verdict_is_the_expected_one() {
+    let text = stdout(&["check", SEED]);
+    assert!(text.contains("8 searches, 8 with an expected verdict, 0 not as expected"), "{text}");
+    // Nothing is expected of a policy that a file does not name; the verdict stands.
+    let text = stdout(&["check", "B12-mremap-reclaim-fixed", "B04-local-only-own", "--policy", "local-only"]);
+    assert!(text.contains("2 searches, 1 with an expected verdict, 0 not as expected"), "{text}");
+}
+
+#[test]
+fn exit_code_1_if_a_verdict_is_another() {
+    let (_directory, path) = wrong();
+    let assert = mmusim(&["check", &path]).assert().code(1).stderr("");
+    let text = String::from_utf8(assert.get_output().stdout.clone()).expect("text");
+    assert!(text.contains("<- not so") && text.contains("1 not as expected"), "{text}");
+    // A verdict of never that nothing puts to the test is none.
+    let vacuous = seed().replace("cpu    1: write x\n", "cpu    1:\n");
+    let (_directory, path) = file("vacuous.litmus", vacuous.as_bytes());
+    let assert = mmusim(&["check", &path, "--policy", "patched", "--format", "json"]).assert().code(1);
+    let rows: Value = serde_json::from_slice(&assert.get_output().stdout).expect("JSON");
+    assert_eq!((&rows[0]["verdict"], &rows[0]["expected"]), (&json!("vacuous"), &json!("never")));
+}
+
+#[test]
+fn exit_code_2_if_the_command_line_or_a_file_is_wrong() {
+    expect(&["check"], &["nothing to check", "expected litmus files", "--all"]);
+    expect(&["check", SEED, "--all"], &["cannot be used with"]);
+    expect(&["check", "B99-none"], &["no litmus file `B99-none`", SEED]);
+    expect(&["check", "/usr"], &["/usr is a directory"]);
+    expect(&["check", SEED, "--states", "0"], &["0 is not in 1.."]);
+    expect(&["check", SEED, "--witness", "/tmp/w.json"], &["these are 8", "expected one file and one --policy"]);
+    let (_directory, binary) = file("b.litmus", b"litmus b\n\xff\xfe");
+    expect(&["check", &binary], &["b.litmus:2: not text", "expected a litmus file"]);
+    let one = ["check", SEED, "--policy", "batched", "--witness", "/nonexistent/w.json"];
+    expect(&one, &["/nonexistent/w.json", "does not exist"]);
+}
+
+#[test]
+fn exit_code_3_if_a_search_was_not_exhausted() {
+    let args = ["check", SEED, "--states", "300", "--policy", "patched", "--format", "json"];
+    let assert = mmusim(&args).assert().code(3);
+    let rows: Value = serde_json::from_slice(&assert.get_output().stdout).expect("JSON");
+    assert_eq!(rows[0]["verdict"], "not-exhausted");
+    assert_eq!((&rows[0]["states"], &rows[0]["bounds"]["states_max"]), (&json!(300), &json!(300)));
+    // A verdict that is wrong is graver.
+    let (_directory, path) = wrong();
+    mmusim(&["check", &path, "--states", "3000"]).assert().code(1);
+}
+
+#[test]
+fn rows_have_their_shape_and_do_not_depend_on_threads() {
+    let args = ["check", SEED, "B04-local-only"];
+    let rows = json(&args);
+    let expected = [
+        "as_expected",
+        "bounds",
+        "class",
+        "depth",
+        "era",
+        "expected",
+        "expected_class",
+        "file",
+        "policy",
+        "schema",
+        "sha256",
+        "states",
+        "transitions",
+        "verdict",
+        "version",
+    ];
+    let rows_listed = rows.as_array().expect("a list");
+    assert!(rows_listed.iter().all(|row| keys(row) == expected), "{:?}", keys(&rows[0]));
+    let bounds = ["cpus", "evictions", "page_tables", "pages", "processes", "states_max"];
+    assert_eq!(keys(&rows[0]["bounds"]), bounds);
+    let of =
+        |policy: &str| rows_listed.iter().find(|row| row["file"] == SEED && row["policy"] == policy).expect("a row");
+    let picked =
+        |policy| ["verdict", "class", "expected", "expected_class", "as_expected"].map(|key| of(policy)[key].clone());
+    assert_eq!(
+        picked("batched"),
+        [json!("sometimes"), json!("permission"), json!("sometimes"), json!("permission"), json!(true)]
+    );
+    assert_eq!(picked("pending-flag"), [json!("never"), Value::Null, json!("never"), Value::Null, json!(true)]);
+    assert!(of("batched")["depth"].as_u64() > Some(10) && of("pending-flag")["depth"].is_null());
+    for format in ["json", "csv", "table"] {
+        let with = |threads| stdout(&[&args[..], &["--format", format, "--threads", threads]].concat());
+        assert_eq!(with("1"), with("3"), "{format}");
+    }
+    let csv = stdout(&["check", SEED, "--format", "csv"]);
+    let head = "schema,version,file,sha256,era,policy,expected,expected_class,verdict,class,as_expected,states,transitions,\
+        depth,states_max";
+    assert_eq!((csv.lines().next(), csv.lines().count()), (Some(head), 9));
+    let timed = json(&["check", SEED, "--policy", "batched", "--timings"]);
+    assert!(timed[0]["seconds"].is_f64());
+}
+
+#[test]
+fn a_witness_is_printed_with_the_state_its_steps_change() {
+    insta::assert_snapshot!("check_table", stdout(&["check", SEED, "--policy", "unpatched"]));
+}
+
+#[test]
+fn a_witness_is_written_and_replayed_in_cycles() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("w.json").to_str().expect("text").to_owned();
+    stdout(&["check", SEED, "--policy", "unpatched", "--witness", &path]);
+    let document: Value = serde_json::from_str(&std::fs::read_to_string(&path).expect("it is written")).expect("JSON");
+    let expected = ["class", "file", "lines", "litmus", "moves", "policy", "schema", "version"];
+    assert_eq!(keys(&document), expected);
+    assert_eq!((&document["litmus"], &document["class"]), (&json!(seed()), &json!("permission")));
+    let report = json(&["replay", &path]);
+    let (moves, made) = (report["moves"].as_array().expect("a list"), document["moves"].as_array().expect("a list"));
+    let cpus = |rows: &[Value]| rows.iter().map(|row| row["cpu"].clone()).collect::<Vec<_>>();
+    assert_eq!(cpus(moves), cpus(made));
+    let broken: Vec<&Value> = moves.iter().map(|row| &row["violation"]).filter(|v| !v.is_null()).collect();
+    assert_eq!(
+        (broken, &moves.last().expect("moves")["violation"]),
+        (vec![&json!("permission")], &json!("permission"))
+    );
+    let starts: Vec<u64> = moves.iter().map(|row| row["start_cycles"].as_u64().expect("cycles")).collect();
+    assert!(starts.is_sorted() && report["end_cycles"].as_u64() > starts.last().copied());
+    insta::assert_snapshot!("replay_witness", stdout(&["replay", &path]));
+    let dearer = json(&["replay", &path, "--profile", "clx_ap_9242"]);
+    assert_ne!(dearer["end_cycles"], report["end_cycles"], "the cycles are the machine's");
+    let csv = stdout(&["replay", &path, "--format", "csv"]);
+    assert_eq!(csv.lines().count(), moves.len() + 1);
+    expect(&["replay", &path, "--profile", "zen5_vm"], &["zen5_vm has 2 CPUs", "needs 3"]);
+    expect(&["replay", &path, "--policy", "patched"], &["--policy does not go with a witness"]);
+    expect(&["replay", &path, "--era", "v6.18"], &["--era does not go with a witness"]);
+    // Another interleaving than the policy allows is not played.
+    let text = std::fs::read_to_string(&path).expect("text").replace("\"batched\"", "\"immediate\"");
+    std::fs::write(&path, text).expect("a file");
+    expect(&["replay", &path], &["cannot be made here", "expected the moves of a witness"]);
+    std::fs::write(&path, "{\n  \"schema\": 1\n}").expect("a file");
+    expect(&["replay", &path], &["w.json:3:1: missing field `version`", "expected a witness"]);
+}
+
+#[test]
+fn without_a_violation_there_is_no_witness() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("w.json").to_str().expect("text").to_owned();
+    let args = ["check", SEED, "--policy", "patched", "--witness", &path];
+    mmusim(&args).assert().code(0).stderr(format!("no witness: {SEED} under pending-flag is never\n"));
+    assert!(!std::path::Path::new(&path).exists());
+}
+
+#[test]
+fn files_are_formatted_and_not_explored() {
+    let messy = seed().replace("page   x rw", "page x   rw").replace("cpu    1:", "cpu 1 :");
+    let (_directory, path) = file("messy.litmus", messy.as_bytes());
+    assert_ne!(messy, seed());
+    assert_eq!(stdout(&["check", "--fmt", &path]), seed());
+    assert_eq!(stdout(&["check", "--fmt", SEED]), seed());
+    let (_directory, path) = file("bad.litmus", b"litmus b\ntitle t\n");
+    expect(&["check", "--fmt", &path], &["bad.litmus:3:1: the file ends here; expected a `source` line"]);
+}

@@ -1,0 +1,136 @@
+//! A file under a policy: every interleaving, and whether the verdict is the expected one.
+
+use sim_core::drive::engine::Setting;
+use sim_core::drive::explore::race::{Move, Node, Race, Recorder, Violation};
+use sim_core::drive::explore::{Next, Outcome, System, Verdict, search};
+use sim_core::oracle::Class;
+use sim_core::policy::PolicyInfo;
+
+use super::Litmus;
+
+/// What was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// No interleaving breaks a promise.
+    Never,
+    /// Some interleaving does.
+    Sometimes,
+    /// None does, and none puts it to the test.
+    Vacuous,
+    /// The bound on states came first.
+    NotExhausted,
+    /// Some interleaving ends with work left and nobody able to go on.
+    Stuck,
+}
+
+impl Found {
+    /// The name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Found::Never => "never",
+            Found::Sometimes => "sometimes",
+            Found::Vacuous => "vacuous",
+            Found::NotExhausted => "not-exhausted",
+            Found::Stuck => "stuck",
+        }
+    }
+}
+
+/// A verdict and how it was come by.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The verdict.
+    pub found: Found,
+    /// The class of the violation, if there is one.
+    pub class: Option<Class>,
+    /// Distinct states visited.
+    pub states: usize,
+    /// Transitions taken.
+    pub transitions: usize,
+    /// A shortest way to the violation, or to where nothing goes on.
+    pub moves: Option<Vec<Move>>,
+}
+
+/// A race in which only violations of one class count.
+struct Only<'s>(Race<'s>, Class);
+
+impl<'s> System for Only<'s> {
+    type State = Node<'s>;
+    type Action = Move;
+    type Key = Box<[u64]>;
+
+    fn initial(&self) -> Node<'s> {
+        self.0.initial()
+    }
+    fn key(&self, state: &Node<'s>) -> Box<[u64]> {
+        self.0.key(state)
+    }
+    fn actions(&self, state: &Node<'s>, out: &mut Vec<Move>) {
+        self.0.actions(state, out);
+    }
+    fn apply(&self, state: &Node<'s>, action: Move) -> Option<Next<Node<'s>>> {
+        let (mut state, mut heard) = (state.clone(), Recorder::default());
+        let broken = |v: &Violation| v.class == self.1;
+        self.0.make(&mut state, action, &mut heard).then(|| Next { state, broken: heard.violations.iter().any(broken) })
+    }
+    fn may_end(&self, state: &Node<'s>) -> bool {
+        self.0.may_end(state)
+    }
+    fn tested(&self, state: &Node<'s>) -> bool {
+        self.0.tested(state)
+    }
+}
+
+impl Litmus {
+    /// The file under a policy.
+    pub fn race(&self, policy: &PolicyInfo) -> Race<'_> {
+        Race { scenario: &self.scenario, setting: Setting::of(policy, self.era) }
+    }
+
+    /// Explores the file under a policy, visiting at most `bound` states. Where a class is expected, a violation of that
+    /// class is looked for first: the shortest one of any class may be another.
+    pub fn check(&self, policy: &PolicyInfo, bound: usize) -> Checked {
+        let race = self.race(policy);
+        let wanted = self.expected(policy).and_then(|expect| expect.class);
+        if let Some(class) = wanted {
+            let outcome = search(&Only(race, class), bound);
+            if !matches!(outcome.verdict, Verdict::Never { .. }) {
+                return checked(&race, outcome);
+            }
+        }
+        checked(&race, search(&race, bound))
+    }
+
+    /// Is this verdict the expected one? Where nothing is expected, any that was reached is.
+    pub fn as_expected(&self, policy: &PolicyInfo, checked: &Checked) -> bool {
+        match self.expected(policy) {
+            None => !matches!(checked.found, Found::Stuck),
+            Some(expect) => match expect.class {
+                None => checked.found == Found::Never,
+                class => checked.found == Found::Sometimes && checked.class == class,
+            },
+        }
+    }
+}
+
+fn checked(race: &Race<'_>, outcome: Outcome<Move>) -> Checked {
+    let Outcome { states, transitions, .. } = outcome;
+    let (found, moves) = match outcome.verdict {
+        Verdict::Never { vacuous: false } => (Found::Never, None),
+        Verdict::Never { vacuous: true } => (Found::Vacuous, None),
+        Verdict::Sometimes(moves) => (Found::Sometimes, Some(moves)),
+        Verdict::Stuck(moves) => (Found::Stuck, Some(moves)),
+        Verdict::Incomplete => (Found::NotExhausted, None),
+    };
+    let class = moves.as_ref().filter(|_| found == Found::Sometimes).and_then(|moves| last_class(race, moves));
+    Checked { found, class, states, transitions, moves }
+}
+
+/// The class of the violation a way ends with.
+fn last_class(race: &Race<'_>, moves: &[Move]) -> Option<Class> {
+    let (mut node, mut heard) = (race.initial(), Recorder::default());
+    for &mv in moves {
+        assert!(race.make(&mut node, mv, &mut heard), "a way found can be gone: {mv:?}");
+    }
+    heard.violations.last().map(|violation| violation.class)
+}

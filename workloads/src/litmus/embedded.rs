@@ -1,0 +1,81 @@
+//! The catalogue: the litmus files built into the program.
+//!
+//! To add one, put `NAME.litmus` into `workloads/litmus/` and a row into [`LITMUS`].
+
+/// A litmus file by name.
+#[derive(Clone, Copy, Debug)]
+pub struct Builtin {
+    /// What the command line calls it.
+    pub name: &'static str,
+    /// The file.
+    pub text: &'static str,
+}
+
+macro_rules! catalogue {
+    ($($name:literal)*) => {
+        &[$(Builtin { name: $name, text: include_str!(concat!("../../litmus/", $name, ".litmus")) }),*]
+    };
+}
+
+/// The whole catalogue, by name.
+pub static LITMUS: &[Builtin] = catalogue! {
+    "B01-dontneed"
+    "B01-free"
+    "B01-mprotect-none"
+    "B01-mprotect-ro"
+    "B01-mprotect-ro-cached"
+    "B01-mprotect-ro-clean"
+    "B01-mprotect-ro-clean-no-assist"
+    "B01-mprotect-ro-two-cpus"
+    "B01-mprotect-ro-v6.18"
+    "B01-mremap"
+    "B01-mremap-v4.13"
+    "B01-munmap"
+    "B01-munmap-mmap"
+    "B02-flag-lost-dontneed"
+    "B02-flag-lost-mprotect"
+    "B02-one-table"
+    "B03-flag-before-clear"
+    "B04-local-only"
+    "B04-local-only-own"
+    "B05-nested-reclaim"
+    "B05-nested-reclaim-fixed"
+    "B06-walker-rechecks"
+    "B06-walker-retakes-ptl"
+    "B07-dsb-by-another-cpu"
+    "B08-count-for-two"
+    "B08-flag-for-two"
+    "B10-dontneed"
+    "B10-dontneed-early-count"
+    "B10-dontneed-no-nesting"
+    "B12-mremap-reclaim"
+    "B12-mremap-reclaim-fixed"
+    "B12-mremap-truncate"
+    "B12-mremap-truncate-fixed"
+    "B19-dontneed"
+    "B19-dontneed-early-rmap"
+    "B19-dontneed-late-flush"
+    "B19-munmap"
+    "B19-munmap-early-rmap"
+    "B19-munmap-late-flush"
+    "B20-numa-migration"
+    "B20-numa-migration-checks"
+    "C2-mkclean"
+    "C2-mkclean-checks-pending"
+    "C2-mkclean-flush-before-keeping"
+    "C7-fork"
+    "C7-fork-lazy"
+    "M01-flush-before-free"
+    "M01-free-before-flush"
+    "M01-hidden-by-io"
+    "M01-hidden-by-io-shown"
+    "M02-reused-before-flush"
+    "M03-flush-before-write"
+    "M03-write-without-flush"
+    "N01-numa"
+};
+
+/// The file of this name.
+pub fn find(name: &str) -> Option<&'static Builtin> {
+    LITMUS.iter().find(|builtin| builtin.name == name)
+}
