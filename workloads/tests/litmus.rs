@@ -52,7 +52,7 @@ fn formatting_changes_blanks_only_and_nothing_the_second_time() {
         let same = |litmus: &Litmus| format!("{:?} {:?} {}", litmus.scenario, litmus.era, litmus.expects.len());
         assert_eq!(same(&spread), same(&plain), "{}", row.name);
     }
-    let commented = "litmus a # the name\ntitle  t\n\n\n\nsource s\nera v4.13\npage x rw  anon clean#x\n";
+    let commented = "\n\nlitmus a # the name\ntitle  t\n\n\n\nsource s\nera v4.13\npage x rw  anon clean#x\n";
     let rest = "cpu 0 :read x ;write x;\nexpect never  immediate:a : b\n";
     let formatted = format("a", &[commented, rest].concat()).unwrap();
     let expected = "litmus a  # the name\ntitle  t\n\nsource s\nera    v4.13\npage   x rw anon clean  #x\n\
@@ -173,6 +173,12 @@ fn pages_tables_processes_and_spans_are_where_they_are_said_to_be() {
     assert_eq!(bits(2), Some((false, true, false, true)));
     assert!(world.folio(pte(2).unwrap().frame).anon && !world.folio(pte(0).unwrap().frame).anon);
     assert_eq!(bits(3), None);
+    // A clean page of a file faults on its first store.
+    let clean = "page f rw file clean\npage p rw private clean\npage g rw file dirty\ncpu 0: read f";
+    let litmus = Litmus::parse("t", &text(clean)).unwrap();
+    let files = litmus.race(litmus.expects[0].policy).initial().world;
+    let writable: Vec<_> = (0..3).map(|page| files.pte(Page(page)).present().unwrap().writable).collect();
+    assert_eq!(writable, [false, false, true]);
     let entry = world.tlb_peek(Cpu(1), Page(0)).expect("cached");
     assert_eq!((entry.writable, entry.dirty, entry.frame), (false, true, pte(0).unwrap().frame.0));
     assert_eq!(world.tlb_peek(Cpu(1), Page(1)), None);

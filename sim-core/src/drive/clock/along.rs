@@ -1,7 +1,8 @@
 //! A given interleaving in cycles: the moves of a witness, in their order, at the prices of a machine.
 //!
 //! The order is the witness's, so no core is asked what comes first. A move starts when its CPU is ready, not before the
-//! move in front of it has started, and not before what it waits for is there: an interrupt, a lock, an acknowledgement.
+//! move in front of it has started, and not before what it waits for is there: an interrupt or a lock. (An
+//! acknowledgement is a move of its own that takes no time: the order is enough for it.)
 
 use rustc_hash::FxHashMap;
 
@@ -89,7 +90,6 @@ impl Player<'_> {
 struct Times {
     ready: Vec<u64>,
     arrival: Vec<u64>,
-    acked: Vec<u64>,
     released: FxHashMap<Lock, (u64, Cpu)>,
 }
 
@@ -111,7 +111,7 @@ pub fn along(
     let (world, stacks) = (Big::stage(scenario, profile), vec![Stack::default(); cpus]);
     let mut player = Player { scenario, setting, world, stacks, pcs: vec![0; cpus] };
     let zero = || vec![0; cpus];
-    let mut times = Times { ready: zero(), arrival: zero(), acked: zero(), released: FxHashMap::default() };
+    let mut times = Times { ready: zero(), arrival: zero(), released: FxHashMap::default() };
     let (mut before, mut out) = (0, Vec::new());
     for (at, &mv) in moves.iter().enumerate() {
         let mut heard = Recorder::default();
@@ -148,7 +148,6 @@ impl Times {
                 Some(&(at, from)) if at > start => at + prices.handoff_cycles(plain(lock), from, cpu),
                 _ => 0,
             },
-            Act::FlushEnd(_) => self.acked[usize::from(cpu.0)],
             _ => 0,
         }
     }
@@ -159,7 +158,6 @@ impl Times {
             Act::Unlock(lock) => {
                 self.released.insert(plain(lock), (now, cpu));
             }
-            Act::Ack(initiator) => self.acked[usize::from(initiator.0)] = now,
             Act::Post { to, .. } if world.next_target(cpu, to.0 + 1).is_none() => {
                 for (to, arrival) in prices.arrivals(cpu, now) {
                     self.arrival[usize::from(to.0)] = arrival;
