@@ -170,6 +170,7 @@ impl System for Counters {
     type State = [u32; MANY];
     type Action = usize;
     type Key = [u32; MANY];
+    type Memo = ();
 
     fn initial(&self) -> [u32; MANY] {
         [0; MANY]
@@ -223,6 +224,7 @@ impl System for Forks {
     type State = [u32; 2];
     type Action = usize;
     type Key = [u32; 2];
+    type Memo = ();
 
     fn initial(&self) -> [u32; 2] {
         [0, 0]
@@ -267,6 +269,7 @@ impl System for Round {
     type State = [u32; 2];
     type Action = usize;
     type Key = [u32; 2];
+    type Memo = ();
 
     fn initial(&self) -> [u32; 2] {
         [0, 0]

@@ -2,15 +2,19 @@
 //!
 //! The verdicts agree with those of an independent model of the same steps, written for another checker.
 
+#[path = "models/ways.rs"]
+mod ways;
+
 use sim_core::drive::engine::Setting;
+use sim_core::drive::explore::Verdict;
 use sim_core::drive::explore::race::{Only, Race};
-use sim_core::drive::explore::{Verdict, search};
 use sim_core::nouns::op::{Op, OpKind};
 use sim_core::nouns::types::{AccessKind, Backing, Mm, Rights, Span};
 use sim_core::oracle::Class;
 use sim_core::policy::{self, POLICIES};
 use sim_core::step::era::{self, Era};
 use sim_core::world::small::Scenario;
+use ways::search;
 
 const STATES: usize = 20_000_000;
 /// Policies that defer and do not tell anybody.

@@ -1,14 +1,18 @@
 //! Each protection of the kernel, taken away: the explorer must see what it protects from, and nothing while it is there.
 
+#[path = "models/ways.rs"]
+mod ways;
+
 use sim_core::drive::engine::Setting;
 use sim_core::drive::explore::race::{Move, Only, Race};
-use sim_core::drive::explore::{Outcome, Verdict, search};
+use sim_core::drive::explore::{Outcome, Verdict};
 use sim_core::nouns::op::{Op, OpKind};
 use sim_core::nouns::types::{AccessKind, Backing, Cpu, Mm, Rights, Span};
 use sim_core::oracle::Class;
 use sim_core::policy;
 use sim_core::step::era;
 use sim_core::world::small::Scenario;
+use ways::search;
 
 const STATES: usize = 20_000_000;
 const BATCHING: [&str; 3] = ["batched", "pending-flag", "pending-generation"];

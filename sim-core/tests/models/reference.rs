@@ -185,6 +185,7 @@ impl System for Reference {
     type State = u64;
     type Action = Action;
     type Key = u64;
+    type Memo = ();
 
     fn initial(&self) -> u64 {
         let mut state = 0;

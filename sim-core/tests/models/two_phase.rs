@@ -58,6 +58,7 @@ impl System for TwoPhase {
     type State = State;
     type Action = Action;
     type Key = u64;
+    type Memo = ();
 
     fn initial(&self) -> State {
         State::default()

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::parts::Parts;
 use super::visited::Visited;
-use super::{Interner, Key, Options, Outcome, Progress, System, Verdict, actions, outcome, trail};
+use super::{Bench, Interner, Key, Options, Outcome, Progress, System, Verdict, outcome, trail};
 
 /// States expanded between two looks at the bounds.
 const BATCH: u32 = 4096;
@@ -46,6 +46,7 @@ struct Search<'a, S: System> {
     /// From which state each was first reached.
     parents: Vec<u32>,
     parts: Parts,
+    memos: Vec<S::Memo>,
     /// States of this level and of those before it have lower numbers.
     level_end: u32,
     reached: Progress,
@@ -84,7 +85,8 @@ impl<'a, S: System> Search<'a, S> {
         visited.push(key, key.digest());
         let (parts, parents) = (interner.own, vec![0]);
         let reached = Progress { states: 1, transitions: 0, depth: 0, bytes: 0 };
-        Search { system, options, visited, parents, parts, level_end: 1, reached, tested: false }
+        let memos = (0..options.threads.max(1)).map(|_| S::Memo::default()).collect();
+        Search { system, options, visited, parents, parts, memos, level_end: 1, reached, tested: false }
     }
 
     fn reached(&self) -> Progress {
@@ -108,36 +110,48 @@ impl<'a, S: System> Search<'a, S> {
     }
 
     fn batch(&mut self, batch: Range<u32>) -> Option<Verdict<S::Action>> {
-        let workers = (self.options.threads.max(1) as u32).min((batch.len() as u32).div_ceil(SHARED));
-        if workers == 1 {
-            let mut interner = Interner::new(None, std::mem::take(&mut self.parts));
-            let share = self.expand(batch, &mut interner, false);
-            self.parts = interner.own;
-            return self.take_in(share);
+        let workers = (self.memos.len() as u32).min((batch.len() as u32).div_ceil(SHARED));
+        if workers > 1 {
+            return self.shared_batch(batch, workers);
         }
+        let interner = Interner::new(None, std::mem::take(&mut self.parts));
+        let mut bench = Bench::new(self.system, interner, std::mem::take(&mut self.memos[0]));
+        let share = self.expand(batch, &mut bench, false);
+        self.parts = bench.parts.own;
+        self.memos[0] = bench.memo;
+        self.take_in(share)
+    }
+
+    fn shared_batch(&mut self, batch: Range<u32>, workers: u32) -> Option<Verdict<S::Action>> {
         let each = (batch.len() as u32).div_ceil(workers);
-        let (this, known) = (&*self, Parts::len(&self.parts));
+        let mut memos = std::mem::take(&mut self.memos);
+        let (this, known) = (&*self, self.parts.len());
         let shares = crossbeam_utils::thread::scope(|scope| {
-            let work = |start: u32| {
-                let share = start..batch.end.min(start + each);
+            let work = |(start, memo): (u32, &mut S::Memo)| {
+                let (share, memo) = (start..batch.end.min(start + each), std::mem::take(memo));
                 scope.spawn(move |_| {
-                    let mut interner = Interner::new(Some(&this.parts), Parts::default());
-                    (this.expand(share, &mut interner, true), interner.own)
+                    let interner = Interner::new(Some(&this.parts), Parts::default());
+                    let mut bench = Bench::new(this.system, interner, memo);
+                    (this.expand(share, &mut bench, true), bench.parts.own, bench.memo)
                 })
             };
-            let workers: Vec<_> = batch.clone().step_by(each as usize).map(work).collect();
+            let starts = batch.clone().step_by(each as usize);
+            let workers: Vec<_> = starts.zip(&mut memos).map(work).collect();
             workers.into_iter().map(|worker| worker.join().expect("a worker panicked")).collect::<Vec<_>>()
         })
         .expect("a worker panicked");
-        for (mut share, own) in shares {
+        self.memos = memos;
+        for (n, (mut share, own, mut memo)) in shares.into_iter().enumerate() {
             let numbers = self.parts.absorb(&own);
             if !numbers.is_empty() {
                 let new = |id: u32| id.checked_sub(known).map_or(id, |n| numbers[n as usize]);
+                self.system.renumber_memo(&mut memo, new);
                 for found in &mut share.found {
                     found.key = self.system.renumber(found.key, new);
                     found.digest = found.key.digest();
                 }
             }
+            self.memos[n] = memo;
             if let Some(verdict) = self.take_in(share) {
                 return Some(verdict);
             }
@@ -146,31 +160,27 @@ impl<'a, S: System> Search<'a, S> {
     }
 
     /// Takes every action of some states. `sift`: leave out states that are known already.
-    fn expand(&self, states: Range<u32>, interner: &mut Interner<'_>, sift: bool) -> Share<S::Key> {
+    fn expand(&self, states: Range<u32>, bench: &mut Bench<'_, S>, sift: bool) -> Share<S::Key> {
         let mut share = Share { found: Vec::with_capacity(states.len() * 3), transitions: 0, tested: false, end: None };
-        let (mut state, mut choices) = (self.system.initial(), Vec::new());
-        let mut next = state.clone();
+        let mut successors = Vec::new();
         for id in states {
-            self.system.unpack(&self.visited.keys[id as usize], interner, &mut state);
-            share.tested |= self.system.tested(&state);
-            actions(self.system, self.options, &state, &mut choices);
+            successors.clear();
+            let key = &self.visited.keys[id as usize];
+            let seen = self.system.successors(key, self.options, bench, &mut successors);
+            share.tested |= seen.tested;
+            if successors.is_empty() && !seen.may_end {
+                share.end = Some(End::Stuck(id));
+                return share;
+            }
             let before = (share.found.len(), share.transitions);
-            for &action in &choices {
-                next.clone_from(&state);
-                let Some(effect) = self.system.apply(&mut next, action) else {
-                    continue;
-                };
+            for successor in &successors {
                 share.transitions += 1;
-                if effect.broken {
+                if successor.effect.broken {
                     share.end = Some(End::Broken(id));
                     return share;
                 }
-                if self.options.symmetry {
-                    self.system.represent(&mut next);
-                }
-                let key = self.system.pack(&next, interner);
-                let digest = key.digest();
-                let alone = self.options.reduce && effect.alone;
+                let (key, digest) = (successor.key, successor.key.digest());
+                let alone = self.options.reduce && successor.effect.alone;
                 let known = if alone || sift { self.visited.find(&key, digest) } else { None };
                 // The proviso: a cycle has a state whose successor was found on its level or before, and that one is
                 // expanded in full, so no action is put off for ever.
@@ -185,10 +195,6 @@ impl<'a, S: System> Search<'a, S> {
                 if alone {
                     break;
                 }
-            }
-            if share.transitions == before.1 && !self.system.may_end(&state) {
-                share.end = Some(End::Stuck(id));
-                return share;
             }
         }
         share

@@ -2,33 +2,29 @@
 
 use super::parts::Parts;
 use super::visited::Visited;
-use super::{Interner, Key, Options, Outcome, Progress, System, Verdict, actions, outcome, trail};
+use super::{Bench, Interner, Key, Options, Outcome, Progress, Successor, System, Verdict, outcome, trail};
 
 /// Transitions between two looks at the memory bound.
 const BATCH: usize = 16_384;
 
-/// A state on the way, and the first of its actions that has not been tried.
+/// A state on the way.
 struct Visit {
     id: u32,
-    next: u32,
-    moved: bool,
+    /// Where in `ahead` the states that it leads to begin.
+    from: usize,
 }
-
-/// The state was left by an action that was alone: the others are not tried.
-const LEFT: u32 = u32::MAX;
 
 struct Search<'a, S: System> {
     system: &'a S,
     options: &'a Options,
     visited: Visited<S::Key>,
-    interner: Interner<'static>,
+    bench: Bench<'static, S>,
     way: Vec<Visit>,
+    /// States that those on the way lead to, not looked at yet; those of the last one come last.
+    ahead: Vec<S::Key>,
+    successors: Vec<Successor<S::Key>>,
     reached: Progress,
-    full: bool,
     tested: bool,
-    state: S::State,
-    next: S::State,
-    choices: Vec<S::Action>,
 }
 
 pub(super) fn search<S: System>(
@@ -36,132 +32,95 @@ pub(super) fn search<S: System>(
     options: &Options,
     progress: &mut dyn FnMut(Progress),
 ) -> Outcome<S::Action> {
+    let mut bench = Bench::new(system, Interner::new(None, Parts::default()), S::Memo::default());
+    if options.symmetry {
+        system.represent(&mut bench.next);
+    }
+    let key = system.pack(&bench.next, &mut bench.parts);
     let mut search = Search {
         system,
         options,
         visited: Visited::new(),
-        interner: Interner::new(None, Parts::default()),
+        bench,
         way: Vec::new(),
+        ahead: Vec::new(),
+        successors: Vec::new(),
         reached: Progress { states: 0, transitions: 0, depth: 0, bytes: 0 },
-        full: false,
         tested: false,
-        state: system.initial(),
-        next: system.initial(),
-        choices: Vec::new(),
     };
-    if options.symmetry {
-        system.represent(&mut search.next);
-    }
-    let key = system.pack(&search.next, &mut search.interner);
-    search.enter(key, key.digest());
+    let mut verdict = search.enter(key, key.digest());
     let mut looked = 0;
-    let verdict = loop {
-        if let Some(verdict) = search.advance() {
-            break verdict;
-        }
-        if search.reached.transitions >= looked + BATCH {
+    while verdict.is_none() {
+        verdict = search.advance();
+        if verdict.is_none() && search.reached.transitions >= looked + BATCH {
             looked = search.reached.transitions;
             let reached = search.reached();
             progress(reached);
-            if reached.bytes > options.max_bytes {
-                break Verdict::NotExhausted { states: reached.states };
-            }
+            verdict = (reached.bytes > options.max_bytes).then_some(Verdict::NotExhausted { states: reached.states });
         }
-    };
+    }
     let reached = search.reached();
     progress(reached);
-    outcome(system, options, verdict, reached)
+    outcome(system, options, verdict.expect("the loop ends with one"), reached)
 }
 
 impl<S: System> Search<'_, S> {
     fn reached(&self) -> Progress {
-        let bytes = self.visited.bytes() + self.interner.own.bytes();
+        let bytes = self.visited.bytes() + self.bench.parts.own.bytes();
         Progress { states: self.visited.len(), bytes, ..self.reached }
     }
 
-    fn enter(&mut self, key: S::Key, digest: u64) {
-        self.full = self.visited.len() >= self.options.max_states;
-        if self.full {
-            return;
-        }
-        self.way.push(Visit { id: self.visited.len() as u32, next: 0, moved: false });
-        self.visited.push(key, digest);
-        self.reached.depth = self.reached.depth.max(self.way.len() - 1);
-    }
-
-    /// Tries actions of the last state on the way until one leads to a new state, or steps back.
+    /// Goes on to the next state ahead of the last one on the way, or steps back.
     fn advance(&mut self) -> Option<Verdict<S::Action>> {
-        let Some(&Visit { id, next: first, .. }) = self.way.last() else {
+        let Some(visit) = self.way.last() else {
             return Some(Verdict::Never { vacuous: !self.tested });
         };
-        if first == LEFT {
+        if self.ahead.len() == visit.from {
             self.way.pop();
             return None;
         }
-        self.system.unpack(&self.visited.keys[id as usize], &self.interner, &mut self.state);
-        self.tested |= self.system.tested(&self.state);
-        actions(self.system, self.options, &self.state, &mut self.choices);
-        if first == 0 && self.options.reduce && self.go_alone() {
-            return self.bound();
+        let key = self.ahead.pop().expect("a state ahead");
+        let digest = key.digest();
+        if self.visited.find(&key, digest).is_some() { None } else { self.enter(key, digest) }
+    }
+
+    /// Visits a new state.
+    fn enter(&mut self, key: S::Key, digest: u64) -> Option<Verdict<S::Action>> {
+        if self.visited.len() >= self.options.max_states {
+            return Some(Verdict::NotExhausted { states: self.visited.len() });
         }
-        for n in first as usize..self.choices.len() {
-            let Some((effect, key, digest)) = self.take(n) else {
-                continue;
-            };
-            self.reached.transitions += 1;
-            let visit = self.way.last_mut().expect("the state that is left");
-            (visit.next, visit.moved) = (n as u32 + 1, true);
-            if effect.broken {
-                return Some(Verdict::Sometimes(self.path(true)));
-            }
-            if self.visited.find(&key, digest).is_none() {
-                self.enter(key, digest);
-                return self.bound();
-            }
-        }
-        let visit = self.way.last().expect("the state that is left");
-        if !visit.moved && !self.system.may_end(&self.state) {
+        self.way.push(Visit { id: self.visited.len() as u32, from: self.ahead.len() });
+        self.visited.push(key, digest);
+        self.reached.depth = self.reached.depth.max(self.way.len() - 1);
+        self.successors.clear();
+        let seen = self.system.successors(&key, self.options, &mut self.bench, &mut self.successors);
+        self.tested |= seen.tested;
+        if self.successors.is_empty() && !seen.may_end {
             return Some(Verdict::Stuck(self.path(false)));
         }
-        self.way.pop();
-        None
-    }
-
-    fn take(&mut self, n: usize) -> Option<(super::Effect, S::Key, u64)> {
-        self.next.clone_from(&self.state);
-        let effect = self.system.apply(&mut self.next, self.choices[n])?;
-        if self.options.symmetry {
-            self.system.represent(&mut self.next);
-        }
-        let key = self.system.pack(&self.next, &mut self.interner);
-        Some((effect, key, key.digest()))
-    }
-
-    /// Takes an action that is alone, if it leads to a new state: on a cycle the last state found leads to an old one, and is
-    /// left in full, so no action is put off for ever.
-    fn go_alone(&mut self) -> bool {
-        for n in 0..self.choices.len() {
-            if let Some((effect, key, digest)) = self.take(n)
-                && effect.alone
-                && !effect.broken
-                && self.visited.find(&key, digest).is_none()
-            {
-                self.reached.transitions += 1;
-                let visit = self.way.last_mut().expect("the state that is left");
-                (visit.next, visit.moved) = (LEFT, true);
-                self.enter(key, digest);
-                return true;
+        let mut alone = None;
+        for (n, successor) in self.successors.iter().enumerate() {
+            if successor.effect.broken {
+                self.reached.transitions += n + 1;
+                return Some(Verdict::Sometimes(self.path(true)));
+            }
+            // On a cycle the last state found leads to an old one and is left in full, so no action is put off for ever.
+            let new = |key: &S::Key| self.visited.find(key, key.digest()).is_none();
+            if self.options.reduce && successor.effect.alone && new(&successor.key) {
+                alone = Some(successor.key);
+                break;
             }
         }
-        false
-    }
-
-    fn bound(&self) -> Option<Verdict<S::Action>> {
-        self.full.then(|| Verdict::NotExhausted { states: self.visited.len() })
+        self.reached.transitions += if alone.is_some() { 1 } else { self.successors.len() };
+        match alone {
+            Some(key) => self.ahead.push(key),
+            None => self.ahead.extend(self.successors.iter().rev().map(|successor| successor.key)),
+        }
+        None
     }
 
     fn path(&mut self, breaks: bool) -> Vec<S::Action> {
         let keys: Vec<_> = self.way.iter().map(|visit| self.visited.keys[visit.id as usize]).collect();
-        trail::walk(self.system, self.options, &keys, &mut self.interner, breaks)
+        trail::walk(self.system, self.options, &keys, &mut self.bench.parts, breaks)
     }
 }

@@ -6,12 +6,15 @@
 
 mod breadth;
 mod depth;
+mod expand;
+mod memo;
 mod parts;
 pub mod race;
 mod trail;
 mod visited;
 mod witness;
 
+pub use expand::{Bench, Seen, Successor};
 pub use parts::Interner;
 pub use visited::Key;
 pub use witness::{Line, Witness};
@@ -24,6 +27,8 @@ pub trait System: Sync {
     type Action: Copy + Send;
     /// The state, packed injectively within one search.
     type Key: Key;
+    /// What a worker remembers of earlier states, to be faster; nothing that it finds depends on it.
+    type Memo: Default + Send + Sync;
 
     /// The first state.
     fn initial(&self) -> Self::State;
@@ -31,6 +36,23 @@ pub trait System: Sync {
     fn pack(&self, state: &Self::State, parts: &mut Interner<'_>) -> Self::Key;
     /// Turns `state`, any state of this system, into the one that was packed.
     fn unpack(&self, key: &Self::Key, parts: &Interner<'_>, state: &mut Self::State);
+    /// Every transition from a packed state. Systems that can do with less than a whole state may have their own.
+    fn successors(
+        &self,
+        key: &Self::Key,
+        options: &Options,
+        bench: &mut Bench<'_, Self>,
+        out: &mut Vec<Successor<Self::Key>>,
+    ) -> Seen
+    where
+        Self: Sized,
+    {
+        expand::successors(self, key, options, bench, out)
+    }
+    /// The memo, with new numbers in place of those that [`Interner::number`] gave.
+    fn renumber_memo(&self, memo: &mut Self::Memo, new: impl Fn(u32) -> u32) {
+        let _ = (memo, new);
+    }
     /// A key with new numbers in place of those that [`Interner::number`] gave.
     fn renumber(&self, key: Self::Key, new: impl Fn(u32) -> u32) -> Self::Key {
         let _ = new;

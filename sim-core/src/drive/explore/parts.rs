@@ -59,13 +59,24 @@ pub struct Interner<'p> {
     pub(crate) row: Vec<u64>,
 }
 
+impl Default for Interner<'_> {
+    fn default() -> Self {
+        Interner::new(None, Parts::default())
+    }
+}
+
 impl<'p> Interner<'p> {
     pub(super) fn new(known: Option<&'p Parts>, own: Parts) -> Self {
         Interner { known, own, row: Vec::new() }
     }
 
+    /// Does only this worker know a part by this number?
+    pub(super) fn provisional(&self, id: u32) -> bool {
+        self.known.is_some_and(|parts| id >= parts.len())
+    }
+
     /// How many parts all workers know.
-    pub(super) fn known(&self) -> u32 {
+    fn known(&self) -> u32 {
         self.known.map_or(0, Parts::len)
     }
 

@@ -1,7 +1,8 @@
 //! The kernel model as a system to search: small world, one program a CPU, interrupts between any two steps.
 
 use crate::drive::engine::{Progress, Setting, Stack};
-use crate::drive::explore::{Effect, Interner, System};
+use crate::drive::explore::memo::{self, Memo, Moves, Took, View};
+use crate::drive::explore::{Bench, Effect, Interner, Options, Seen, Successor, System};
 use crate::nouns::op::{Op, OpKind};
 use crate::nouns::types::{AccessKind, Actor, Cpu, FrameNo, Page, Task};
 use crate::oracle::{Class, Marks, ghost};
@@ -39,7 +40,7 @@ const NOWHERE: Parts = [u32::MAX; 1 + CPUS];
 impl Clone for Node<'_> {
     fn clone(&self) -> Self {
         let Node { world, stacks, known, moved } = self;
-        Node { world: *world, stacks: stacks.clone(), known: *known, moved: *moved }
+        Node { world: world.clone(), stacks: stacks.clone(), known: *known, moved: *moved }
     }
 
     fn clone_from(&mut self, other: &Self) {
@@ -189,20 +190,84 @@ impl<'s> Race<'s> {
         at_access && node.world.program_op(cpu).as_ref().is_some_and(access)
     }
 
-    fn moves(&self, node: &Node<'s>, reduced: bool, out: &mut Vec<Move>) {
+    fn moves_of(&self, node: &Node<'s>, n: usize, reduced: bool, out: &mut impl Extend<Move>) {
+        let cpu = Cpu(n as u16);
+        out.extend([Move::Step(cpu)]);
+        if node.world.interrupt_pending(cpu) && !node.stacks[n].in_interrupt() {
+            out.extend([Move::Interrupt(cpu)]);
+        }
+        if self.scenario.evictions {
+            let held = (0..u32::from(self.scenario.all_pages())).map(Page);
+            let held = held.filter(|&p| node.world.tlb_peek(cpu, p).is_some());
+            let evicts = held.filter(|&p| !reduced || self.accesses_next(node, cpu, p));
+            out.extend(evicts.map(|p| Move::Evict(cpu, p)));
+        }
+    }
+
+    fn idle(node: &Node<'s>, n: usize) -> bool {
+        node.stacks[n].is_empty() && node.world.program_op(Cpu(n as u16)).is_none()
+    }
+
+    /// Every transition, from memory if it can be, without unpacking the state at all if all can.
+    fn successors_of<S>(
+        &self,
+        key: &Parts,
+        (reduce, class): (bool, Option<Class>),
+        bench: &mut Bench<'_, S>,
+        out: &mut Vec<Successor<Parts>>,
+    ) -> Seen
+    where
+        S: System<State = Node<'s>, Memo = Memo>,
+    {
+        let Bench { parts, state, next, memo, .. } = bench;
+        let mut unpacked = false;
+        let mut may_end = true;
         for n in 0..self.cpus() {
-            let cpu = Cpu(n as u16);
-            out.push(Move::Step(cpu));
-            if node.world.interrupt_pending(cpu) && !node.stacks[n].in_interrupt() {
-                out.push(Move::Interrupt(cpu));
+            let part = key[1 + n];
+            if memo.view(part).is_none() {
+                self.unpack(key, parts, state);
+                let mut moves = Moves::new();
+                self.moves_of(state, n, reduce, &mut moves);
+                memo.keep_view(part, View { moves, idle: Self::idle(state, n) });
             }
-            if self.scenario.evictions {
-                let held = (0..u32::from(self.scenario.all_pages())).map(Page);
-                let held = held.filter(|&p| node.world.tlb_peek(cpu, p).is_some());
-                let evicts = held.filter(|&p| !reduced || self.accesses_next(node, cpu, p));
-                out.extend(evicts.map(|p| Move::Evict(cpu, p)));
+            let view = memo.view(part).expect("kept before");
+            may_end &= view.idle;
+            for mv in view.moves.clone() {
+                match memo.find(key, n, mv) {
+                    Some(Took::Disabled) => continue,
+                    Some(Took::Moved(changed, effect)) => {
+                        out.push(Successor { key: memo::patched(key, &changed), effect });
+                        continue;
+                    }
+                    None => {}
+                }
+                if !unpacked {
+                    self.unpack(key, parts, state);
+                    unpacked = true;
+                }
+                next.clone_from(state);
+                let effect = self.take(next, mv, class);
+                let saw = next.world.saw() | 1 << n;
+                let all = self.cpus() > 1 && saw.count_ones() as usize == self.cpus();
+                let saw = if all { memo::ALL } else { saw };
+                let mut took = Took::Disabled;
+                let mut provisional = false;
+                if let Some(effect) = effect {
+                    let to = self.pack(next, parts);
+                    out.push(Successor { key: to, effect });
+                    took = Took::Moved(memo::masked(&to, saw), effect);
+                    provisional = to.iter().any(|&id| parts.provisional(id));
+                }
+                memo.keep(key, (n, mv, saw), took, provisional);
             }
         }
+        let tested = memo.tested(key[0]).unwrap_or_else(|| {
+            self.unpack(key, parts, state);
+            let tested = self.tested(state);
+            memo.keep_tested(key[0], tested);
+            tested
+        });
+        Seen { tested, may_end }
     }
 }
 
@@ -210,6 +275,7 @@ impl<'s> System for Race<'s> {
     type State = Node<'s>;
     type Action = Move;
     type Key = Parts;
+    type Memo = Memo;
 
     fn initial(&self) -> Node<'s> {
         Node { world: Small::new(self.scenario), stacks: Default::default(), known: NOWHERE, moved: 0 }
@@ -245,19 +311,33 @@ impl<'s> System for Race<'s> {
         (node.known, node.moved) = (*key, 0);
     }
 
+    fn successors(
+        &self,
+        key: &Parts,
+        options: &Options,
+        bench: &mut Bench<'_, Self>,
+        out: &mut Vec<Successor<Parts>>,
+    ) -> Seen {
+        self.successors_of(key, (options.reduce, None), bench, out)
+    }
+
+    fn renumber_memo(&self, memo: &mut Memo, new: impl Fn(u32) -> u32) {
+        memo.renumber(new);
+    }
+
     fn renumber(&self, key: Parts, new: impl Fn(u32) -> u32) -> Parts {
         let used = 1 + self.cpus();
         std::array::from_fn(|n| if n < used { new(key[n]) } else { 0 })
     }
 
     fn actions(&self, node: &Node<'s>, out: &mut Vec<Move>) {
-        self.moves(node, false, out);
+        (0..self.cpus()).for_each(|n| self.moves_of(node, n, false, out));
     }
 
     /// A CPU may lose a translation at any time, but only its own next access to that page can tell, and the oracle hears
     /// the more of a translation the later it goes: so it goes right before that access or never.
     fn reduced_actions(&self, node: &Node<'s>, out: &mut Vec<Move>) {
-        self.moves(node, true, out);
+        (0..self.cpus()).for_each(|n| self.moves_of(node, n, true, out));
     }
 
     fn apply(&self, node: &mut Node<'s>, action: Move) -> Option<Effect> {
@@ -265,7 +345,7 @@ impl<'s> System for Race<'s> {
     }
 
     fn may_end(&self, node: &Node<'s>) -> bool {
-        (0..self.cpus()).all(|n| node.stacks[n].is_empty() && node.world.program_op(Cpu(n as u16)).is_none())
+        (0..self.cpus()).all(|n| Self::idle(node, n))
     }
 
     fn tested(&self, node: &Node<'s>) -> bool {
@@ -293,6 +373,7 @@ impl<'s> System for Only<'s> {
     type State = Node<'s>;
     type Action = Move;
     type Key = Parts;
+    type Memo = Memo;
 
     fn initial(&self) -> Node<'s> {
         self.0.initial()
@@ -302,6 +383,18 @@ impl<'s> System for Only<'s> {
     }
     fn unpack(&self, key: &Parts, parts: &Interner<'_>, node: &mut Node<'s>) {
         self.0.unpack(key, parts, node);
+    }
+    fn successors(
+        &self,
+        key: &Parts,
+        options: &Options,
+        bench: &mut Bench<'_, Self>,
+        out: &mut Vec<Successor<Parts>>,
+    ) -> Seen {
+        self.0.successors_of(key, (options.reduce, Some(self.1)), bench, out)
+    }
+    fn renumber_memo(&self, memo: &mut Memo, new: impl Fn(u32) -> u32) {
+        memo.renumber(new);
     }
     fn renumber(&self, key: Parts, new: impl Fn(u32) -> u32) -> Parts {
         self.0.renumber(key, new)

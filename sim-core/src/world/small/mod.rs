@@ -164,7 +164,7 @@ const IDLE: CpuState = CpuState {
 };
 
 /// The small world. Copying it is how the explorer branches.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Small<'s> {
     scenario: &'s Scenario,
     pages: [PageState; PAGES],
@@ -195,7 +195,7 @@ impl<'s> Small<'s> {
             scenario,
             pages: [PageState::default(); PAGES],
             folios: [Folio::default(); FRAMES],
-            cpus: [Touched::new(IDLE); CPUS],
+            cpus: std::array::from_fn(|_| Touched::new(IDLE)),
             ptl: [None; PAGES],
             mms: [MmState::default(); MMS],
             lru: Queue::EMPTY,

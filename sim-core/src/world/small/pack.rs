@@ -149,7 +149,7 @@ impl Small<'_> {
 
     /// Appends the [`CPU_WORDS`] words of one CPU.
     pub(crate) fn pack_cpu(&self, n: usize, out: &mut Vec<u64>) {
-        out.extend(self.cpus[n].words());
+        out.extend(self.cpus[n].words(n));
     }
 
     /// Takes up the words of [`Small::pack_cpu`]; the CPU then counts as untouched.
@@ -162,13 +162,19 @@ impl Small<'_> {
         self.cpus[n].is_touched()
     }
 
+    /// Which CPUs has anybody looked at since the world was copied? A bit each.
+    pub(crate) fn saw(&self) -> u8 {
+        let cpus = self.cpus[..self.scenario.programs.len()].iter().enumerate();
+        cpus.fold(0, |saw, (n, cpu)| saw | u8::from(cpu.is_seen()) << n)
+    }
+
     /// Becomes a copy of another state of the same scenario.
     pub(crate) fn copy_from(&mut self, other: &Self) {
         let (pages, frames) = (usize::from(self.scenario.all_pages()), self.scenario.frames());
         let cpus = self.scenario.programs.len();
         self.pages[..pages].copy_from_slice(&other.pages[..pages]);
         self.folios[..frames].copy_from_slice(&other.folios[..frames]);
-        self.cpus[..cpus].copy_from_slice(&other.cpus[..cpus]);
+        self.cpus[..cpus].iter_mut().zip(&other.cpus).for_each(|(cpu, other)| cpu.copy_from(other));
         (self.ptl, self.mms) = (other.ptl, other.mms);
         if self.scenario.lru {
             (self.lru, self.last_page) = (other.lru, other.last_page);
@@ -277,7 +283,8 @@ impl MmState {
 }
 
 impl CpuState {
-    fn words(&self) -> [u64; CPU_WORDS] {
+    /// The number of the CPU is part of them, so that equal words mean the same program.
+    fn words(&self, n: usize) -> [u64; CPU_WORDS] {
         [
             word(|b| self.tlb.iter().for_each(|&entry| put_entry(entry, b))),
             word(|b| {
@@ -295,6 +302,7 @@ impl CpuState {
                 self.victims.put(b);
                 b.put(u64::from(self.kept), FRAMES as u32);
                 b.put(u64::from(self.freeing), FRAMES as u32);
+                b.put(n as u64, 3);
             }),
         ]
     }

@@ -1,26 +1,40 @@
-//! A value that knows whether it was written to, so that the explorer packs only what a step has changed.
+//! A value that knows whether it was looked at and whether it was written to: the explorer packs only what a step has changed,
+//! and remembers what a step did by what it depended on.
 
+use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
 
-/// A value, and whether anybody may have written to it since it was last said to be known.
-#[derive(Clone, Copy, Debug)]
+/// A value, and what was done with it since it was last said to be known.
+#[derive(Clone, Debug)]
 pub(super) struct Touched<T> {
     value: T,
+    seen: Cell<bool>,
     touched: bool,
 }
 
-impl<T> Touched<T> {
+impl<T: Copy> Touched<T> {
     pub(super) const fn new(value: T) -> Touched<T> {
-        Touched { value, touched: true }
+        Touched { value, seen: Cell::new(false), touched: true }
     }
 
     /// A value that equals something its owner remembers.
     pub(super) const fn known(value: T) -> Touched<T> {
-        Touched { value, touched: false }
+        Touched { value, seen: Cell::new(false), touched: false }
+    }
+
+    /// Becomes a copy that nobody has looked at.
+    pub(super) fn copy_from(&mut self, other: &Touched<T>) {
+        (self.value, self.touched) = (other.value, other.touched);
+        self.seen.set(false);
     }
 
     pub(super) const fn is_touched(&self) -> bool {
         self.touched
+    }
+
+    /// Was it read or written to?
+    pub(super) fn is_seen(&self) -> bool {
+        self.seen.get() || self.touched
     }
 }
 
@@ -28,6 +42,7 @@ impl<T> Deref for Touched<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
+        self.seen.set(true);
         &self.value
     }
 }
