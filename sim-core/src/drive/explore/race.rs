@@ -104,15 +104,17 @@ impl Probe for Recorder {
 struct Finder {
     /// Only violations of this class count, if one is given.
     class: Option<Class>,
+    /// The step at which the transition begins; none if an operation or an interrupt begins with it.
+    begins: Option<StepId>,
     broken: bool,
     acts: u32,
     private: bool,
 }
 
 impl Probe for Finder {
-    fn act(&mut self, _who: Actor, act: Act, _at: StepId) {
+    fn act(&mut self, _who: Actor, act: Act, at: StepId) {
         self.acts += 1;
-        self.private = is_private(&act);
+        self.private = is_private(&act, self.begins == Some(at));
     }
 
     fn marked_use(&mut self, _who: Actor, _page: Page, kind: AccessKind, marks: Marks) {
@@ -125,14 +127,19 @@ impl Probe for Finder {
 /// Acts that a reduced search may take as soon as they can be taken. Each is the only move of its CPU but for interrupts and
 /// evictions, reads and writes only what its CPU owns until then, and shows nothing to the oracle:
 /// - a call is entered: nothing but the program has been read;
-/// - a lock is released: nobody else can touch it before, for readers of `mmap_lock` each have a place of their own;
+/// - a lock is released, and no private step has looked around first (`at_once`): nobody else can touch the lock before, for
+///   readers of `mmap_lock` each have a place of their own;
 /// - an initiator that has seen every acknowledgement ends its shootdown: no target looks at the request any more;
 /// - an interrupt returns: what was posted meanwhile stays queued.
 ///
 /// Taking it at once commutes with everything it overtakes, an interrupt on the same CPU included: that runs on top of the
 /// frame and touches the TLB, the queue and other CPUs' shootdowns only. `tests/reduction.rs` commutes each with each.
-fn is_private(act: &Act) -> bool {
-    matches!(act, Act::Enter(_) | Act::Unlock(_) | Act::FlushEnd(_) | Act::IrqExit)
+fn is_private(act: &Act, at_once: bool) -> bool {
+    match act {
+        Act::Enter(_) | Act::FlushEnd(_) | Act::IrqExit => true,
+        Act::Unlock(_) => at_once,
+        _ => false,
+    }
 }
 
 fn actor(cpu: Cpu) -> Actor {
@@ -174,7 +181,12 @@ impl<'s> Race<'s> {
 
 impl<'s> Race<'s> {
     fn take(&self, node: &mut Node<'s>, mv: Move, class: Option<Class>) -> Option<Effect> {
-        let mut finder = Finder { class, broken: false, acts: 0, private: false };
+        let top = |cpu: Cpu| node.stacks[usize::from(cpu.0)].frames().last();
+        let begins = match mv {
+            Move::Step(cpu) => top(cpu).map(|f| StepId { path: f.path, pc: f.pc }),
+            Move::Interrupt(_) | Move::Evict(..) => None,
+        };
+        let mut finder = Finder { class, begins, broken: false, acts: 0, private: false };
         let alone = |finder: &Finder| matches!(mv, Move::Step(_)) && finder.acts == 1 && finder.private;
         self.make(node, mv, &mut finder).then(|| Effect { broken: finder.broken, alone: alone(&finder) })
     }
