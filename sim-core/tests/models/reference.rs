@@ -173,10 +173,9 @@ impl Reference {
     fn settle(self, s: &mut u64, page: u32) {
         let seen = (get(*s, of(page, SEEN_PENDING)), get(*s, of(page, SEEN_FLUSHED)));
         match self.told {
-            Told::Nothing => {}
             Told::Flag => set(s, FLAG, 0),
             Told::Generation if (get(*s, PENDING), get(*s, FLUSHED)) == seen => set(s, FLUSHED, seen.0),
-            Told::Generation => {}
+            Told::Nothing | Told::Generation => {}
         }
     }
 }

@@ -15,6 +15,9 @@ const BATCH: u32 = 4096;
 /// Batches smaller than this are not worth a thread.
 const SHARED: u32 = 512;
 
+/// Transitions whose slots are read ahead.
+const WARMED: usize = 64;
+
 /// A transition, as a worker hands it on.
 struct Found<K> {
     key: K,
@@ -82,7 +85,7 @@ impl<'a, S: System> Search<'a, S> {
             system.represent(&mut first);
         }
         let key = system.pack(&first, &mut interner);
-        visited.push(key, key.digest());
+        visited.insert(key, key.digest());
         let (parts, parents) = (interner.own, vec![0]);
         let reached = Progress { states: 1, transitions: 0, depth: 0, bytes: 0 };
         let memos = (0..options.threads.max(1)).map(|_| S::Memo::default()).collect();
@@ -201,16 +204,19 @@ impl<'a, S: System> Search<'a, S> {
     }
 
     fn take_in(&mut self, share: Share<S::Key>) -> Option<Verdict<S::Action>> {
-        for found in share.found {
-            if self.visited.find(&found.key, found.digest).is_some() {
-                continue;
+        for (n, found) in share.found.iter().enumerate() {
+            if n.is_multiple_of(WARMED) {
+                let next = &share.found[n..share.found.len().min(n + WARMED)];
+                self.visited.warm(next.iter().map(|found| found.digest));
             }
-            if self.visited.len() >= self.options.max_states {
+            let full = self.visited.len() >= self.options.max_states;
+            if full && self.visited.find(&found.key, found.digest).is_none() {
                 self.reached.transitions += found.transitions as usize;
                 return Some(Verdict::NotExhausted { states: self.visited.len() });
             }
-            self.visited.push(found.key, found.digest);
-            self.parents.push(found.parent);
+            if self.visited.insert(found.key, found.digest) {
+                self.parents.push(found.parent);
+            }
         }
         self.reached.transitions += share.transitions as usize;
         self.tested |= share.tested;

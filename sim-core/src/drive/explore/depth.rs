@@ -90,7 +90,7 @@ impl<S: System> Search<'_, S> {
             return Some(Verdict::NotExhausted { states: self.visited.len() });
         }
         self.way.push(Visit { id: self.visited.len() as u32, from: self.ahead.len() });
-        self.visited.push(key, digest);
+        self.visited.insert(key, digest);
         self.reached.depth = self.reached.depth.max(self.way.len() - 1);
         self.successors.clear();
         let seen = self.system.successors(&key, self.options, &mut self.bench, &mut self.successors);

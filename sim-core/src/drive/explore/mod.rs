@@ -7,6 +7,7 @@
 mod breadth;
 mod depth;
 mod expand;
+mod frames;
 mod memo;
 mod parts;
 pub mod race;

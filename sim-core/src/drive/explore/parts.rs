@@ -15,8 +15,7 @@ pub(super) struct Parts {
 
 impl Parts {
     fn row(&self, id: u32) -> &[u64] {
-        let end = |id: u32| self.ends[id as usize] as usize;
-        &self.words[id.checked_sub(1).map_or(0, end)..end(id)]
+        row_of(&self.words, &self.ends, id)
     }
 
     fn find(&self, row: &[u64], digest: u64) -> Option<u32> {
@@ -25,14 +24,13 @@ impl Parts {
 
     /// The number of a row, new or not.
     fn number(&mut self, row: &[u64], digest: u64) -> u32 {
-        if let Some(id) = self.find(row, digest) {
-            return id;
-        }
-        let id = self.len();
-        self.words.extend_from_slice(row);
-        self.ends.push(u32::try_from(self.words.len()).expect("parts stay below 32 GiB"));
-        self.slots.insert(digest, id);
-        id
+        let Parts { words, ends, slots } = self;
+        let (new, is_it) = (ends.len() as u32, |id: u32| row_of(words, ends, id) == row);
+        slots.find_or_insert(digest, new, is_it).unwrap_or_else(|| {
+            words.extend_from_slice(row);
+            ends.push(u32::try_from(words.len()).expect("parts stay below 32 GiB"));
+            new
+        })
     }
 
     pub(super) fn len(&self) -> u32 {
@@ -48,6 +46,12 @@ impl Parts {
     pub(super) fn absorb(&mut self, found: &Parts) -> Vec<u32> {
         (0..found.len()).map(|id| self.number(found.row(id), digest(found.row(id)))).collect()
     }
+}
+
+#[inline]
+fn row_of<'w>(words: &'w [u64], ends: &[u32], id: u32) -> &'w [u64] {
+    let end = |id: u32| ends[id as usize] as usize;
+    &words[id.checked_sub(1).map_or(0, end)..end(id)]
 }
 
 /// Numbers parts for one worker: those that all workers know, and behind them the ones that it has found since.

@@ -1,14 +1,15 @@
 //! The kernel model as a system to search: small world, one program a CPU, interrupts between any two steps.
 
 use crate::drive::engine::{Progress, Setting, Stack};
+use crate::drive::explore::frames::{pack_frame, unpack_frames};
 use crate::drive::explore::memo::{self, Memo, Moves, Took, View};
 use crate::drive::explore::{Bench, Effect, Interner, Options, Seen, Successor, System};
 use crate::nouns::op::{Op, OpKind};
-use crate::nouns::types::{AccessKind, Actor, Cpu, FrameNo, Page, Task};
+use crate::nouns::types::{AccessKind, Actor, Cpu, Page, Task};
 use crate::oracle::{Class, Marks, ghost};
 use crate::step::frame::{Act, Frame, Path, Probe, StepId};
 use crate::world::World;
-use crate::world::small::{Bits, CPU_WORDS, CPUS, Fields, Scenario, Small, VPN_BITS};
+use crate::world::small::{CPU_WORDS, CPUS, Scenario, Small};
 
 /// One scenario under one policy and era.
 #[derive(Clone, Copy, Debug)]
@@ -196,7 +197,7 @@ impl<'s> Race<'s> {
     }
 
     /// Is the next thing a CPU does an access to this page?
-    fn accesses_next(&self, node: &Node<'s>, cpu: Cpu, page: Page) -> bool {
+    fn accesses_next(node: &Node<'s>, cpu: Cpu, page: Page) -> bool {
         let at_access = node.stacks[usize::from(cpu.0)].frames().last().is_none_or(|f| f.path == Path::Access);
         let access = |op: &Op| matches!(op.kind, OpKind::Access(_)) && op.span.contains(node.world.vpn(page));
         at_access && node.world.program_op(cpu).as_ref().is_some_and(access)
@@ -211,7 +212,7 @@ impl<'s> Race<'s> {
         if self.scenario.evictions {
             let held = (0..u32::from(self.scenario.all_pages())).map(Page);
             let held = held.filter(|&p| node.world.tlb_peek(cpu, p).is_some());
-            let evicts = held.filter(|&p| !reduced || self.accesses_next(node, cpu, p));
+            let evicts = held.filter(|&p| !reduced || Self::accesses_next(node, cpu, p));
             out.extend(evicts.map(|p| Move::Evict(cpu, p)));
         }
     }
@@ -298,7 +299,7 @@ impl<'s> System for Race<'s> {
         node.world.pack_shared(&mut parts.row);
         key[0] = parts.number_row();
         for n in 0..self.cpus() {
-            key[1 + n] = if node.world.is_touched(n) || node.moved >> n & 1 != 0 {
+            key[1 + n] = if node.world.is_written(n) || node.moved >> n & 1 != 0 {
                 node.world.pack_cpu(n, &mut parts.row);
                 node.stacks[n].frames().iter().for_each(|f| pack_frame(f, &mut parts.row));
                 parts.number_row()
@@ -314,7 +315,7 @@ impl<'s> System for Race<'s> {
             node.world.unpack_shared(parts.part(key[0]));
         }
         for n in 0..self.cpus() {
-            if node.moved >> n & 1 != 0 || node.world.is_touched(n) || node.known[1 + n] != key[1 + n] {
+            if node.moved >> n & 1 != 0 || node.world.is_written(n) || node.known[1 + n] != key[1 + n] {
                 let (cpu, frames) = parts.part(key[1 + n]).split_at(CPU_WORDS);
                 node.world.unpack_cpu(n, cpu);
                 unpack_frames(frames, &mut node.stacks[n]);
@@ -430,70 +431,3 @@ impl<'s> System for Only<'s> {
         format!("{}, class {}", self.0.scope(), self.1.name())
     }
 }
-
-fn pack_frame(f: &Frame, out: &mut Vec<u64>) {
-    let mut bits = Bits::default();
-    bits.put(f.path as u64, 5);
-    bits.put(u64::from(f.pc), 5);
-    bits.put(u64::from(f.ret), 2);
-    bits.put(u64::from(f.hook), 2);
-    bits.put(u64::from(f.flags), 3);
-    bits.put(u64::from(f.page.0), VPN_BITS);
-    bits.put(u64::from(f.frame.0), 3);
-    bits.put(u64::from(f.count), VPN_BITS);
-    bits.put(f.cursor, VPN_BITS + 1);
-    bits.put(u64::from(f.local != 0), 1);
-    out.push(bits.word());
-    if f.local != 0 {
-        out.push(u64::from(f.local));
-    }
-}
-
-fn unpack_frames(words: &[u64], stack: &mut Stack) {
-    stack.clear();
-    let mut words = words.iter();
-    while let Some(&word) = words.next() {
-        let mut fields = Fields(word);
-        let mut frame = Frame::new(PATHS[fields.take(5) as usize]);
-        (frame.pc, frame.ret, frame.hook) = (fields.take(5) as u8, fields.take(2) as u8, fields.take(2) as u8);
-        (frame.flags, frame.page) = (fields.take(3) as u8, Page(fields.take(VPN_BITS) as u32));
-        (frame.frame, frame.count) = (FrameNo(fields.take(3) as u32), fields.take(VPN_BITS) as u32);
-        frame.cursor = fields.take(VPN_BITS + 1);
-        if fields.take(1) != 0 {
-            frame.local = *words.next().expect("a register follows its frame") as u32;
-        }
-        stack.push(frame);
-    }
-}
-
-const PATHS: [Path; 19] = [
-    Path::Access,
-    Path::Fault,
-    Path::Mprotect,
-    Path::Munmap,
-    Path::Dontneed,
-    Path::Free,
-    Path::Mremap,
-    Path::Fork,
-    Path::Writeback,
-    Path::Mmap,
-    Path::Pageout,
-    Path::Other,
-    Path::Reclaim,
-    Path::Kswapd,
-    Path::Shrink,
-    Path::Referenced,
-    Path::Unmap,
-    Path::Flush,
-    Path::Irq,
-];
-
-// A path is packed by its discriminant.
-const _: () = {
-    let mut n = 0;
-    while n < PATHS.len() {
-        assert!(PATHS[n] as usize == n);
-        n += 1;
-    }
-    assert!(n == Path::Irq as usize + 1);
-};

@@ -82,16 +82,46 @@ impl Slots {
         }
     }
 
+    /// The slot at which a search begins. To read many before searching for any hides the time that memory takes.
+    #[inline]
+    fn first(&self, digest: u64) -> u64 {
+        self.slots.len().checked_sub(1).map_or(0, |mask| self.slots[home(digest) & mask])
+    }
+
     /// Adds a number that is not there.
     pub(super) fn insert(&mut self, digest: u64, id: u32) {
+        self.find_or_insert(digest, id, |_| false);
+    }
+
+    /// The number that is there, or none after adding this one.
+    #[inline]
+    pub(super) fn find_or_insert(&mut self, digest: u64, id: u32, is_it: impl Fn(u32) -> bool) -> Option<u32> {
         if self.used * 8 >= self.slots.len() * 5 {
-            let doubled = vec![0; (self.slots.len() * 2).max(64)];
-            let old = std::mem::replace(&mut self.slots, doubled);
-            old.into_iter().filter(|&slot| slot != 0).for_each(|slot| self.place(slot));
+            self.grow();
+        }
+        let mask = self.slots.len() - 1;
+        let mut at = home(digest) & mask;
+        loop {
+            let slot = self.slots[at];
+            if slot == 0 {
+                break;
+            }
+            if (slot ^ digest) & HIGH == 0 && is_it(slot as u32 - 1) {
+                return Some(slot as u32 - 1);
+            }
+            at = (at + 1) & mask;
         }
         assert!(id != u32::MAX, "fewer than 2^32 - 1 numbers");
         self.used += 1;
-        self.place(digest & HIGH | (u64::from(id) + 1));
+        self.slots[at] = digest & HIGH | (u64::from(id) + 1);
+        None
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let doubled = vec![0; (self.slots.len() * 2).max(64)];
+        let old = std::mem::replace(&mut self.slots, doubled);
+        old.into_iter().filter(|&slot| slot != 0).for_each(|slot| self.place(slot));
     }
 
     fn place(&mut self, slot: u64) {
@@ -125,11 +155,21 @@ impl<K: Key> Visited<K> {
         self.slots.find(digest, |id| self.keys[id as usize] == *key)
     }
 
-    /// Adds a key that is not there.
+    /// Adds a key; false if it was there.
     #[inline]
-    pub(super) fn push(&mut self, key: K, digest: u64) {
-        self.slots.insert(digest, self.keys.len() as u32);
-        self.keys.push(key);
+    pub(super) fn insert(&mut self, key: K, digest: u64) -> bool {
+        let (keys, id) = (&self.keys, self.keys.len() as u32);
+        let new = self.slots.find_or_insert(digest, id, |id| keys[id as usize] == key).is_none();
+        if new {
+            self.keys.push(key);
+        }
+        new
+    }
+
+    /// Brings to the caches what a search for each of these will read.
+    #[inline]
+    pub(super) fn warm(&self, digests: impl Iterator<Item = u64>) {
+        std::hint::black_box(digests.fold(0, |all, digest| all ^ self.slots.first(digest)));
     }
 
     pub(super) fn len(&self) -> usize {
@@ -161,7 +201,8 @@ mod tests {
         for n in 0..500 {
             let key = Same(n);
             assert_eq!(visited.find(&key, key.digest()), None);
-            visited.push(key, key.digest());
+            assert!(visited.insert(key, key.digest()));
+            assert!(!visited.insert(key, key.digest()));
         }
         assert!((0..500).all(|n| visited.find(&Same(n), Same(n).digest()) == Some(n)));
     }
@@ -170,7 +211,7 @@ mod tests {
     fn growing_loses_nothing() {
         let mut visited = Visited::new();
         for n in 0..10_000_u64 {
-            visited.push(n * n, (n * n).digest());
+            assert!(visited.insert(n * n, (n * n).digest()));
         }
         assert!((0..10_000_u64).all(|n| visited.find(&(n * n), (n * n).digest()) == Some(n as u32)));
         assert_eq!(visited.find(&2, 2_u64.digest()), None);

@@ -6,7 +6,7 @@
 mod pack;
 mod primitives;
 mod queue;
-mod touched;
+mod watched;
 
 use crate::machine::tlb::Entry;
 use crate::nouns::cpuset::CpuSet;
@@ -18,7 +18,7 @@ use crate::policy::Words;
 use crate::world::{Batch, Folio, Gather, IoQueue, Lru, Memory, Request, TlbLevel, Vma, World};
 pub(crate) use pack::{Bits, CPU_WORDS, Fields};
 use queue::Queue;
-use touched::Touched;
+use watched::Watched;
 
 /// At most this many CPUs.
 pub const CPUS: usize = 5;
@@ -169,7 +169,7 @@ pub struct Small<'s> {
     scenario: &'s Scenario,
     pages: [PageState; PAGES],
     folios: [Folio; FRAMES],
-    cpus: [Touched<CpuState>; CPUS],
+    cpus: [Watched<CpuState>; CPUS],
     ptl: [Option<Cpu>; PAGES],
     mms: [MmState; MMS],
     /// Folios on all LRU lists, the latest addition last, if the scenario asks for an order.
@@ -195,7 +195,7 @@ impl<'s> Small<'s> {
             scenario,
             pages: [PageState::default(); PAGES],
             folios: [Folio::default(); FRAMES],
-            cpus: std::array::from_fn(|_| Touched::new(IDLE)),
+            cpus: std::array::from_fn(|_| Watched::new(IDLE)),
             ptl: [None; PAGES],
             mms: [MmState::default(); MMS],
             lru: Queue::EMPTY,

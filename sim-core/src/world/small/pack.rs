@@ -1,7 +1,7 @@
 //! States of the small world as words, exactly: equal words mean equal states of one scenario, and words give the state back.
 
 use super::queue::Queue;
-use super::{CPUS, CpuState, FRAMES, IDLE, MmState, PageState, Scenario, Small, Touched, VPN_BITS};
+use super::{CPUS, CpuState, FRAMES, IDLE, MmState, PageState, Scenario, Small, VPN_BITS, Watched};
 use crate::machine::tlb::Entry;
 use crate::nouns::cpuset::CpuSet;
 use crate::nouns::types::{Backing, Cpu, FrameNo, Mm, Page, Present, Promise, Pte, Rights, Span, Task};
@@ -34,6 +34,13 @@ impl Bits {
     #[inline]
     fn flag(&mut self, value: bool) {
         self.put(u64::from(value), 1);
+    }
+
+    #[inline]
+    fn flags<const N: usize>(&mut self, flags: [bool; N]) {
+        for flag in flags {
+            self.flag(flag);
+        }
     }
 
     #[inline]
@@ -134,7 +141,9 @@ impl Small<'_> {
         }
         for (four, &word) in self.folios[..frames].chunks_mut(4).zip(of_folios) {
             let mut fields = Fields(word);
-            four.iter_mut().for_each(|folio| *folio = take_folio(&mut fields));
+            for folio in four {
+                *folio = take_folio(&mut fields);
+            }
         }
         for (mm, &word) in self.mms.iter_mut().zip(of_mms) {
             *mm = MmState::take(&mut Fields(word));
@@ -152,14 +161,14 @@ impl Small<'_> {
         out.extend(self.cpus[n].words(n));
     }
 
-    /// Takes up the words of [`Small::pack_cpu`]; the CPU then counts as untouched.
+    /// Takes up the words of [`Small::pack_cpu`]; the CPU then counts as unwritten.
     pub(crate) fn unpack_cpu(&mut self, n: usize, words: &[u64]) {
-        self.cpus[n] = Touched::known(CpuState::of(words));
+        self.cpus[n] = Watched::known(CpuState::of(words));
     }
 
     /// May a CPU have changed since it was unpacked?
-    pub(crate) fn is_touched(&self, n: usize) -> bool {
-        self.cpus[n].is_touched()
+    pub(crate) fn is_written(&self, n: usize) -> bool {
+        self.cpus[n].is_written()
     }
 
     /// Which CPUs has anybody looked at since the world was copied? A bit each.
@@ -190,7 +199,7 @@ impl PageState {
             Pte::Swap => b.put(1, 2 + 4 + FRAME_BITS),
             Pte::Present(p) => {
                 b.put(2, 2);
-                [p.writable, p.dirty, p.accessed, p.protnone].iter().for_each(|&bit| b.flag(bit));
+                b.flags([p.writable, p.dirty, p.accessed, p.protnone]);
                 b.put(u64::from(p.frame.0), FRAME_BITS);
             }
         }
@@ -242,7 +251,7 @@ fn put_folio(folio: Folio, b: &mut Bits) {
     let Folio { gathered, active, referenced, writeback, dropped, .. } = folio;
     let flags =
         [allocated, lru, anon, dirty, cached, isolated, lazyfree, locked, active, referenced, writeback, dropped];
-    flags.iter().for_each(|&flag| b.flag(flag));
+    b.flags(flags);
     b.put(u64::from(gathered), FOLIO_BITS - flags.len() as u32);
 }
 
@@ -292,7 +301,9 @@ impl CpuState {
                 b.flag(self.batch.required);
                 b.flag(self.batch.writable);
                 let sets = [self.batch_mask, self.targets, self.waiting, self.queued, self.serving];
-                sets.iter().for_each(|&set| b.cpus(set));
+                for set in sets {
+                    b.cpus(set);
+                }
                 b.put(self.gather.span.first, VPN_BITS);
                 b.put(self.gather.span.pages, VPN_BITS);
                 b.flag(self.gather.freed_tables);

@@ -6,39 +6,39 @@ use std::ops::{Deref, DerefMut};
 
 /// A value, and what was done with it since it was last said to be known.
 #[derive(Clone, Debug)]
-pub(super) struct Touched<T> {
+pub(super) struct Watched<T> {
     value: T,
     seen: Cell<bool>,
-    touched: bool,
+    written: bool,
 }
 
-impl<T: Copy> Touched<T> {
-    pub(super) const fn new(value: T) -> Touched<T> {
-        Touched { value, seen: Cell::new(false), touched: true }
+impl<T: Copy> Watched<T> {
+    pub(super) const fn new(value: T) -> Watched<T> {
+        Watched { value, seen: Cell::new(false), written: true }
     }
 
     /// A value that equals something its owner remembers.
-    pub(super) const fn known(value: T) -> Touched<T> {
-        Touched { value, seen: Cell::new(false), touched: false }
+    pub(super) const fn known(value: T) -> Watched<T> {
+        Watched { value, seen: Cell::new(false), written: false }
     }
 
     /// Becomes a copy that nobody has looked at.
-    pub(super) fn copy_from(&mut self, other: &Touched<T>) {
-        (self.value, self.touched) = (other.value, other.touched);
+    pub(super) fn copy_from(&mut self, other: &Watched<T>) {
+        (self.value, self.written) = (other.value, other.written);
         self.seen.set(false);
     }
 
-    pub(super) const fn is_touched(&self) -> bool {
-        self.touched
+    pub(super) const fn is_written(&self) -> bool {
+        self.written
     }
 
     /// Was it read or written to?
     pub(super) fn is_seen(&self) -> bool {
-        self.seen.get() || self.touched
+        self.seen.get() || self.written
     }
 }
 
-impl<T> Deref for Touched<T> {
+impl<T> Deref for Watched<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -47,9 +47,9 @@ impl<T> Deref for Touched<T> {
     }
 }
 
-impl<T> DerefMut for Touched<T> {
+impl<T> DerefMut for Watched<T> {
     fn deref_mut(&mut self) -> &mut T {
-        self.touched = true;
+        self.written = true;
         &mut self.value
     }
 }
