@@ -122,7 +122,7 @@ impl<'a, S: System> Search<'a, S> {
         let share = self.expand(batch, &mut bench, false);
         self.parts = bench.parts.own;
         self.memos[0] = bench.memo;
-        self.take_in(share)
+        self.take_in(&share)
     }
 
     fn shared_batch(&mut self, batch: Range<u32>, workers: u32) -> Option<Verdict<S::Action>> {
@@ -155,7 +155,7 @@ impl<'a, S: System> Search<'a, S> {
                 }
             }
             self.memos[n] = memo;
-            if let Some(verdict) = self.take_in(share) {
+            if let Some(verdict) = self.take_in(&share) {
                 return Some(verdict);
             }
         }
@@ -203,7 +203,7 @@ impl<'a, S: System> Search<'a, S> {
         share
     }
 
-    fn take_in(&mut self, share: Share<S::Key>) -> Option<Verdict<S::Action>> {
+    fn take_in(&mut self, share: &Share<S::Key>) -> Option<Verdict<S::Action>> {
         for (n, found) in share.found.iter().enumerate() {
             if n.is_multiple_of(WARMED) {
                 let next = &share.found[n..share.found.len().min(n + WARMED)];
