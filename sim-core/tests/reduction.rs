@@ -1,5 +1,5 @@
 //! Why a reduced search finds what a full one does: what it takes at once commutes with everything it overtakes, in every
-//! reachable state.
+//! reachable state. And why packed states will do: they lead to the same states as those that were never packed.
 
 use std::collections::BTreeSet;
 
@@ -76,10 +76,16 @@ fn commute(race: &Race<'_>) -> usize {
     while let Some(node) = open.pop() {
         moves.clear();
         race.actions(&node, &mut moves);
+        let mut unpacked = race.initial();
+        race.unpack(&race.pack(&node, &mut parts), &parts, &mut unpacked);
         for &mv in &moves {
-            let mut next = node.clone();
-            let Some(effect) = race.apply(&mut next, mv) else { continue };
-            if seen.insert(race.pack(&next, &mut parts)) {
+            let (mut next, mut same) = (node.clone(), unpacked.clone());
+            let effect = race.apply(&mut next, mv);
+            assert_eq!(race.apply(&mut same, mv), effect, "{mv:?} of an unpacked state");
+            let Some(effect) = effect else { continue };
+            let key = race.pack(&next, &mut parts);
+            assert_eq!(race.pack(&same, &mut parts), key, "{mv:?} of an unpacked state");
+            if seen.insert(key) {
                 open.push(next.clone());
             }
             let (true, Move::Step(cpu)) = (effect.alone, mv) else { continue };
