@@ -7,10 +7,11 @@ use sim_core::drive::engine::Setting;
 use sim_core::drive::explore::race::{Move, Node, Race, Recorder};
 use sim_core::drive::explore::{Interner, System};
 use sim_core::nouns::op::{Op, OpKind};
-use sim_core::nouns::types::{AccessKind, Backing, Cpu, Mm, Rights, Span};
+use sim_core::nouns::types::{AccessKind, Backing, Cpu, FrameNo, Mm, Page, Rights, Span};
 use sim_core::policy;
 use sim_core::step::era;
 use sim_core::step::frame::Act;
+use sim_core::world::World;
 use sim_core::world::small::Scenario;
 
 const STORE: Op =
@@ -116,4 +117,47 @@ fn what_is_taken_at_once_commutes_with_all_that_it_overtakes() {
             }
         }
     }
+}
+
+/// What the page tables and the frames can be in the end, with all evictions or with those that a reduced search tries.
+fn ends(race: &Race<'_>, reduced: bool) -> BTreeSet<String> {
+    let (mut parts, mut moves, mut ends) = (Interner::default(), Vec::new(), BTreeSet::new());
+    let first = race.initial();
+    let mut seen = BTreeSet::from([race.pack(&first, &mut parts)]);
+    let mut open = vec![first];
+    while let Some(node) = open.pop() {
+        if race.may_end(&node) {
+            let ptes = (0..u32::from(race.scenario.all_pages())).map(|page| node.world.pte(Page(page)));
+            let folios = (0..u32::from(race.scenario.all_pages()) * 2).map(|frame| node.world.folio(FrameNo(frame)));
+            ends.insert(format!("{:?} {:?}", ptes.collect::<Vec<_>>(), folios.collect::<Vec<_>>()));
+        }
+        moves.clear();
+        if reduced {
+            race.reduced_actions(&node, &mut moves)
+        } else {
+            race.actions(&node, &mut moves)
+        }
+        for &mv in &moves {
+            let mut next = node.clone();
+            if race.apply(&mut next, mv).is_some() && seen.insert(race.pack(&next, &mut parts)) {
+                open.push(next);
+            }
+        }
+    }
+    ends
+}
+
+#[test]
+fn evictions_that_are_left_out_lead_nowhere_else() {
+    let policy = policy::find("pending-flag").expect("a policy").strategy;
+    let setting = Setting { policy, era: *era::find("v6.18").expect("an era") };
+    let mut matter = 0;
+    for mut scenario in scenarios() {
+        scenario.programs.iter_mut().filter(|ops| **ops == [STORE]).for_each(|ops| ops.push(STORE));
+        let all = ends(&Race { scenario: &scenario, setting }, false);
+        assert_eq!(ends(&Race { scenario: &scenario, setting }, true), all, "{}", scenario.name);
+        scenario.evictions = false;
+        matter += usize::from(ends(&Race { scenario: &scenario, setting }, false) != all);
+    }
+    assert!(matter > 0, "some end can only be reached by an eviction");
 }
