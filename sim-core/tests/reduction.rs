@@ -45,6 +45,13 @@ fn scenarios() -> Vec<Scenario> {
     all.push(Scenario::new("kswapd", 1, 1, &[&[call(OpKind::Kswapd)], &[STORE, STORE], &[]]));
     let writeback: &[&[Op]] = &[&[reclaim], &[STORE], &[call(OpKind::Writeback(Mm(0)))]];
     all.push(Scenario { dirty: true, backing: Backing::SharedFile, ..Scenario::new("writeback", 1, 1, writeback) });
+    // A dirty file page stays in the rmap until the zap has flushed.
+    let zapped: &[&[Op]] = &[&[call(OpKind::Munmap)], &[STORE], &[call(OpKind::Writeback(Mm(0)))]];
+    all.push(Scenario { dirty: true, backing: Backing::SharedFile, ..Scenario::new("zap", 1, 1, zapped) });
+    // The words of the policy are shared by page tables whose locks are not.
+    let under_b = |op: Op| Op { span: Span::page(512), ..op };
+    let tables: &[&[Op]] = &[&[under_b(reclaim)], &[under_b(STORE)], &calls[..1]];
+    all.push(Scenario::new("two tables", 2, 2, tables));
     let zaps = [call(OpKind::Dontneed)];
     all.push(Scenario::new("two zaps", 1, 1, &[&zaps, &zaps, &[STORE]]));
     all
