@@ -140,9 +140,9 @@ fn ends(race: &Race<'_>, reduced: bool) -> BTreeSet<String> {
         }
         moves.clear();
         if reduced {
-            race.reduced_actions(&node, &mut moves)
+            race.reduced_actions(&node, &mut moves);
         } else {
-            race.actions(&node, &mut moves)
+            race.actions(&node, &mut moves);
         }
         for &mv in &moves {
             let mut next = node.clone();
