@@ -1,47 +1,21 @@
 //! Each protection of the kernel, taken away: the explorer must see what it protects from, and nothing while it is there.
 
+#[path = "models/ways.rs"]
+mod ways;
+
 use sim_core::drive::engine::Setting;
-use sim_core::drive::explore::race::{Move, Node, Race, Recorder, Violation};
-use sim_core::drive::explore::{Next, Outcome, System, Verdict, search};
+use sim_core::drive::explore::race::{Move, Only, Race};
+use sim_core::drive::explore::{Outcome, Verdict};
 use sim_core::nouns::op::{Op, OpKind};
 use sim_core::nouns::types::{AccessKind, Backing, Cpu, Mm, Rights, Span};
 use sim_core::oracle::Class;
 use sim_core::policy;
 use sim_core::step::era;
 use sim_core::world::small::Scenario;
+use ways::search;
 
 const STATES: usize = 20_000_000;
 const BATCHING: [&str; 3] = ["batched", "pending-flag", "pending-generation"];
-
-/// A race in which only violations of one class count.
-struct Only<'s>(Race<'s>, Class);
-
-impl<'s> System for Only<'s> {
-    type State = Node<'s>;
-    type Action = Move;
-    type Key = Box<[u64]>;
-
-    fn initial(&self) -> Node<'s> {
-        self.0.initial()
-    }
-    fn key(&self, state: &Node<'s>) -> Box<[u64]> {
-        self.0.key(state)
-    }
-    fn actions(&self, state: &Node<'s>, out: &mut Vec<Move>) {
-        self.0.actions(state, out);
-    }
-    fn apply(&self, state: &Node<'s>, action: Move) -> Option<Next<Node<'s>>> {
-        let (mut state, mut heard) = (state.clone(), Recorder::default());
-        let broken = |v: &Violation| v.class == self.1;
-        self.0.make(&mut state, action, &mut heard).then(|| Next { state, broken: heard.violations.iter().any(broken) })
-    }
-    fn may_end(&self, state: &Node<'s>) -> bool {
-        self.0.may_end(state)
-    }
-    fn tested(&self, state: &Node<'s>) -> bool {
-        self.0.tested(state)
-    }
-}
 
 fn access(kind: AccessKind, page: u64) -> Op {
     Op::access(kind, page)

@@ -1,14 +1,18 @@
 //! The seed's race, found and closed: every interleaving of the walking skeleton under each policy.
 
+#[path = "models/ways.rs"]
+mod ways;
+
 use sim_core::drive::engine::Setting;
 use sim_core::drive::explore::race::{Move, Race};
-use sim_core::drive::explore::{Outcome, Verdict, Witness, search};
+use sim_core::drive::explore::{Outcome, Verdict, Witness};
 use sim_core::nouns::op::{Op, OpKind};
 use sim_core::nouns::types::{AccessKind, Cpu, Mm, Rights, Span};
 use sim_core::oracle::Class;
 use sim_core::policy;
 use sim_core::step::era;
 use sim_core::world::small::Scenario;
+use ways::search;
 
 const STATES: usize = 20_000_000;
 

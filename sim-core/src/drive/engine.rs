@@ -13,14 +13,30 @@ use crate::world::World;
 pub const DEPTH: usize = 10;
 
 /// The frames of one task, innermost last; an interrupt nests on top of the task it interrupts.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Default, PartialEq, Eq, Hash)]
 pub struct Stack(ArrayVec<Frame, DEPTH>);
+
+impl Clone for Stack {
+    fn clone(&self) -> Stack {
+        Stack(self.0.clone())
+    }
+
+    fn clone_from(&mut self, other: &Stack) {
+        self.0.clear();
+        self.0.extend(other.0.iter().copied());
+    }
+}
 
 impl Stack {
     /// Starts an operation, or an interrupt on top of whatever runs.
     #[inline]
     pub fn push(&mut self, frame: Frame) {
         self.0.push(frame);
+    }
+
+    /// Forgets whatever ran.
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
     }
 
     /// Is no operation under way?

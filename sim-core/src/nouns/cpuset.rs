@@ -80,6 +80,11 @@ impl<const WORDS: usize> CpuSet<WORDS> {
         })
     }
 
+    /// The set with these raw words.
+    pub fn from_words(words: [u64; WORDS]) -> Self {
+        CpuSet(words)
+    }
+
     /// The raw words, for packing a state.
     pub fn words(&self) -> &[u64; WORDS] {
         &self.0

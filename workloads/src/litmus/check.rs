@@ -1,8 +1,8 @@
 //! A file under a policy: every interleaving, and whether the verdict is the expected one.
 
 use sim_core::drive::engine::Setting;
-use sim_core::drive::explore::race::{Move, Node, Race, Recorder, Violation};
-use sim_core::drive::explore::{Next, Outcome, System, Verdict, search};
+use sim_core::drive::explore::race::{Move, Only, Race, Recorder};
+use sim_core::drive::explore::{Outcome, System, Verdict, search};
 use sim_core::oracle::Class;
 use sim_core::policy::PolicyInfo;
 
@@ -51,36 +51,6 @@ pub struct Checked {
     pub moves: Option<Vec<Move>>,
 }
 
-/// A race in which only violations of one class count.
-struct Only<'s>(Race<'s>, Class);
-
-impl<'s> System for Only<'s> {
-    type State = Node<'s>;
-    type Action = Move;
-    type Key = Box<[u64]>;
-
-    fn initial(&self) -> Node<'s> {
-        self.0.initial()
-    }
-    fn key(&self, state: &Node<'s>) -> Box<[u64]> {
-        self.0.key(state)
-    }
-    fn actions(&self, state: &Node<'s>, out: &mut Vec<Move>) {
-        self.0.actions(state, out);
-    }
-    fn apply(&self, state: &Node<'s>, action: Move) -> Option<Next<Node<'s>>> {
-        let (mut state, mut heard) = (state.clone(), Recorder::default());
-        let broken = |v: &Violation| v.class == self.1;
-        self.0.make(&mut state, action, &mut heard).then(|| Next { state, broken: heard.violations.iter().any(broken) })
-    }
-    fn may_end(&self, state: &Node<'s>) -> bool {
-        self.0.may_end(state)
-    }
-    fn tested(&self, state: &Node<'s>) -> bool {
-        self.0.tested(state)
-    }
-}
-
 impl Litmus {
     /// The file under a policy.
     pub fn race(&self, policy: &PolicyInfo) -> Race<'_> {
@@ -120,7 +90,7 @@ fn checked(race: &Race<'_>, outcome: Outcome<Move>) -> Checked {
         Verdict::Never { vacuous: true } => (Found::Vacuous, None),
         Verdict::Sometimes(moves) => (Found::Sometimes, Some(moves)),
         Verdict::Stuck(moves) => (Found::Stuck, Some(moves)),
-        Verdict::Incomplete => (Found::NotExhausted, None),
+        Verdict::NotExhausted { .. } => (Found::NotExhausted, None),
     };
     let class = moves.as_ref().filter(|_| found == Found::Sometimes).and_then(|moves| last_class(race, moves));
     Checked { found, class, states, transitions, moves }

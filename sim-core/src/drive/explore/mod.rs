@@ -1,49 +1,135 @@
-//! The explorer: every interleaving, by breadth-first search over explicit states.
+//! The explorer: every interleaving, by a search over explicit states.
 //!
 //! The visited set holds whole packed states, not fingerprints, so a verdict of `never` is exact within the stated bounds;
 //! breadth first makes the counterexample a shortest one. The search is generic over [`System`], so that toy systems with
 //! known state counts check the search itself.
 
+mod breadth;
+mod depth;
+mod expand;
+mod frames;
+mod memo;
+mod parts;
 pub mod race;
 mod snapshot;
+mod trail;
+mod visited;
 mod witness;
 
-use std::hash::Hash;
-
-use rustc_hash::FxHashMap;
-
+pub use expand::{Bench, Seen, Successor};
+pub use parts::Interner;
+pub use visited::Key;
 pub use witness::{Line, Witness};
 
 /// A transition system with a property.
-pub trait System {
+pub trait System: Sync {
     /// A state.
     type State: Clone;
     /// What leads from one state to the next. Deterministic: the same action in the same state gives the same state.
-    type Action: Copy;
-    /// The state, packed injectively.
-    type Key: Eq + Hash;
+    type Action: Copy + Send;
+    /// The state, packed injectively within one search.
+    type Key: Key;
+    /// What a worker remembers of earlier states, to be faster; nothing that it finds depends on it.
+    type Memo: Default + Send + Sync;
 
     /// The first state.
     fn initial(&self) -> Self::State;
-    /// Packs a state.
-    fn key(&self, state: &Self::State) -> Self::Key;
+    /// Packs a state. Large parts that many states share can be numbered first.
+    fn pack(&self, state: &Self::State, parts: &mut Interner<'_>) -> Self::Key;
+    /// Turns `state`, any state of this system, into the one that was packed.
+    fn unpack(&self, key: &Self::Key, parts: &Interner<'_>, state: &mut Self::State);
+    /// Every transition from a packed state. Systems that can do with less than a whole state may have their own.
+    fn successors(
+        &self,
+        key: &Self::Key,
+        options: &Options,
+        bench: &mut Bench<'_, Self>,
+        out: &mut Vec<Successor<Self::Key>>,
+    ) -> Seen
+    where
+        Self: Sized,
+    {
+        expand::successors(self, key, options, bench, out)
+    }
+    /// The memo, with new numbers in place of those that [`Interner::number`] gave.
+    fn renumber_memo(&self, memo: &mut Self::Memo, new: impl Fn(u32) -> u32) {
+        let _ = (memo, new);
+    }
+    /// A key with new numbers in place of those that [`Interner::number`] gave.
+    fn renumber(&self, key: Self::Key, new: impl Fn(u32) -> u32) -> Self::Key {
+        let _ = new;
+        key
+    }
     /// The actions worth trying in a state, in a fixed order; some may turn out to be disabled.
     fn actions(&self, state: &Self::State, out: &mut Vec<Self::Action>);
-    /// Takes an action; none if it is disabled here.
-    fn apply(&self, state: &Self::State, action: Self::Action) -> Option<Next<Self::State>>;
+    /// The same where reductions are allowed: fewer, if that changes no verdict.
+    fn reduced_actions(&self, state: &Self::State, out: &mut Vec<Self::Action>) {
+        self.actions(state, out);
+    }
+    /// Takes an action in place; none if it is disabled here, and the state is then spoilt.
+    fn apply(&self, state: &mut Self::State, action: Self::Action) -> Option<Effect>;
+    /// Turns a state into the one that stands for it and for all that differ only by names: of CPUs, of pages.
+    fn represent(&self, state: &mut Self::State) {
+        let _ = state;
+    }
     /// Is it right that nothing is enabled in this state?
     fn may_end(&self, state: &Self::State) -> bool;
     /// Does this state show that the property was put to the test?
     fn tested(&self, state: &Self::State) -> bool;
+    /// What is bounded in it, for reports: how many CPUs, pages, operations.
+    fn scope(&self) -> String {
+        String::new()
+    }
 }
 
-/// What an action leads to.
-#[derive(Clone, Debug)]
-pub struct Next<S> {
-    /// The new state.
-    pub state: S,
+/// What an action did, beside changing the state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Effect {
     /// The property was broken on the way.
     pub broken: bool,
+    /// Until it is taken, nothing that others do can depend on it, disable it or change what it does, and it neither breaks
+    /// the property nor tests it. Then a reduced search may take it at once and leave the other actions for later.
+    pub alone: bool,
+}
+
+/// In which order states are visited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// Level by level: the witness is a shortest one.
+    #[default]
+    Breadth,
+    /// The newest state first, on one thread: no parents are kept, so a state costs less memory.
+    Depth,
+}
+
+/// How to search, and when to give up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The order.
+    pub order: Order,
+    /// Partial-order reduction: interleavings that differ in nothing observable are tried once.
+    pub reduce: bool,
+    /// Symmetry reduction by [`System::represent`].
+    pub symmetry: bool,
+    /// Worker threads of a breadth-first search. Nothing in the outcome depends on them.
+    pub threads: usize,
+    /// Distinct states at most.
+    pub max_states: usize,
+    /// Memory of the visited set at most, in bytes; looked at after every batch of states.
+    pub max_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            order: Order::Breadth,
+            reduce: false,
+            symmetry: false,
+            threads: 1,
+            max_states: u32::MAX as usize - 1,
+            max_bytes: u64::MAX,
+        }
+    }
 }
 
 /// What a search found.
@@ -54,12 +140,32 @@ pub enum Verdict<A> {
         /// In no execution was it put to the test, so it proves nothing.
         vacuous: bool,
     },
-    /// The property can be broken: a shortest way there.
+    /// The property can be broken: a way there, a shortest one in a breadth-first search without reductions.
     Sometimes(Vec<A>),
-    /// A state that nothing leaves, though somebody still has work: a shortest way there.
+    /// A state that nothing leaves, though somebody still has work: a way there.
     Stuck(Vec<A>),
-    /// The bound on states was reached first.
-    Incomplete,
+    /// A bound was reached first.
+    NotExhausted {
+        /// Distinct states visited until then.
+        states: usize,
+    },
+}
+
+/// Within what a verdict holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// What the system bounds: [`System::scope`].
+    pub scope: String,
+    /// The order.
+    pub order: Order,
+    /// Partial-order reduction was on.
+    pub reduce: bool,
+    /// Symmetry reduction was on.
+    pub symmetry: bool,
+    /// Distinct states at most.
+    pub max_states: usize,
+    /// Memory at most, in bytes.
+    pub max_bytes: u64,
 }
 
 /// A verdict, and how much was looked at for it.
@@ -71,164 +177,61 @@ pub struct Outcome<A> {
     pub states: usize,
     /// Transitions taken.
     pub transitions: usize,
+    /// The longest shortest way to a state, in transitions; the longest way that was tried, depth first.
+    pub depth: usize,
+    /// Memory of the visited set at the end, in bytes.
+    pub bytes: u64,
+    /// Within what the verdict holds.
+    pub bounds: Bounds,
 }
 
-struct Origin<A> {
-    parent: u32,
-    action: Option<A>,
+impl<A> Outcome<A> {
+    /// Memory that one state takes in the visited set, in bytes.
+    pub fn bytes_per_state(&self) -> f64 {
+        self.bytes as f64 / self.states as f64
+    }
 }
 
-/// Searches breadth first, visiting at most `bound` states.
+/// How far a search has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Distinct states so far.
+    pub states: usize,
+    /// Transitions so far.
+    pub transitions: usize,
+    /// The depth at which the search is.
+    pub depth: usize,
+    /// Memory of the visited set so far, in bytes.
+    pub bytes: u64,
+}
+
+/// Searches breadth first, without reductions, visiting at most `bound` states.
 pub fn search<S: System>(system: &S, bound: usize) -> Outcome<S::Action> {
-    let first = system.initial();
-    let mut visited = FxHashMap::default();
-    visited.insert(system.key(&first), 0_u32);
-    let mut origins = vec![Origin { parent: 0, action: None }];
-    let mut level = vec![(0_u32, first)];
-    let (mut actions, mut transitions, mut tested) = (Vec::new(), 0, false);
-    while !level.is_empty() {
-        let mut next_level = Vec::new();
-        for (id, state) in level.drain(..) {
-            tested |= system.tested(&state);
-            actions.clear();
-            system.actions(&state, &mut actions);
-            let mut moved = false;
-            for &action in &actions {
-                let Some(next) = system.apply(&state, action) else {
-                    continue;
-                };
-                moved = true;
-                transitions += 1;
-                if next.broken {
-                    let path = path_to(&origins, id, Some(action));
-                    return Outcome { verdict: Verdict::Sometimes(path), states: origins.len(), transitions };
-                }
-                let fresh = origins.len() as u32;
-                if *visited.entry(system.key(&next.state)).or_insert(fresh) == fresh {
-                    if origins.len() >= bound {
-                        return Outcome { verdict: Verdict::Incomplete, states: origins.len(), transitions };
-                    }
-                    origins.push(Origin { parent: id, action: Some(action) });
-                    next_level.push((fresh, next.state));
-                }
-            }
-            if !moved && !system.may_end(&state) {
-                let path = path_to(&origins, id, None);
-                return Outcome { verdict: Verdict::Stuck(path), states: origins.len(), transitions };
-            }
-        }
-        level = next_level;
-    }
-    Outcome { verdict: Verdict::Never { vacuous: !tested }, states: origins.len(), transitions }
+    search_with(system, &Options { max_states: bound, ..Options::default() }, &mut |_| {})
 }
 
-fn path_to<A: Copy>(origins: &[Origin<A>], mut id: u32, last: Option<A>) -> Vec<A> {
-    let mut path: Vec<A> = last.into_iter().collect();
-    while let Some(action) = origins[id as usize].action {
-        path.push(action);
-        id = origins[id as usize].parent;
+/// Searches as asked for, and reports now and then how far it has come: at the same points of every run.
+pub fn search_with<S: System>(system: &S, options: &Options, progress: &mut dyn FnMut(Progress)) -> Outcome<S::Action> {
+    match options.order {
+        Order::Breadth => breadth::search(system, options, progress),
+        Order::Depth => depth::search(system, options, progress),
     }
-    path.reverse();
-    path
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn outcome<S: System>(
+    system: &S,
+    options: &Options,
+    verdict: Verdict<S::Action>,
+    reached: Progress,
+) -> Outcome<S::Action> {
+    let &Options { order, reduce, symmetry, max_states, max_bytes, .. } = options;
+    let bounds = Bounds { scope: system.scope(), order, reduce, symmetry, max_states, max_bytes };
+    let Progress { states, transitions, depth, bytes } = reached;
+    Outcome { verdict, states, transitions, depth, bytes, bounds }
+}
 
-    /// `many` counters that each count from 0 to `top`; broken when all are at `top`, if that is asked for.
-    struct Counters {
-        many: usize,
-        top: u8,
-        forbid_top: bool,
-    }
-
-    impl System for Counters {
-        type State = Vec<u8>;
-        type Action = usize;
-        type Key = Vec<u8>;
-
-        fn initial(&self) -> Vec<u8> {
-            vec![0; self.many]
-        }
-        fn key(&self, state: &Vec<u8>) -> Vec<u8> {
-            state.clone()
-        }
-        fn actions(&self, _state: &Vec<u8>, out: &mut Vec<usize>) {
-            out.extend(0..self.many);
-        }
-        fn apply(&self, state: &Vec<u8>, action: usize) -> Option<Next<Vec<u8>>> {
-            let mut state = state.clone();
-            (state[action] < self.top).then(|| {
-                state[action] += 1;
-                let broken = self.forbid_top && state.iter().all(|&c| c == self.top);
-                Next { state, broken }
-            })
-        }
-        fn may_end(&self, state: &Vec<u8>) -> bool {
-            state.iter().all(|&c| c == self.top)
-        }
-        fn tested(&self, state: &Vec<u8>) -> bool {
-            self.may_end(state)
-        }
-    }
-
-    #[test]
-    fn counts_every_state_and_edge_of_a_grid() {
-        let outcome = search(&Counters { many: 5, top: 6, forbid_top: false }, usize::MAX);
-        assert_eq!(outcome.states, 7_usize.pow(5));
-        assert_eq!(outcome.transitions, 5 * 6 * 7_usize.pow(4));
-        assert_eq!(outcome.verdict, Verdict::Never { vacuous: false });
-    }
-
-    #[test]
-    fn finds_a_shortest_way() {
-        let outcome = search(&Counters { many: 3, top: 2, forbid_top: true }, usize::MAX);
-        let Verdict::Sometimes(path) = outcome.verdict else { panic!("{outcome:?}") };
-        assert_eq!(path.len(), 6);
-    }
-
-    #[test]
-    fn says_when_a_bound_cut_it_short() {
-        let outcome = search(&Counters { many: 5, top: 6, forbid_top: false }, 100);
-        assert_eq!((outcome.verdict, outcome.states), (Verdict::Incomplete, 100));
-    }
-
-    /// Two processes take two forks in opposite order: the classic deadlock.
-    struct Forks;
-
-    impl System for Forks {
-        type State = (u8, u8);
-        type Action = u8;
-        type Key = (u8, u8);
-
-        fn initial(&self) -> (u8, u8) {
-            (0, 0)
-        }
-        fn key(&self, state: &(u8, u8)) -> (u8, u8) {
-            *state
-        }
-        fn actions(&self, _state: &(u8, u8), out: &mut Vec<u8>) {
-            out.extend([0, 1]);
-        }
-        fn apply(&self, &(a, b): &(u8, u8), action: u8) -> Option<Next<(u8, u8)>> {
-            let (mine, other) = if action == 0 { (a, b) } else { (b, a) };
-            // 0: nothing, 1: first fork, 2: both, 3: done. My first fork is the other's second.
-            let blocked = matches!((mine, other), (0, 2) | (1, 1 | 2)) || mine == 3;
-            let moved = if action == 0 { (a + 1, b) } else { (a, b + 1) };
-            (!blocked).then_some(Next { state: moved, broken: false })
-        }
-        fn may_end(&self, &(a, b): &(u8, u8)) -> bool {
-            a == 3 && b == 3
-        }
-        fn tested(&self, _state: &(u8, u8)) -> bool {
-            true
-        }
-    }
-
-    #[test]
-    fn reports_a_deadlock() {
-        let Verdict::Stuck(path) = search(&Forks, usize::MAX).verdict else { panic!("no deadlock found") };
-        assert_eq!(path.len(), 2);
-    }
+/// The actions to try in a state.
+fn actions<S: System>(system: &S, options: &Options, state: &S::State, out: &mut Vec<S::Action>) {
+    out.clear();
+    if options.reduce { system.reduced_actions(state, out) } else { system.actions(state, out) }
 }

@@ -1,13 +1,15 @@
 //! The kernel model as a system to search: small world, one program a CPU, interrupts between any two steps.
 
 use crate::drive::engine::{Progress, Setting, Stack};
-use crate::drive::explore::{Next, System};
+use crate::drive::explore::frames::{pack_frame, unpack_frames};
+use crate::drive::explore::memo::{self, Memo, Moves, Took, View};
+use crate::drive::explore::{Bench, Effect, Interner, Options, Seen, Successor, System};
+use crate::nouns::op::{Op, OpKind};
 use crate::nouns::types::{AccessKind, Actor, Cpu, Page, Task};
 use crate::oracle::{Class, Marks, ghost};
-use crate::step::era::Mechanism;
 use crate::step::frame::{Act, Frame, Path, Probe, StepId};
 use crate::world::World;
-use crate::world::small::{CPUS, Packer, Scenario, Small, VPN_BITS};
+use crate::world::small::{CPU_WORDS, CPUS, Scenario, Small};
 
 /// One scenario under one policy and era.
 #[derive(Clone, Copy, Debug)]
@@ -19,12 +21,34 @@ pub struct Race<'s> {
 }
 
 /// A state: the small world and the frames of each CPU.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Node<'s> {
     /// The world.
     pub world: Small<'s>,
     /// What each CPU is in the middle of.
-    pub stacks: [Stack; CPUS],
+    stacks: [Stack; CPUS],
+    /// What it was unpacked from, so that what has not changed since is not packed again.
+    known: Parts,
+    /// CPUs that have moved since.
+    moved: u8,
+}
+
+/// Numbers of the parts of a state: what is shared, then each CPU with the frames of the path it is on.
+pub type Parts = [u32; 1 + CPUS];
+
+const NOWHERE: Parts = [u32::MAX; 1 + CPUS];
+
+impl Clone for Node<'_> {
+    fn clone(&self) -> Self {
+        let Node { world, stacks, known, moved } = self;
+        Node { world: world.clone(), stacks: stacks.clone(), known: *known, moved: *moved }
+    }
+
+    fn clone_from(&mut self, other: &Self) {
+        self.world.copy_from(&other.world);
+        (self.known, self.moved) = (other.known, other.moved);
+        self.stacks.iter_mut().zip(&other.stacks).for_each(|(stack, other)| stack.clone_from(other));
+    }
 }
 
 /// One transition.
@@ -79,17 +103,46 @@ impl Probe for Recorder {
     }
 }
 
-/// Keeps only whether there was a violation.
-struct Finder(bool);
+/// Keeps only whether there was a violation, and whether the step was alone.
+struct Finder {
+    /// Only violations of this class count, if one is given.
+    class: Option<Class>,
+    /// The step at which the transition begins; none if an operation or an interrupt begins with it.
+    begins: Option<StepId>,
+    broken: bool,
+    acts: u32,
+    private: bool,
+}
 
 impl Probe for Finder {
-    fn act(&mut self, _who: Actor, _act: Act, _at: StepId) {}
+    fn act(&mut self, _who: Actor, act: Act, at: StepId) {
+        self.acts += 1;
+        self.private = is_private(&act, self.begins == Some(at));
+    }
 
-    fn marked_use(&mut self, _who: Actor, _page: Page, _kind: AccessKind, _marks: Marks) {
-        self.0 = true;
+    fn marked_use(&mut self, _who: Actor, _page: Page, kind: AccessKind, marks: Marks) {
+        self.broken |= self.class.is_none_or(|class| marks.breaks(kind) == Some(class));
     }
 
     fn window(&mut self, _cpu: Cpu, _page: Page, _class: Option<Class>) {}
+}
+
+/// Acts that a reduced search may take as soon as they can be taken. Each is the only move of its CPU but for interrupts and
+/// evictions, reads and writes only what its CPU owns until then, and shows nothing to the oracle:
+/// - a call is entered: nothing but the program has been read;
+/// - a lock is released, and no private step has looked around first (`at_once`): nobody else can touch the lock before, for
+///   readers of `mmap_lock` each have a place of their own;
+/// - an initiator that has seen every acknowledgement ends its shootdown: no target looks at the request any more;
+/// - an interrupt returns: what was posted meanwhile stays queued.
+///
+/// Taking it at once commutes with everything it overtakes, an interrupt on the same CPU included: that runs on top of the
+/// frame and touches the TLB, the queue and other CPUs' shootdowns only. `tests/reduction.rs` commutes each with each.
+fn is_private(act: &Act, at_once: bool) -> bool {
+    match act {
+        Act::Enter(_) | Act::FlushEnd(_) | Act::IrqExit => true,
+        Act::Unlock(_) => at_once,
+        _ => false,
+    }
 }
 
 fn actor(cpu: Cpu) -> Actor {
@@ -114,6 +167,7 @@ impl<'s> Race<'s> {
             Move::Step(cpu) => (cpu, false),
             Move::Interrupt(cpu) => (cpu, true),
         };
+        node.moved |= 1 << cpu.0;
         let stack = &mut node.stacks[usize::from(cpu.0)];
         if interrupt {
             stack.push(Frame::new(Path::Irq));
@@ -135,72 +189,261 @@ impl<'s> Race<'s> {
     }
 }
 
-impl<'s> System for Race<'s> {
-    type State = Node<'s>;
-    type Action = Move;
-    type Key = Box<[u64]>;
-
-    fn initial(&self) -> Node<'s> {
-        Node { world: Small::new(self.scenario), stacks: Default::default() }
+impl<'s> Race<'s> {
+    fn take(&self, node: &mut Node<'s>, mv: Move, class: Option<Class>) -> Option<Effect> {
+        let top = |cpu: Cpu| node.stacks[usize::from(cpu.0)].frames().last();
+        let begins = match mv {
+            Move::Step(cpu) => top(cpu).map(|f| StepId { path: f.path, pc: f.pc }),
+            Move::Interrupt(_) | Move::Evict(..) | Move::Deliver(..) => None,
+        };
+        let mut finder = Finder { class, begins, broken: false, acts: 0, private: false };
+        let alone = |finder: &Finder| matches!(mv, Move::Step(_)) && finder.acts == 1 && finder.private;
+        self.make(node, mv, &mut finder).then(|| Effect { broken: finder.broken, alone: alone(&finder) })
     }
 
-    fn key(&self, state: &Node<'s>) -> Box<[u64]> {
-        let mut out = Packer::default();
-        state.world.pack(&mut out);
-        for stack in &state.stacks[..self.scenario.programs.len()] {
-            out.put(stack.frames().len() as u64, 4);
-            stack.frames().iter().for_each(|f| pack_frame(f, &mut out));
+    fn cpus(&self) -> usize {
+        self.scenario.programs.len()
+    }
+
+    /// Is the next thing a CPU does an access to this page?
+    fn accesses_next(node: &Node<'s>, cpu: Cpu, page: Page) -> bool {
+        let at_access = node.stacks[usize::from(cpu.0)].frames().last().is_none_or(|f| f.path == Path::Access);
+        let access = |op: &Op| matches!(op.kind, OpKind::Access(_)) && op.span.contains(node.world.vpn(page));
+        at_access && node.world.program_op(cpu).as_ref().is_some_and(access)
+    }
+
+    fn moves_of(&self, node: &Node<'s>, n: usize, reduced: bool, out: &mut impl Extend<Move>) {
+        let cpu = Cpu(n as u16);
+        out.extend([Move::Step(cpu)]);
+        if node.world.interrupt_pending(cpu) && !node.stacks[n].in_interrupt() {
+            out.extend([Move::Interrupt(cpu)]);
         }
-        out.finish()
-    }
-
-    fn actions(&self, state: &Node<'s>, out: &mut Vec<Move>) {
-        for n in 0..self.scenario.programs.len() {
-            let cpu = Cpu(n as u16);
-            out.push(Move::Step(cpu));
-            if state.world.interrupt_pending(cpu) && !state.stacks[n].in_interrupt() {
-                out.push(Move::Interrupt(cpu));
-            }
-            if self.setting.era.mechanism == Mechanism::Broadcast {
-                out.extend((0..self.scenario.programs.len()).map(|to| Move::Deliver(cpu, Cpu(to as u16))));
-            }
-            if self.scenario.evictions {
-                let held = (0..u32::from(self.scenario.all_pages())).map(Page);
-                out.extend(held.filter(|&p| state.world.tlb_peek(cpu, p).is_some()).map(|p| Move::Evict(cpu, p)));
-            }
+        // Listed by who has issued them, so that what a CPU can do is seen in its own part of the state.
+        out.extend(
+            (0..self.cpus())
+                .map(|to| Cpu(to as u16))
+                .filter(|&to| node.world.is_issued(cpu, to))
+                .map(|to| Move::Deliver(cpu, to)),
+        );
+        if self.scenario.evictions {
+            let held = (0..u32::from(self.scenario.all_pages())).map(Page);
+            let held = held.filter(|&p| node.world.tlb_peek(cpu, p).is_some());
+            let evicts = held.filter(|&p| !reduced || Self::accesses_next(node, cpu, p));
+            out.extend(evicts.map(|p| Move::Evict(cpu, p)));
         }
     }
 
-    fn apply(&self, state: &Node<'s>, action: Move) -> Option<Next<Node<'s>>> {
-        let mut next = state.clone();
-        let mut finder = Finder(false);
-        self.make(&mut next, action, &mut finder).then_some(Next { state: next, broken: finder.0 })
+    fn idle(node: &Node<'s>, n: usize) -> bool {
+        node.stacks[n].is_empty() && node.world.program_op(Cpu(n as u16)).is_none()
     }
 
-    fn may_end(&self, state: &Node<'s>) -> bool {
-        (0..self.scenario.programs.len())
-            .all(|n| state.stacks[n].is_empty() && state.world.program_op(Cpu(n as u16)).is_none())
-    }
-
-    fn tested(&self, state: &Node<'s>) -> bool {
-        // Where nobody promises anything, the frames are what is tested.
-        let complete = if self.scenario.promises() { ghost::complete } else { ghost::frame_complete };
-        (0..u32::from(self.scenario.all_pages())).any(|p| complete(state.world.ghost(Page(p))))
+    /// Every transition, from memory if it can be, without unpacking the state at all if all can.
+    fn successors_of<S>(
+        &self,
+        key: &Parts,
+        (reduce, class): (bool, Option<Class>),
+        bench: &mut Bench<'_, S>,
+        out: &mut Vec<Successor<Parts>>,
+    ) -> Seen
+    where
+        S: System<State = Node<'s>, Memo = Memo>,
+    {
+        let Bench { parts, state, next, memo, .. } = bench;
+        let mut unpacked = false;
+        let mut may_end = true;
+        for n in 0..self.cpus() {
+            let part = key[1 + n];
+            if memo.view(part).is_none() {
+                self.unpack(key, parts, state);
+                let mut moves = Moves::new();
+                self.moves_of(state, n, reduce, &mut moves);
+                memo.keep_view(part, View { moves, idle: Self::idle(state, n) });
+            }
+            let view = memo.view(part).expect("kept before");
+            may_end &= view.idle;
+            for mv in view.moves.clone() {
+                match memo.find(key, n, mv) {
+                    Some(Took::Disabled) => continue,
+                    Some(Took::Moved(changed, effect)) => {
+                        out.push(Successor { key: memo::patched(key, &changed), effect });
+                        continue;
+                    }
+                    None => {}
+                }
+                if !unpacked {
+                    self.unpack(key, parts, state);
+                    unpacked = true;
+                }
+                next.clone_from(state);
+                let effect = self.take(next, mv, class);
+                let saw = next.world.saw() | 1 << n;
+                let all = self.cpus() > 1 && saw.count_ones() as usize == self.cpus();
+                let saw = if all { memo::ALL } else { saw };
+                let mut took = Took::Disabled;
+                let mut provisional = false;
+                if let Some(effect) = effect {
+                    let to = self.pack(next, parts);
+                    out.push(Successor { key: to, effect });
+                    took = Took::Moved(memo::masked(&to, saw), effect);
+                    provisional = to.iter().any(|&id| parts.provisional(id));
+                }
+                memo.keep(key, (n, mv, saw), took, provisional);
+            }
+        }
+        let tested = memo.tested(key[0]).unwrap_or_else(|| {
+            self.unpack(key, parts, state);
+            let tested = self.tested(state);
+            memo.keep_tested(key[0], tested);
+            tested
+        });
+        Seen { tested, may_end }
     }
 }
 
-fn pack_frame(f: &Frame, out: &mut Packer) {
-    out.put(f.path as u64, 5);
-    out.put(u64::from(f.pc), 5);
-    out.put(u64::from(f.ret), 2);
-    out.put(u64::from(f.hook), 3);
-    out.put(u64::from(f.flags), 3);
-    out.put(u64::from(f.page.0), VPN_BITS);
-    out.put(u64::from(f.frame.0), 3);
-    out.put(u64::from(f.count), VPN_BITS);
-    out.put(f.cursor, VPN_BITS + 1);
-    out.put(u64::from(f.local != 0), 1);
-    if f.local != 0 {
-        out.put(u64::from(f.local), 32);
+impl<'s> System for Race<'s> {
+    type State = Node<'s>;
+    type Action = Move;
+    type Key = Parts;
+    type Memo = Memo;
+
+    fn initial(&self) -> Node<'s> {
+        Node { world: Small::new(self.scenario), stacks: Default::default(), known: NOWHERE, moved: 0 }
+    }
+
+    fn pack(&self, node: &Node<'s>, parts: &mut Interner<'_>) -> Parts {
+        let mut key = [0; 1 + CPUS];
+        node.world.pack_shared(&mut parts.row);
+        key[0] = parts.number_row();
+        for n in 0..self.cpus() {
+            key[1 + n] = if node.world.is_written(n) || node.moved >> n & 1 != 0 {
+                node.world.pack_cpu(n, &mut parts.row);
+                node.stacks[n].frames().iter().for_each(|f| pack_frame(f, &mut parts.row));
+                parts.number_row()
+            } else {
+                node.known[1 + n]
+            };
+        }
+        key
+    }
+
+    fn unpack(&self, key: &Parts, parts: &Interner<'_>, node: &mut Node<'s>) {
+        if node.moved != 0 || node.known[0] != key[0] {
+            node.world.unpack_shared(parts.part(key[0]));
+        }
+        for n in 0..self.cpus() {
+            if node.moved >> n & 1 != 0 || node.world.is_written(n) || node.known[1 + n] != key[1 + n] {
+                let (cpu, frames) = parts.part(key[1 + n]).split_at(CPU_WORDS);
+                node.world.unpack_cpu(n, cpu);
+                unpack_frames(frames, &mut node.stacks[n]);
+            }
+        }
+        (node.known, node.moved) = (*key, 0);
+    }
+
+    fn successors(
+        &self,
+        key: &Parts,
+        options: &Options,
+        bench: &mut Bench<'_, Self>,
+        out: &mut Vec<Successor<Parts>>,
+    ) -> Seen {
+        self.successors_of(key, (options.reduce, None), bench, out)
+    }
+
+    fn renumber_memo(&self, memo: &mut Memo, new: impl Fn(u32) -> u32) {
+        memo.renumber(new);
+    }
+
+    fn renumber(&self, key: Parts, new: impl Fn(u32) -> u32) -> Parts {
+        let used = 1 + self.cpus();
+        std::array::from_fn(|n| if n < used { new(key[n]) } else { 0 })
+    }
+
+    fn actions(&self, node: &Node<'s>, out: &mut Vec<Move>) {
+        (0..self.cpus()).for_each(|n| self.moves_of(node, n, false, out));
+    }
+
+    /// A CPU may lose a translation at any time, but only its own next access to that page can tell, and the oracle hears
+    /// the more of a translation the later it goes: so it goes right before that access or never.
+    fn reduced_actions(&self, node: &Node<'s>, out: &mut Vec<Move>) {
+        (0..self.cpus()).for_each(|n| self.moves_of(node, n, true, out));
+    }
+
+    fn apply(&self, node: &mut Node<'s>, action: Move) -> Option<Effect> {
+        self.take(node, action, None)
+    }
+
+    fn may_end(&self, node: &Node<'s>) -> bool {
+        (0..self.cpus()).all(|n| Self::idle(node, n))
+    }
+
+    fn tested(&self, node: &Node<'s>) -> bool {
+        // Where nobody promises anything, the frames are what is tested.
+        let complete = if self.scenario.promises() { ghost::complete } else { ghost::frame_complete };
+        (0..u32::from(self.scenario.all_pages())).any(|p| complete(node.world.ghost(Page(p))))
+    }
+
+    fn scope(&self) -> String {
+        let Scenario { pages, processes, pages_per_table, programs, evictions, .. } = self.scenario;
+        let (tables, operations) = (pages.div_ceil(*pages_per_table), programs.iter().map(Vec::len).sum::<usize>());
+        let evictions = if *evictions { "evictions at any time" } else { "no evictions" };
+        let cpus = self.cpus();
+        format!(
+            "CPUs {cpus}, address spaces {processes}, pages {pages}, page tables {tables}, operations {operations}, {evictions}"
+        )
+    }
+}
+
+/// A race in which only violations of one class count.
+#[derive(Clone, Copy, Debug)]
+pub struct Only<'s>(pub Race<'s>, pub Class);
+
+impl<'s> System for Only<'s> {
+    type State = Node<'s>;
+    type Action = Move;
+    type Key = Parts;
+    type Memo = Memo;
+
+    fn initial(&self) -> Node<'s> {
+        self.0.initial()
+    }
+    fn pack(&self, node: &Node<'s>, parts: &mut Interner<'_>) -> Parts {
+        self.0.pack(node, parts)
+    }
+    fn unpack(&self, key: &Parts, parts: &Interner<'_>, node: &mut Node<'s>) {
+        self.0.unpack(key, parts, node);
+    }
+    fn successors(
+        &self,
+        key: &Parts,
+        options: &Options,
+        bench: &mut Bench<'_, Self>,
+        out: &mut Vec<Successor<Parts>>,
+    ) -> Seen {
+        self.0.successors_of(key, (options.reduce, Some(self.1)), bench, out)
+    }
+    fn renumber_memo(&self, memo: &mut Memo, new: impl Fn(u32) -> u32) {
+        memo.renumber(new);
+    }
+    fn renumber(&self, key: Parts, new: impl Fn(u32) -> u32) -> Parts {
+        self.0.renumber(key, new)
+    }
+    fn actions(&self, node: &Node<'s>, out: &mut Vec<Move>) {
+        self.0.actions(node, out);
+    }
+    fn reduced_actions(&self, node: &Node<'s>, out: &mut Vec<Move>) {
+        self.0.reduced_actions(node, out);
+    }
+    fn apply(&self, node: &mut Node<'s>, action: Move) -> Option<Effect> {
+        self.0.take(node, action, Some(self.1))
+    }
+    fn may_end(&self, node: &Node<'s>) -> bool {
+        self.0.may_end(node)
+    }
+    fn tested(&self, node: &Node<'s>) -> bool {
+        self.0.tested(node)
+    }
+    fn scope(&self) -> String {
+        format!("{}, class {}", self.0.scope(), self.1.name())
     }
 }

@@ -3,9 +3,11 @@
 //! A TLB here is a *set* of translations that may be dropped at will: no geometry, no replacement. Task n runs on CPU n for
 //! ever, in the address space 0, or in address space 1, its child, of which the pages follow those of the parent.
 
+mod pack;
 mod primitives;
 mod queue;
 mod start;
+mod watched;
 
 use crate::machine::tlb::Entry;
 use crate::nouns::cpuset::CpuSet;
@@ -13,11 +15,12 @@ use crate::nouns::op::{Op, OpKind};
 use crate::nouns::types::Backing;
 use crate::nouns::types::Promise;
 use crate::nouns::types::{AccessKind, Actor, Cpu, FrameNo, Lock, Mm, Page, Pte, Rights, Span, Table, Task};
-use crate::oracle::MARK_BITS;
 use crate::policy::Words;
-use crate::world::{Batch, Cause, Folio, Gather, IoQueue, Lru, Memory, Request, TlbLevel, Vma, World};
+use crate::world::{Batch, Folio, Gather, IoQueue, Lru, Memory, Request, TlbLevel, Vma, World};
+pub(crate) use pack::{Bits, CPU_WORDS, Fields};
 use queue::Queue;
 pub use start::{Cached, Start};
+use watched::Watched;
 
 /// At most this many CPUs.
 pub const CPUS: usize = 5;
@@ -175,12 +178,12 @@ const IDLE: CpuState = CpuState {
 };
 
 /// The small world. Copying it is how the explorer branches.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Small<'s> {
     scenario: &'s Scenario,
     pages: [PageState; PAGES],
     folios: [Folio; FRAMES],
-    cpus: [CpuState; CPUS],
+    cpus: [Watched<CpuState>; CPUS],
     ptl: [Option<Cpu>; PAGES],
     mms: [MmState; MMS],
     /// Folios on all LRU lists, the latest addition last, if the scenario asks for an order.
@@ -205,7 +208,7 @@ impl<'s> Small<'s> {
             scenario,
             pages: [PageState::default(); PAGES],
             folios: [Folio::default(); FRAMES],
-            cpus: [IDLE; CPUS],
+            cpus: std::array::from_fn(|_| Watched::new(IDLE)),
             ptl: [None; PAGES],
             mms: [MmState::default(); MMS],
             lru: Queue::EMPTY,
@@ -247,60 +250,6 @@ impl<'s> Small<'s> {
         self.cpus[usize::from(cpu.0)].pc += 1;
     }
 
-    /// Packs the state, exactly: equal words mean equal states of one scenario.
-    pub fn pack(&self, out: &mut Packer) {
-        let (pages, cpus) = (usize::from(self.scenario.all_pages()), self.scenario.programs.len());
-        for page in &self.pages[..pages] {
-            pack_pte(page.pte, out);
-            out.put(u64::from(page.vma.mapped), 1);
-            out.put(u64::from(page.vma.rights.bits()), 3);
-            out.put(u64::from(page.promise.mapped), 1);
-            out.put(u64::from(page.promise.rights.bits()), 3);
-            out.put(page.cached_frame.map_or(0, |f| u64::from(f.0) + 1), 4);
-            out.put(u64::from(page.ghost), 8);
-            out.put(page.emptier.map_or(0, |t| u64::from(t.0) + 1), 3);
-            out.put(u64::from(page.table_freed), 1);
-            out.put(page.rmap_kept.map_or(0, |f| u64::from(f.0) + 1), 4);
-        }
-        for folio in &self.folios[..pages * 2] {
-            let bits = [
-                folio.allocated,
-                folio.lru,
-                folio.anon,
-                folio.dirty,
-                folio.cached,
-                folio.isolated,
-                folio.locked,
-                folio.lazyfree,
-                folio.active,
-                folio.referenced,
-                folio.writeback,
-                folio.dropped,
-            ];
-            for bit in bits {
-                out.put(u64::from(bit), 1);
-            }
-            out.put(u64::from(folio.gathered), 3);
-        }
-        for owner in &self.ptl[..pages] {
-            out.put(owner.map_or(0, |c| u64::from(c.0) + 1), 3);
-        }
-        for mm in &self.mms[..usize::from(self.scenario.processes)] {
-            out.put(mm.mmap_writer.map_or(0, |c| u64::from(c.0) + 1), 3);
-            out.put(mm.mmap_readers.words()[0], CPUS as u32);
-            out.put(mm.mask.words()[0], CPUS as u32);
-            out.put(u64::from(mm.words.batched), 32);
-            out.put(u64::from(mm.flush_pending), 3);
-        }
-        if self.scenario.lru {
-            self.lru.pack(out);
-            self.last_page.iter().for_each(|&page| out.put(u64::from(page), 2));
-        }
-        for cpu in &self.cpus[..cpus] {
-            cpu.pack(pages, out);
-        }
-    }
-
     /// A page of this scenario by its number within an address space.
     fn nth(&self, mm: Mm, n: u8) -> Page {
         self.scenario.page(mm, n)
@@ -324,93 +273,3 @@ impl<'s> Small<'s> {
         &mut self.cpus[usize::from(task.0)]
     }
 }
-
-impl CpuState {
-    fn pack(&self, pages: usize, out: &mut Packer) {
-        out.put(u64::from(self.pc), 4);
-        for entry in &self.tlb[..pages] {
-            match entry {
-                None => out.put(0, 1),
-                Some(e) => {
-                    out.put(1 | u64::from(e.writable) << 1 | u64::from(e.dirty) << 2, 3);
-                    out.put(u64::from(e.marks), MARK_BITS);
-                    out.put(u64::from(e.frame), 3);
-                }
-            }
-        }
-        out.put(u64::from(self.batch.required) | u64::from(self.batch.writable) << 1, 2);
-        out.put(self.gather.span.first, VPN_BITS);
-        out.put(self.gather.span.pages, VPN_BITS);
-        out.put(u64::from(self.gather.freed_tables), 1);
-        if let Some(request) = self.request {
-            out.put(1, 1);
-            out.put(request.mm.map_or(0, |mm| u64::from(mm.0) + 1), 2);
-            out.put(u64::from(request.span.is_some()), 1);
-            let span = request.span.unwrap_or_default();
-            out.put(span.first, VPN_BITS);
-            out.put(span.pages, VPN_BITS);
-            out.put(request.cause as u64, 3);
-            out.put(u64::from(request.freed_tables), 1);
-            out.put(u64::from(request.catch_up), 1);
-        } else {
-            out.put(0, 1);
-        }
-        for set in [self.batch_mask, self.targets, self.waiting, self.queued, self.serving] {
-            out.put(set.words()[0], CPUS as u32);
-        }
-        for pages_issued in self.issued {
-            out.put(u64::from(pages_issued), PAGES as u32);
-        }
-        self.victims.pack(out);
-        out.put(u64::from(self.kept), FRAMES as u32);
-        out.put(u64::from(self.freeing), FRAMES as u32);
-    }
-}
-
-fn pack_pte(pte: Pte, out: &mut Packer) {
-    match pte {
-        Pte::None => out.put(0, 2),
-        Pte::Swap => out.put(1, 2),
-        Pte::Present(p) => {
-            out.put(2, 2);
-            let bits = [p.writable, p.dirty, p.accessed, p.protnone];
-            for bit in bits {
-                out.put(u64::from(bit), 1);
-            }
-            out.put(u64::from(p.frame.0), 3);
-        }
-    }
-}
-
-/// Writes bit fields into words. Every field must be written whole, so that the packing is injective.
-#[derive(Clone, Debug, Default)]
-pub struct Packer {
-    words: Vec<u64>,
-    used: u32,
-}
-
-impl Packer {
-    /// Appends the low `bits` bits of a value.
-    pub fn put(&mut self, value: u64, bits: u32) {
-        assert!(bits < 64 && value >> bits == 0, "{value} does not fit {bits} bits");
-        let at = self.used % 64;
-        if at == 0 {
-            self.words.push(0);
-        }
-        let last = self.words.len() - 1;
-        self.words[last] |= value << at;
-        if at + bits > 64 {
-            self.words.push(value >> (64 - at));
-        }
-        self.used += bits;
-    }
-
-    /// The words, and an empty packer again.
-    pub fn finish(&mut self) -> Box<[u64]> {
-        self.used = 0;
-        std::mem::take(&mut self.words).into_boxed_slice()
-    }
-}
-
-// The cause is packed by its discriminant.
-const _: () = assert!((Cause::Nested as u64) < 8);

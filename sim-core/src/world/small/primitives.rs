@@ -322,15 +322,18 @@ impl World for Small<'_> {
     }
 
     fn next_holder(&self, page: Page, from: u16) -> Option<Cpu> {
-        (usize::from(from)..self.scenario.programs.len())
-            .find(|&n| self.cpus[n].tlb[page.0 as usize].is_some())
-            .map(|n| Cpu(n as u16))
+        (from..self.scenario.programs.len() as u16)
+            .map(Cpu)
+            .filter(|&cpu| self.scenario.home(cpu).is_some())
+            .find(|&cpu| self.tlb_peek(cpu, page).is_some())
     }
 
     fn next_page_of(&self, frame: FrameNo, from: u32) -> Option<Page> {
-        let cpus = &self.cpus[..self.scenario.programs.len()];
-        let held = |n: &u32| cpus.iter().any(|c| c.tlb[*n as usize].is_some_and(|e| e.frame == frame.0));
-        (from..u32::from(self.scenario.all_pages())).find(held).map(Page)
+        let holds = |&page: &Page| {
+            let mut holders = std::iter::successors(self.next_holder(page, 0), |cpu| self.next_holder(page, cpu.0 + 1));
+            holders.any(|cpu| self.tlb_peek(cpu, page).is_some_and(|entry| entry.frame == frame.0))
+        };
+        (from..u32::from(self.scenario.all_pages())).map(Page).find(holds)
     }
 
     fn promise(&self, page: Page) -> Promise {
@@ -485,6 +488,11 @@ impl World for Small<'_> {
 }
 
 impl Small<'_> {
+    /// Is something that `from` has broadcast pending at `to`?
+    pub(crate) fn is_issued(&self, from: Cpu, to: Cpu) -> bool {
+        self.cpus[usize::from(from.0)].issued[usize::from(to.0)] != 0
+    }
+
     fn set_table_freed(&mut self, mm: Mm, vpn: u64, freed: bool) {
         let under = self.table_span(vpn);
         for n in 0..self.scenario.pages {

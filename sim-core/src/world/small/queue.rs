@@ -1,6 +1,5 @@
 //! A queue of folios, each with a page, that can be copied.
 
-use super::Packer;
 use crate::nouns::types::{FrameNo, Page};
 
 /// At most `N` folios, the first in first out.
@@ -36,14 +35,6 @@ impl<const N: usize> Queue<N> {
     pub(super) fn iter(&self) -> impl Iterator<Item = (Page, FrameNo)> + '_ {
         let of = |&(page, frame): &(u8, u8)| (Page(u32::from(page)), FrameNo(u32::from(frame)));
         self.entries[..usize::from(self.len)].iter().map(of)
-    }
-
-    pub(super) fn pack(&self, out: &mut Packer) {
-        out.put(u64::from(self.len), 4);
-        for &(page, frame) in &self.entries[..usize::from(self.len)] {
-            out.put(u64::from(page), 2);
-            out.put(u64::from(frame), 3);
-        }
     }
 
     fn take(&mut self, at: usize) {

@@ -1,0 +1,170 @@
+//! Why a reduced search finds what a full one does: what it takes at once commutes with everything it overtakes, in every
+//! reachable state. And why packed states will do: they lead to the same states as those that were never packed.
+
+use std::collections::BTreeSet;
+
+use sim_core::drive::engine::Setting;
+use sim_core::drive::explore::race::{Move, Node, Race, Recorder};
+use sim_core::drive::explore::{Interner, System};
+use sim_core::nouns::op::{Op, OpKind};
+use sim_core::nouns::types::{AccessKind, Backing, Cpu, FrameNo, Mm, Page, Rights, Span};
+use sim_core::policy;
+use sim_core::step::era;
+use sim_core::step::frame::Act;
+use sim_core::world::World;
+use sim_core::world::small::Scenario;
+
+const STORE: Op =
+    Op { kind: OpKind::Access(AccessKind::Store), span: Span { first: 0, pages: 1 }, rights: Rights::NONE, to: 0 };
+
+fn call(kind: OpKind) -> Op {
+    Op { kind, ..STORE }
+}
+
+/// Each kind of operation against reclaim and a user.
+fn scenarios() -> Vec<Scenario> {
+    let reclaim = call(OpKind::Reclaim(Mm(0)));
+    let calls = [
+        Op { rights: Rights::READ, ..call(OpKind::Mprotect) },
+        call(OpKind::Munmap),
+        call(OpKind::Dontneed),
+        call(OpKind::Free),
+        call(OpKind::Pageout),
+        call(OpKind::NumaScan),
+        Op::fork(Mm(1)),
+    ];
+    let mut all: Vec<_> =
+        calls.iter().map(|&op| Scenario::new(op.kind.name(), 1, 1, &[&[reclaim], &[STORE], &[op]])).collect();
+    let move_it = Op::mremap(Span::page(0), 1);
+    all.push(Scenario::new(
+        "mremap",
+        2,
+        1,
+        &[&[reclaim], &[STORE], &[Op::call(OpKind::Munmap, Span::page(1)), move_it]],
+    ));
+    all.push(Scenario::new("kswapd", 1, 1, &[&[call(OpKind::Kswapd)], &[STORE, STORE], &[]]));
+    let writeback: &[&[Op]] = &[&[reclaim], &[STORE], &[call(OpKind::Writeback(Mm(0)))]];
+    all.push(Scenario { dirty: true, backing: Backing::SharedFile, ..Scenario::new("writeback", 1, 1, writeback) });
+    // A dirty file page stays in the rmap until the zap has flushed.
+    let zapped: &[&[Op]] = &[&[call(OpKind::Munmap)], &[STORE], &[call(OpKind::Writeback(Mm(0)))]];
+    all.push(Scenario { dirty: true, backing: Backing::SharedFile, ..Scenario::new("zap", 1, 1, zapped) });
+    // The words of the policy are shared by page tables whose locks are not.
+    let under_b = |op: Op| Op { span: Span::page(512), ..op };
+    let tables: &[&[Op]] = &[&[under_b(reclaim)], &[under_b(STORE)], &calls[..1]];
+    all.push(Scenario::new("two tables", 2, 2, tables));
+    let zaps = [call(OpKind::Dontneed)];
+    all.push(Scenario::new("two zaps", 1, 1, &[&zaps, &zaps, &[STORE]]));
+    all
+}
+
+/// Runs a CPU's interrupt from its entry to its exit.
+fn interrupt<'s>(race: &Race<'s>, node: &mut Node<'s>, cpu: Cpu) {
+    let mut recorder = Recorder::default();
+    assert!(race.make(node, Move::Interrupt(cpu), &mut recorder));
+    while recorder.acts.last().is_none_or(|(_, act, _)| *act != Act::IrqExit) {
+        assert!(race.make(node, Move::Step(cpu), &mut recorder), "an interrupt does not block");
+    }
+}
+
+/// Makes another move: whole interrupts on the CPU of the step that overtakes it, single moves elsewhere.
+fn other<'s>(race: &Race<'s>, node: &mut Node<'s>, cpu: Cpu, mv: Move) -> Option<bool> {
+    if mv == Move::Interrupt(cpu) {
+        interrupt(race, node, cpu);
+        return Some(false);
+    }
+    race.apply(node, mv).map(|effect| effect.broken)
+}
+
+/// Every step that is alone, in every reachable state, against every other move there. How many pairs there were.
+fn commute(race: &Race<'_>) -> usize {
+    let (mut parts, mut moves, mut pairs) = (Interner::default(), Vec::new(), 0);
+    let first = race.initial();
+    let mut seen = BTreeSet::from([race.pack(&first, &mut parts)]);
+    let mut open = vec![first];
+    while let Some(node) = open.pop() {
+        moves.clear();
+        race.actions(&node, &mut moves);
+        let mut unpacked = race.initial();
+        race.unpack(&race.pack(&node, &mut parts), &parts, &mut unpacked);
+        for &mv in &moves {
+            let (mut next, mut same) = (node.clone(), unpacked.clone());
+            let effect = race.apply(&mut next, mv);
+            assert_eq!(race.apply(&mut same, mv), effect, "{mv:?} of an unpacked state");
+            let Some(effect) = effect else { continue };
+            let key = race.pack(&next, &mut parts);
+            assert_eq!(race.pack(&same, &mut parts), key, "{mv:?} of an unpacked state");
+            if seen.insert(key) {
+                open.push(next.clone());
+            }
+            let (true, Move::Step(cpu)) = (effect.alone, mv) else { continue };
+            assert!(!effect.broken && race.tested(&node) == race.tested(&next), "{mv:?} shows nothing");
+            for &second in moves.iter().filter(|&&second| second != mv) {
+                let (mut late, mut early) = (node.clone(), next.clone());
+                let Some(broken) = other(race, &mut late, cpu, second) else { continue };
+                assert_eq!(other(race, &mut early, cpu, second), Some(broken), "{second:?} after {mv:?}");
+                assert_eq!(race.apply(&mut late, mv), Some(effect), "{mv:?} after {second:?}");
+                let (early, late) = (race.pack(&early, &mut parts), race.pack(&late, &mut parts));
+                assert_eq!(early, late, "{}: {mv:?} and {second:?}", race.scenario.name);
+                pairs += 1;
+            }
+        }
+    }
+    pairs
+}
+
+#[test]
+fn what_is_taken_at_once_commutes_with_all_that_it_overtakes() {
+    for scenario in &scenarios() {
+        for policy in ["batched", "pending-flag", "generation-check"] {
+            for era in ["v4.13", "v6.18"] {
+                let policy = policy::find(policy).expect("a policy").strategy;
+                let setting = Setting { policy, era: *era::find(era).expect("an era") };
+                let pairs = commute(&Race { scenario, setting });
+                assert!(pairs > 100, "{}: {pairs} pairs", scenario.name);
+            }
+        }
+    }
+}
+
+/// What the page tables and the frames can be in the end, with all evictions or with those that a reduced search tries.
+fn ends(race: &Race<'_>, reduced: bool) -> BTreeSet<String> {
+    let (mut parts, mut moves, mut ends) = (Interner::default(), Vec::new(), BTreeSet::new());
+    let first = race.initial();
+    let mut seen = BTreeSet::from([race.pack(&first, &mut parts)]);
+    let mut open = vec![first];
+    while let Some(node) = open.pop() {
+        if race.may_end(&node) {
+            let ptes = (0..u32::from(race.scenario.all_pages())).map(|page| node.world.pte(Page(page)));
+            let folios = (0..u32::from(race.scenario.all_pages()) * 2).map(|frame| node.world.folio(FrameNo(frame)));
+            ends.insert(format!("{:?} {:?}", ptes.collect::<Vec<_>>(), folios.collect::<Vec<_>>()));
+        }
+        moves.clear();
+        if reduced {
+            race.reduced_actions(&node, &mut moves);
+        } else {
+            race.actions(&node, &mut moves);
+        }
+        for &mv in &moves {
+            let mut next = node.clone();
+            if race.apply(&mut next, mv).is_some() && seen.insert(race.pack(&next, &mut parts)) {
+                open.push(next);
+            }
+        }
+    }
+    ends
+}
+
+#[test]
+fn evictions_that_are_left_out_lead_nowhere_else() {
+    let policy = policy::find("pending-flag").expect("a policy").strategy;
+    let setting = Setting { policy, era: *era::find("v6.18").expect("an era") };
+    let mut matter = 0;
+    for mut scenario in scenarios() {
+        scenario.programs.iter_mut().filter(|ops| **ops == [STORE]).for_each(|ops| ops.push(STORE));
+        let all = ends(&Race { scenario: &scenario, setting }, false);
+        assert_eq!(ends(&Race { scenario: &scenario, setting }, true), all, "{}", scenario.name);
+        scenario.evictions = false;
+        matter += usize::from(ends(&Race { scenario: &scenario, setting }, false) != all);
+    }
+    assert!(matter > 0, "some end can only be reached by an eviction");
+}
