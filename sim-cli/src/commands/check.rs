@@ -53,8 +53,8 @@ struct Row<'f> {
     as_expected: bool,
     states: usize,
     transitions: usize,
-    /// Moves of the shortest way to the violation.
-    depth: Option<usize>,
+    /// Moves of the shortest way to the violation; without one, of the longest shortest way to a state.
+    depth: usize,
     bounds: Bounds,
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds: Option<f64>,
@@ -171,7 +171,7 @@ fn row<'f>(args: &CheckArgs, job: &Job<'f>, (checked, seconds): &(Checked, f64))
         as_expected: litmus.as_expected(job.policy, checked),
         states: checked.states,
         transitions: checked.transitions,
-        depth: checked.moves.as_ref().map(Vec::len),
+        depth: checked.moves.as_ref().map_or(checked.depth, Vec::len),
         bounds: Bounds {
             cpus: scenario.programs.len(),
             pages: scenario.pages,
@@ -216,7 +216,7 @@ fn table(rows: &[Row<'_>]) -> String {
             found,
             Cell::new(if row.as_expected { expected } else { format!("{expected}  <- not so") }),
             right(row.states.to_string()),
-            right(row.depth.map_or(String::new(), |depth| depth.to_string())),
+            right(row.depth.to_string()),
         ];
         cells.extend(row.seconds.map(|seconds| right(format!("{seconds:.3}"))));
         table.add_row(cells);
@@ -251,7 +251,7 @@ fn csv(rows: &[Row<'_>]) -> String {
         record.extend([row.era.to_owned(), row.policy.to_owned(), text(row.expected), text(row.expected_class)]);
         record.extend([row.verdict.to_owned(), text(row.class), row.as_expected.to_string()]);
         record.extend([row.states.to_string(), row.transitions.to_string()]);
-        record.extend([row.depth.map_or(String::new(), |d| d.to_string()), row.bounds.states_max.to_string()]);
+        record.extend([row.depth.to_string(), row.bounds.states_max.to_string()]);
         record.extend(row.seconds.map(|seconds| seconds.to_string()));
         writer.write_record(&record).expect("every row has the columns of the header");
     }

@@ -47,6 +47,8 @@ pub struct Checked {
     pub states: usize,
     /// Transitions taken.
     pub transitions: usize,
+    /// Moves of the longest shortest way to a state that was visited.
+    pub depth: usize,
     /// A shortest way to the violation, or to where nothing goes on.
     pub moves: Option<Vec<Move>>,
 }
@@ -84,7 +86,7 @@ impl Litmus {
 }
 
 fn checked(race: &Race<'_>, outcome: Outcome<Move>) -> Checked {
-    let Outcome { states, transitions, .. } = outcome;
+    let Outcome { states, transitions, depth, .. } = outcome;
     let (found, moves) = match outcome.verdict {
         Verdict::Never { vacuous: false } => (Found::Never, None),
         Verdict::Never { vacuous: true } => (Found::Vacuous, None),
@@ -93,7 +95,7 @@ fn checked(race: &Race<'_>, outcome: Outcome<Move>) -> Checked {
         Verdict::NotExhausted { .. } => (Found::NotExhausted, None),
     };
     let class = moves.as_ref().filter(|_| found == Found::Sometimes).and_then(|moves| last_class(race, moves));
-    Checked { found, class, states, transitions, moves }
+    Checked { found, class, states, transitions, depth, moves }
 }
 
 /// The class of the violation a way ends with.
