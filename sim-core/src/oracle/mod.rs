@@ -6,7 +6,6 @@
 
 pub mod ghost;
 
-pub(crate) use crate::nouns::marks::MARK_BITS;
 pub use crate::nouns::marks::{Class, Marks};
 
 use crate::machine::tlb::Entry;

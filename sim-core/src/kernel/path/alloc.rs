@@ -1,11 +1,15 @@
 //! What a page fault does for memory before it takes the PTL: watermarks, direct reclaim (`__alloc_pages_slowpath()`), and
 //! reading a page in from a swap device with a queue.
 
-use crate::kernel::path::fault::owned;
 use crate::kernel::path::shrink;
 use crate::nouns::types::{AccessKind, Actor, Backing, FrameNo, Page, Pte};
 use crate::step::frame::{Act, Cx, Flow, Frame, Probe, Wait};
 use crate::world::{Folio, Vma, World};
+
+/// May a page be written in place? Not if it is in the page cache, or a relative of this process has a claim to it.
+pub(super) fn owned<W: World>(world: &W, frame: FrameNo, page: Page) -> bool {
+    world.folio(frame).anon && !world.shared(frame, page)
+}
 
 /// Will the fault take a frame? What the PTE says without its lock is good enough.
 pub(super) fn wanted<W: World>(world: &W, page: Page, kind: AccessKind, vma: Vma) -> bool {

@@ -1,7 +1,7 @@
 //! The page-fault handler: fresh memory, swap-in, write enabling, copy on write.
 
 use crate::kernel::path::access::allows;
-use crate::kernel::path::alloc;
+use crate::kernel::path::alloc::{self, owned};
 use crate::nouns::op::OpKind;
 use crate::nouns::types::Backing;
 use crate::nouns::types::{AccessKind, Actor, FrameNo, Lock, Page, Present, Pte};
@@ -196,11 +196,6 @@ fn locked<W: World>(world: &W, page: Page, kind: AccessKind, vma: Vma) -> Option
     let mkwrite = kind == AccessKind::Store && vma.backing == Backing::SharedFile;
     let mapped = world.pte(page).present().filter(|_| mkwrite).map(|pte| pte.frame);
     world.cached_frame(page).or(mapped).filter(|&frame| world.folio(frame).locked)
-}
-
-/// May a page be written in place? Not if it is in the page cache, or a relative of this process has a claim to it.
-pub(super) fn owned<W: World>(world: &W, frame: FrameNo, page: Page) -> bool {
-    world.folio(frame).anon && !world.shared(frame, page)
 }
 
 /// `wp_page_copy`: the old translation must be gone everywhere before the new frame becomes writable. The old frame, a zero

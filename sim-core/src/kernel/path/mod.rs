@@ -15,6 +15,7 @@ mod pageout;
 mod pending;
 mod reclaim;
 mod referenced;
+mod references;
 mod shrink;
 mod truncate;
 mod unmap;

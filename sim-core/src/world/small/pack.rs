@@ -4,8 +4,8 @@ use super::queue::Queue;
 use super::{CPUS, CpuState, FRAMES, IDLE, MmState, PAGES, PageState, Scenario, Small, VPN_BITS, Watched};
 use crate::machine::tlb::Entry;
 use crate::nouns::cpuset::CpuSet;
+use crate::nouns::marks::MARK_BITS;
 use crate::nouns::types::{Backing, Cpu, FrameNo, Mm, Page, Present, Promise, Pte, Rights, Span, Task};
-use crate::oracle::MARK_BITS;
 use crate::world::{Batch, Cause, Folio, Gather, Request, Vma};
 
 const CPU_BITS: u32 = CPUS as u32;
