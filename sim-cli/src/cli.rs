@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sim_core::drive::clock::RunAhead;
-use sim_core::policy::{self, POLICIES, PolicyInfo};
+use sim_core::policy::{self, BROADCASTING, POLICIES, PolicyInfo};
 use sim_core::step::era::{self, ERAS, Era};
 
 use crate::output::OutputArgs;
@@ -163,7 +163,7 @@ pub(crate) struct CheckArgs {
     #[arg(long)]
     pub(crate) all: bool,
     /// A policy; repeat for several [default: those a file expects a verdict of]
-    #[arg(long = "policy", value_name = "POLICY", value_parser = policies())]
+    #[arg(long = "policy", value_name = "POLICY", value_parser = explored_policies())]
     pub(crate) policies: Vec<&'static PolicyInfo>,
     /// Write the shortest violating interleaving to FILE (JSON, for `mmusim replay`); takes one file and one policy
     #[arg(long, value_name = "FILE")]
@@ -208,8 +208,18 @@ pub(crate) enum Listing {
     Profiles,
 }
 
+/// Those that the clock has prices for.
 fn policies() -> impl TypedValueParser<Value = &'static PolicyInfo> {
-    let values = POLICIES.iter().map(|p| PossibleValue::new(p.name).aliases(p.aliases).help(p.summary));
+    one_of(POLICIES.iter())
+}
+
+/// All of them.
+fn explored_policies() -> impl TypedValueParser<Value = &'static PolicyInfo> {
+    one_of(POLICIES.iter().chain(BROADCASTING))
+}
+
+fn one_of(policies: impl Iterator<Item = &'static PolicyInfo>) -> impl TypedValueParser<Value = &'static PolicyInfo> {
+    let values = policies.map(|p| PossibleValue::new(p.name).aliases(p.aliases).help(p.summary));
     PossibleValuesParser::new(values).map(|name| policy::find(&name).expect("a value of the registry"))
 }
 
@@ -227,6 +237,17 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn policies_that_broadcast_are_for_explorations() {
+        for policy in BROADCASTING {
+            let parse = |command, rest| Cli::try_parse_from(["mmusim", command, rest, "--policy", policy.name]);
+            let cli = parse("check", "--all").expect(policy.name);
+            let Command::Check(args) = cli.command else { panic!("it is check") };
+            assert_eq!(args.policies[0].name, policy.name);
+            assert!(parse("compare", "overlap").is_err(), "{}", policy.name);
+        }
     }
 
     #[test]
