@@ -92,6 +92,13 @@ fn user_operations(mm: Mm, backing: Backing) -> Vec<(u32, BoxedStrategy<Vec<Op>>
         (1, call(OpKind::Writeback(mm))),
         (1, call(OpKind::Migrate(mm))),
         (1, call(OpKind::Truncate(mm))),
+        (
+            1,
+            Just(vec![Op::call(OpKind::Signal(0), Span::default()), Op::call(OpKind::Await(0), Span::default())])
+                .boxed(),
+        ),
+        (1, call(OpKind::Mincore(false))),
+        (2, call(OpKind::Gup)),
     ]
 }
 
@@ -255,7 +262,7 @@ impl Run<'_> {
 
     fn interrupt(&mut self, cpu: Cpu) -> bool {
         let stack = &mut self.stacks[self.current[usize::from(cpu.0)]];
-        let taken = self.world.interrupt_pending(cpu) && !stack.in_interrupt();
+        let taken = self.world.interrupt_pending(cpu) && !stack.irqs_off();
         if taken {
             stack.push(Frame::new(Path::Irq));
         }

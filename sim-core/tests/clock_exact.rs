@@ -330,3 +330,20 @@ fn an_interrupt_sent_during_an_interrupt_is_taken_after_it() {
     }
     assert!(seen[1] > 0 && seen[2] > 0, "{seen:?}");
 }
+
+#[test]
+fn a_flag_of_user_space_costs_the_transfer_of_its_line() {
+    let p = prime_profile();
+    let mut machine = Machine::new(&p, &[0, 1]);
+    let flag = |kind| Op::call(kind, Span::default());
+    machine.plays(0, [at(1000, order(0, flag(OpKind::Signal(0)))), order(0, flag(OpKind::Await(0)))]);
+    machine.plays(1, [order(1, flag(OpKind::Await(0))), order(1, flag(OpKind::Await(0)))]);
+    let clock = machine.run();
+    let l1 = p.cache.l1_cyc;
+    let ends = |cpu: usize| clock.source.ran[cpu].iter().map(|ran| ran.end).collect::<Vec<_>>();
+    assert_eq!(ends(0), [1000 + l1, 1000 + 2 * l1]);
+    // The waiter goes on when the store is done, and reads the line from there; then it has it.
+    let told = 1000 + l1 + p.c2c_cycles(p.distance(0, 1));
+    assert_eq!(ends(1), [told, told + l1]);
+    assert_eq!(clock.stats.lock_wait_cycles, 0, "user code waits at nobody's cost");
+}

@@ -29,7 +29,7 @@ const CHILD: Mm = Mm(1);
 fn op(rng: &mut ChaCha8Rng) -> Op {
     let mut below = |n: u32| u64::from(rng.next_u32() % n);
     let vpn = below(2);
-    match below(21) {
+    match below(24) {
         0..3 => store(vpn),
         3..5 => load(vpn),
         5 => Op::mprotect(Span::page(vpn), [Rights::READ, Rights::READ_WRITE][below(2) as usize]),
@@ -38,6 +38,9 @@ fn op(rng: &mut ChaCha8Rng) -> Op {
         8 => Op::call(OpKind::Dontneed, Span::page(vpn)),
         9 => Op::call(OpKind::Pageout, span(0, 2)),
         10 => Op::mremap(Span::page(vpn), 1 - vpn),
+        20 => Op::call(OpKind::Mincore(vpn == 0), Span::page(vpn)),
+        23 => Op::call(OpKind::UnmapMapping(MM), Span::page(vpn)),
+        21 | 22 => Op::call(OpKind::Gup, Span::page(vpn)),
         18 => Op::call(OpKind::Truncate(MM), Span::page(vpn)),
         17 => Op::call(OpKind::Migrate(MM), Span::page(vpn)),
         15 => Op::call(OpKind::Kswapd, Span::default()),
@@ -50,14 +53,19 @@ fn op(rng: &mut ChaCha8Rng) -> Op {
 }
 
 fn backing(rng: &mut ChaCha8Rng) -> Backing {
-    [Backing::Anon, Backing::SharedFile][rng.next_u32() as usize % 2]
+    [Backing::Anon, Backing::SharedFile, Backing::Pfn][rng.next_u32() as usize % 3]
 }
 
-/// CPU 0 forks once, and the child ends.
-fn program(rng: &mut ChaCha8Rng, cpu: u16) -> Vec<Op> {
-    let mut ops: Vec<Op> = (0..6).map(|_| op(rng)).collect();
+/// CPU 0 forks once, and the child ends; CPU 1 waits for it to begin.
+fn program(rng: &mut ChaCha8Rng, cpu: u16, backing: Backing) -> Vec<Op> {
+    // Memory of a driver is not moved: nothing would keep the driver from missing it.
+    let may = |op: Op| if backing == Backing::Pfn && op.kind == OpKind::Mremap { load(op.to) } else { op };
+    let mut ops: Vec<Op> = (0..6).map(|_| may(op(rng))).collect();
     if cpu == 0 {
-        (ops[1], ops[4]) = (Op::fork(CHILD), Op::exit(CHILD));
+        (ops[0], ops[1], ops[4]) = (Op::call(OpKind::Signal(0), Span::default()), Op::fork(CHILD), Op::exit(CHILD));
+    }
+    if cpu == 1 {
+        ops[0] = Op::call(OpKind::Await(0), Span::default());
     }
     ops
 }
@@ -68,10 +76,11 @@ fn clock(policy: &'static str, era: &'static str, rng: &mut ChaCha8Rng, steps: &
     let mut machine = Machine::new(&prime_profile(), &[0, 1, 2]);
     (machine.policy, machine.era) = (policy, era);
     machine.world.keep_lru();
-    machine.fill(span(0, 2), backing(rng), rng.next_u32().is_multiple_of(2));
+    let backing = backing(rng);
+    machine.fill(span(0, 2), backing, rng.next_u32().is_multiple_of(2));
     let child = machine.world.add_mm();
     for cpu in 0..3 {
-        machine.plays(cpu, program(rng, cpu).into_iter().map(|op| order(cpu, op)));
+        machine.plays(cpu, program(rng, cpu, backing).into_iter().map(|op| order(cpu, op)));
     }
     assert_eq!(child, CHILD);
     for (path, bits) in machine.run().stats.steps {
@@ -82,7 +91,7 @@ fn clock(policy: &'static str, era: &'static str, rng: &mut ChaCha8Rng, steps: &
 fn explorer(policy: &str, era: &str, rng: &mut ChaCha8Rng, steps: &mut Steps) {
     let mut scenario = Scenario::new("random", 2, 1, &[&[], &[], &[]]);
     (scenario.backing, scenario.processes, scenario.lone_tables) = (backing(rng), 2, true);
-    scenario.programs = (0..3).map(|cpu| program(rng, cpu)).collect();
+    scenario.programs = (0..3).map(|cpu| program(rng, cpu, scenario.backing)).collect();
     scenario.lru = true;
     scenario.dirty = rng.next_u32().is_multiple_of(2);
     let setting =

@@ -3,14 +3,18 @@
 #[path = "models/ways.rs"]
 mod ways;
 
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 use sim_core::drive::engine::Setting;
-use sim_core::drive::explore::race::{Move, Only, Race};
-use sim_core::drive::explore::{Outcome, Verdict};
+use sim_core::drive::explore::race::{Move, Only, Race, Recorder};
+use sim_core::drive::explore::{Outcome, System, Verdict};
 use sim_core::nouns::op::{Op, OpKind};
-use sim_core::nouns::types::{AccessKind, Backing, Cpu, Mm, Rights, Span};
+use sim_core::nouns::types::{AccessKind, Backing, Cpu, FrameNo, Mm, Page, Rights, Span};
 use sim_core::oracle::Class;
 use sim_core::policy;
 use sim_core::step::era;
+use sim_core::step::frame::{Act, Path};
+use sim_core::world::World;
 use sim_core::world::small::Scenario;
 use ways::search;
 
@@ -269,5 +273,87 @@ fn mremap_flushes_before_the_new_ptl_goes_because_truncation_comes_by_the_rmap()
         };
         assert!(of_freed("v4.13"), "{policy}");
         assert!(!of_freed("v5.17"), "{policy}");
+    }
+}
+
+#[test]
+fn a_pin_without_a_second_look_can_be_of_another_page() {
+    let both = Op::call(OpKind::Reclaim(Mm(0)), Span { first: 0, pages: 2 });
+    let scenario = reclaimed(&[&[both], &[load(0), call(OpKind::Gup, 0), load(0)], &[load(1)]]);
+    for name in ["batched", "arm64-dsb"] {
+        let info = policy::find(name).expect("a registered policy");
+        let mut setting = Setting::of(info, *era::find("v6.18").expect("an era"));
+        assert_eq!(verdict(&scenario, setting), Verdict::Never { vacuous: false }, "{name}");
+        setting.era.protections.gup_rechecks_pte = false;
+        let outcome = search(&Only(Race { scenario: &scenario, setting }, Class::ReusedFrame), STATES);
+        // With interrupts off no flush by interrupts is over before the reference is there.
+        assert_eq!(sometimes(&outcome), info.broadcast, "{name}: {outcome:?}");
+    }
+}
+
+#[test]
+fn what_is_pinned_is_not_moved() {
+    let scenario = Scenario::new("pinned", 1, 1, &[&[call(OpKind::Migrate(Mm(0)), 0)], &[call(OpKind::Gup, 0)]]);
+    let race = Race { scenario: &scenario, setting: setting("batched", "v6.18") };
+    let (mut moved, mut refused) = (0, 0);
+    for seed in 0..4000 {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let (mut node, mut moves) = (race.initial(), Vec::new());
+        while !race.may_end(&node) {
+            moves.clear();
+            race.actions(&node, &mut moves);
+            let (mut next, mut heard) = (node.clone(), Recorder::default());
+            if !race.make(&mut next, moves[rng.next_u32() as usize % moves.len()], &mut heard) {
+                continue;
+            }
+            node = next;
+            for (_, act, at) in heard.acts {
+                match act {
+                    Act::Copy { from, .. } => {
+                        assert_eq!(node.world.folio(from).gathered, 0, "seed {seed}");
+                        moved += 1;
+                    }
+                    Act::Lookup(_) => refused += usize::from(at.path == Path::Migrate),
+                    _ => {}
+                }
+            }
+        }
+        assert!(node.world.pte(Page(0)).present().is_some(), "seed {seed}");
+        assert_eq!((0..2).filter(|&n| node.world.folio(FrameNo(n)).allocated).count(), 1, "seed {seed}");
+    }
+    assert!(moved > 0 && refused > 0, "{moved} {refused}");
+}
+
+#[test]
+fn munmap_flushes_for_the_memory_of_a_driver_before_it_unlinks_the_vma() {
+    let programs: &[&[Op]] =
+        &[&[call(OpKind::UnmapMapping(Mm(0)), 0)], &[load(0), load(0)], &[call(OpKind::Munmap, 0)]];
+    let scenario = Scenario { backing: Backing::Pfn, ..Scenario::new("b14", 1, 1, programs) };
+    for policy in ["immediate", "pending-flag", "pending-generation"] {
+        let with = setting(policy, "v6.18");
+        assert_eq!(verdict(&scenario, with), Verdict::Never { vacuous: false }, "{policy}");
+        let (mut late, mut alone) = (with, with);
+        late.era.protections.pfnmap_flushes_before_unlink = false;
+        // The driver that finds the PTE cleared has to know that somebody owes a flush for it.
+        alone.era.nested_gathers = false;
+        for without in [late, alone] {
+            let outcome = search(&Only(Race { scenario: &scenario, setting: without }, Class::FreedFrame), STATES);
+            assert!(sometimes(&outcome), "{policy}: {outcome:?}");
+        }
+    }
+}
+
+#[test]
+fn migration_flushes_its_batch_before_it_copies() {
+    let migrate: &[Op] = &[call(OpKind::Migrate(Mm(0)), 0)];
+    let scenario = Scenario { dirty: true, ..Scenario::new("c8", 1, 1, &[migrate, &[store(0), store(0)]]) };
+    for policy in BATCHING {
+        let mut setting = setting(policy, "v6.18");
+        assert_eq!(verdict(&scenario, setting), Verdict::Never { vacuous: false }, "{policy}");
+        setting.era.protections.flush_before_copy = false;
+        let outcome = search(&Only(Race { scenario: &scenario, setting }, Class::Copy), STATES);
+        assert!(sometimes(&outcome), "{policy}: {outcome:?}");
+        setting.era.migration_batches = false;
+        assert_eq!(verdict(&scenario, setting), Verdict::Never { vacuous: false }, "{policy}: nothing is deferred");
     }
 }

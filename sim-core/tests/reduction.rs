@@ -52,6 +52,14 @@ fn scenarios() -> Vec<Scenario> {
     let under_b = |op: Op| Op { span: Span::page(512), ..op };
     let tables: &[&[Op]] = &[&[under_b(reclaim)], &[under_b(STORE)], &calls[..1]];
     all.push(Scenario::new("two tables", 2, 2, tables));
+    // The store is ordered by user space only.
+    let told: &[&[Op]] = &[&[reclaim], &[call(OpKind::Await(0)), STORE], &[calls[0], call(OpKind::Signal(0))]];
+    all.push(Scenario::new("signal", 1, 1, told));
+    all.push(Scenario::new("mincore", 1, 1, &[&[reclaim], &[STORE], &[call(OpKind::Mincore(true))]]));
+    all.push(Scenario::new("gup", 1, 1, &[&[reclaim], &[STORE, call(OpKind::Gup)], &[]]));
+    let driver: &[&[Op]] = &[&[call(OpKind::UnmapMapping(Mm(0)))], &[STORE], &[call(OpKind::Munmap)]];
+    all.push(Scenario { backing: Backing::Pfn, ..Scenario::new("driver", 1, 1, driver) });
+    all.push(Scenario::new("migrate", 1, 1, &[&[call(OpKind::Migrate(Mm(0)))], &[STORE], &calls[..1]]));
     let zaps = [call(OpKind::Dontneed)];
     all.push(Scenario::new("two zaps", 1, 1, &[&zaps, &zaps, &[STORE]]));
     all

@@ -54,6 +54,13 @@ const WORDS: &[&str] = &[
     "exit",
     "reclaim",
     "kswapd",
+    "signal",
+    "gup",
+    "pfn",
+    "unmap-mapping",
+    "mincore",
+    "trusted",
+    "await",
     "mremap",
     "never",
     "sometimes",
@@ -72,6 +79,7 @@ fn operation() -> impl Strategy<Value = String> {
         (select(vec!["munmap", "reclaim", "mkclean", "numa"]), page()).prop_map(|(op, p)| format!("{op} {p}")),
         select(vec!["mremap x y", "mremap y x", "munmap y; mremap x y", "munmap x; mremap y x"])
             .prop_map(str::to_owned),
+        select(vec!["gup x", "gup y", "mincore x", "mincore y trusted"]).prop_map(str::to_owned),
     ]
 }
 
@@ -84,12 +92,27 @@ fn page() -> impl Strategy<Value = String> {
 /// Where the second page is, and which process CPU 2 runs.
 const LAYOUTS: &[(&str, &str)] = &[("", ""), (" table 1", ""), (" process 1", " process 1"), ("", " process 1")];
 
+/// What goes with a page of a driver.
+fn fit_for_a_driver(program: &str) -> String {
+    let others = ["madvise", "mmap", "mremap", "numa", "mkclean", "reclaim", "fork"];
+    let fits = |op: &&str| !others.iter().any(|other| op.starts_with(other));
+    program.split("; ").filter(fits).collect::<Vec<_>>().join("; ")
+}
+
 /// Files that are mostly right: pages and programs of every kind.
 fn file() -> impl Strategy<Value = String> {
-    let lists =
-        select(vec!["reclaim x", "reclaim x; reclaim y", "reclaim y; kswapd", "kswapd", "mkclean x; reclaim x", ""]);
+    let lists = select(vec![
+        "reclaim x",
+        "reclaim x; reclaim y",
+        "reclaim y; kswapd",
+        "kswapd",
+        "mkclean x; reclaim x",
+        "unmap-mapping x",
+        "",
+    ]);
     let program = || vec(operation(), 0..4).prop_map(|ops| ops.join("; "));
-    let end = || select(vec!["", "", "", "", "; fork", "; exit"]);
+    let end = || select(vec!["", "", "", "", "; fork", "; exit", "; signal", "; signal b"]);
+    let wait = select(vec!["", "", "", "", "", "", "await; ", "await b; "]);
     let sets = select(vec![
         "",
         "lone_tables on",
@@ -99,12 +122,16 @@ fn file() -> impl Strategy<Value = String> {
         "flush_before_free off",
     ]);
     let era = select(vec!["v4.13", "v5.17", "v6.18"]);
-    let cpus = (lists, program(), end(), program(), end());
+    let cpus = (lists, program(), end(), (wait, program()), end());
     (page(), page(), cpus, sets, era, select(LAYOUTS)).prop_map(|(x, y, cpus, sets, era, (place, home))| {
         let set = if sets.is_empty() { String::new() } else { format!("set {sets}\n") };
-        let (list, one, one_end, two, two_end) = cpus;
-        let (one, two) = (format!("{one}{one_end}"), format!("{two}{two_end}"));
-        let (one, two) = (one.trim_start_matches("; "), two.trim_start_matches("; "));
+        let (list, one, one_end, (wait, two), two_end) = cpus;
+        let (one, two) = (format!("{one}{one_end}"), format!("{wait}{two}{two_end}"));
+        let (mut x, mut one, mut two) =
+            (x, one.trim_start_matches("; ").to_owned(), two.trim_start_matches("; ").to_owned());
+        if list.starts_with("unmap-mapping") {
+            (x, one, two) = ("rw pfn clean".to_owned(), fit_for_a_driver(&one), fit_for_a_driver(&two));
+        }
         format!(
             "litmus p\ntitle t\nsource s\nera {era}\n{set}page x {x}\npage y {y}{place}\ncpu 0 kthread: {list}\n\
             cpu 1: {one}\ncpu 2{home}: {two}\nexpect never pending-generation batched: r\n"

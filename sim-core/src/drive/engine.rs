@@ -44,9 +44,14 @@ impl Stack {
         self.0.is_empty()
     }
 
-    /// Is an interrupt being handled? Interrupts are then off.
+    /// Is an interrupt being handled?
     pub fn in_interrupt(&self) -> bool {
         self.0.iter().any(|f| f.path == Path::Irq)
+    }
+
+    /// Are interrupts off, in an interrupt or because a path has turned them off?
+    pub fn irqs_off(&self) -> bool {
+        self.0.iter().any(path::irqs_off)
     }
 
     /// The frames, outermost first.

@@ -84,6 +84,16 @@ impl Marks {
         self.0
     }
 
+    /// Only what became of the frame, in two bits.
+    pub(crate) fn of_frame(self) -> u8 {
+        self.0 >> FRAME.trailing_zeros()
+    }
+
+    /// From these two bits.
+    pub(crate) fn from_frame(bits: u8) -> Marks {
+        Marks(bits << FRAME.trailing_zeros())
+    }
+
     /// Breaks no promise.
     pub fn is_clean(self) -> bool {
         self.class().is_none()

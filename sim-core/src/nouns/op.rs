@@ -51,6 +51,16 @@ pub enum OpKind {
     /// One shrink list, by kswapd or by direct reclaim: the pages of the span in this address space, and whatever the driver
     /// has isolated beforehand.
     Reclaim(Mm),
+    /// `mincore(2)`. If it is said, the caller takes "not resident" for "nobody can reach it", which the kernel does not promise.
+    Mincore(bool),
+    /// `pin_user_pages()` of one page for a device that reads it.
+    Gup,
+    /// `unmap_mapping_range()` by a driver, which then gives the memory that it had mapped in this address space away.
+    UnmapMapping(Mm),
+    /// User code sets a flag that other threads wait for; the kernel does not see it.
+    Signal(u8),
+    /// User code waits until a flag is set.
+    Await(u8),
     /// kswapd, woken: shrink lists from the LRU until enough memory is free, or one list in a world without watermarks.
     Kswapd,
 }
@@ -67,6 +77,11 @@ impl OpKind {
                 | OpKind::Kswapd
                 | OpKind::Exit(_)
                 | OpKind::NumaScan
+                | OpKind::Mincore(false)
+                | OpKind::Gup
+                | OpKind::UnmapMapping(_)
+                | OpKind::Signal(_)
+                | OpKind::Await(_)
         )
     }
 
@@ -87,6 +102,11 @@ impl OpKind {
             OpKind::Migrate(_) => "migrate",
             OpKind::Truncate(_) => "ftruncate",
             OpKind::Writeback(_) => "writeback",
+            OpKind::Mincore(_) => "mincore",
+            OpKind::Gup => "gup",
+            OpKind::UnmapMapping(_) => "unmap-mapping",
+            OpKind::Signal(_) => "signal",
+            OpKind::Await(_) => "await",
             OpKind::Other => "other",
             OpKind::Reclaim(_) => "reclaim",
             OpKind::Kswapd => "kswapd",

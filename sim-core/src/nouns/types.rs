@@ -201,6 +201,15 @@ pub enum Backing {
     PrivateFile,
     /// A shared mapping of a file.
     SharedFile,
+    /// Memory of a driver (`VM_PFNMAP`): no count of references or mappings, on no LRU.
+    Pfn,
+}
+
+impl Backing {
+    /// Do stores reach what others have mapped too?
+    pub fn shared(self) -> bool {
+        matches!(self, Backing::SharedFile | Backing::Pfn)
+    }
 }
 
 /// What user space has been promised about a page (the oracle's side of a VMA).

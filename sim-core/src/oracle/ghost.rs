@@ -7,7 +7,7 @@
 //! that one returned.
 //!
 //! Where no operation promises anything there are still the frames: their story is (1), then reclaim gives the folio up,
-//! then an access is attempted while nothing is mapped.
+//! then an access is attempted while nothing is mapped: by a user, or by a lockless walker that saw the PTE while it was there.
 
 use crate::nouns::types::{AccessKind, Actor, Cpu, Mm, Page, Pte, Span};
 use crate::world::World;
@@ -90,6 +90,13 @@ pub(super) fn attempted<W: World>(world: &mut W, page: Page, kind: AccessKind, g
         advance(world, page, WEAKENED | INSPECTED | RETURNED, ATTEMPTED);
     }
     if !matches!(world.pte(page), Pte::Present(_)) {
+        advance(world, page, GIVEN_UP, FRAME_ATTEMPTED);
+    }
+}
+
+/// A lockless walker wants the frame that a PTE has named.
+pub fn grabbed<W: World>(world: &mut W, page: Page) {
+    if world.pte(page).present().is_none() {
         advance(world, page, GIVEN_UP, FRAME_ATTEMPTED);
     }
 }

@@ -10,9 +10,9 @@ pub use crate::nouns::marks::{Class, Marks};
 
 use crate::machine::tlb::Entry;
 use crate::nouns::types::Promise;
-use crate::nouns::types::{AccessKind, Actor, Cpu, FrameNo, Mm, Page, Pte, Rights, Span};
+use crate::nouns::types::{AccessKind, Actor, Cpu, FrameNo, Mm, Page, Pte, Rights, Span, Task};
 use crate::step::frame::{Cx, Probe};
-use crate::world::World;
+use crate::world::{Lockless, World};
 
 /// Changes the marks of every translation of a page that can still be used.
 fn mark<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, page: Page, change: impl Fn(Entry) -> Marks) {
@@ -153,11 +153,41 @@ pub fn synced<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, mm: Mm, span: Span) {
 /// A frame goes to the allocator.
 pub fn freed<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, frame: FrameNo) {
     mark_frame(cx, frame, |_, entry| Marks::of(entry).freed());
+    mark_lockless(cx.world, frame, |walked| walked.marks.freed());
 }
 
 /// The allocator hands a frame out, for this page.
 pub fn allocated<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, frame: FrameNo, to: Page) {
     mark_frame(cx, frame, |page, entry| Marks::of(entry).reused(page != to));
+    mark_lockless(cx.world, frame, |walked| walked.marks.reused(walked.page != to));
+}
+
+/// A lockless walker has read a PTE.
+pub fn walked<W: World>(world: &mut W, task: Task, page: Page, frame: FrameNo) {
+    world.set_lockless(task, Some(Lockless { page, frame, marks: Marks::default() }));
+}
+
+/// It has given the frame back, or not got it.
+pub fn let_go<W: World>(world: &mut W, task: Task) {
+    world.set_lockless(task, None);
+}
+
+/// It reaches the frame.
+pub fn reached<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, kind: AccessKind) {
+    let marks = cx.world.lockless(who.task).expect("whoever reaches a frame has walked to it").marks;
+    if marks.breaks(kind).is_some() {
+        cx.probe.marked_use(who, page, kind, marks);
+    }
+}
+
+/// What becomes of a frame that lockless walkers have read.
+fn mark_lockless<W: World>(world: &mut W, frame: FrameNo, change: impl Fn(Lockless) -> Marks) {
+    let mut from = 0;
+    while let Some(task) = world.next_lockless(frame, from) {
+        from = task.0 + 1;
+        let walked = world.lockless(task).expect("it has read the frame");
+        world.set_lockless(task, Some(Lockless { marks: change(walked), ..walked }));
+    }
 }
 
 /// Changes the marks of every translation to a frame.

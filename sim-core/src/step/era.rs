@@ -25,6 +25,12 @@ pub struct Protections {
     pub flush_pending_counts: bool,
     /// Migration flushes for a PTE that is `PROT_NONE` if a flush is pending in the address space (v4.13, 20841405940e).
     pub migration_checks_pending: bool,
+    /// gup-fast reads the PTE again when it has a reference, and gives that up if the PTE has changed (v2.6.27, 8174c430e445).
+    pub gup_rechecks_pte: bool,
+    /// munmap flushes for the memory of drivers before it unlinks the VMA, by which drivers go (v5.19, b67fbebd4cf9).
+    pub pfnmap_flushes_before_unlink: bool,
+    /// Migration flushes its batch before it copies (v6.3, 7e12beb8ca2a), not when it lets go of the old page.
+    pub flush_before_copy: bool,
     /// fork flushes the parent even if it has write-protected nothing (K4).
     pub fork_flushes_always: bool,
     /// A walker that let go of a PTL makes the pending check again when it has retaken it (v6.16, 383c4613c67c).
@@ -44,6 +50,9 @@ impl Protections {
         pending_until_flushed: true,
         flush_pending_counts: true,
         migration_checks_pending: true,
+        gup_rechecks_pte: true,
+        pfnmap_flushes_before_unlink: true,
+        flush_before_copy: true,
         fork_flushes_always: true,
         recheck_after_relock: true,
         nested_reclaim_keeps_batch: true,
@@ -97,6 +106,8 @@ pub struct Era {
     /// Reclaim flushes a batch that holds a dirty PTE before it lets go of a dirty file page it has unmapped and keeps (R5.1).
     /// No kernel does; without it writeback of that page can lose a store.
     pub flushes_before_keeping: bool,
+    /// Migration defers its flush as reclaim does and makes it in a batch (v6.3, 7e12beb8ca2a).
+    pub migration_batches: bool,
     /// `page_mkclean()` makes the pending check. No kernel does; the other remedy for the same loss.
     pub mkclean_checks_pending: bool,
     /// What no kernel leaves out.
@@ -121,6 +132,7 @@ const V4_13: Era = Era {
     free_drops_ptl: false,
     pageout_reenters: false,
     flushes_before_keeping: false,
+    migration_batches: false,
     mkclean_checks_pending: false,
     protections: Protections::ALL,
 };
@@ -146,6 +158,7 @@ pub static ERAS: &[Era] = &[
         lazy_mask: true,
         skips_idle_targets: true,
         anon_on_trial: true,
+        migration_batches: true,
         ..V4_13
     },
 ];

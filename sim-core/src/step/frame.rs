@@ -39,6 +39,14 @@ pub enum Path {
     Pageout,
     /// A call without effect here.
     Other,
+    /// User code that synchronises by itself.
+    User,
+    /// `mincore`, steps I.
+    Mincore,
+    /// `pin_user_pages_fast()`, steps Q.
+    Gup,
+    /// `unmap_mapping_range()` by a driver, steps D.
+    UnmapMapping,
     /// `shrink_folio_list`, steps R1..R9.
     Reclaim,
     /// `balance_pgdat`, kswapd's loop.
@@ -115,6 +123,10 @@ impl Frame {
             OpKind::Free => Path::Free,
             OpKind::Pageout => Path::Pageout,
             OpKind::Other => Path::Other,
+            OpKind::Signal(_) | OpKind::Await(_) => Path::User,
+            OpKind::Mincore(_) => Path::Mincore,
+            OpKind::Gup => Path::Gup,
+            OpKind::UnmapMapping(_) => Path::UnmapMapping,
             OpKind::Reclaim(_) => Path::Reclaim,
             OpKind::Kswapd => Path::Kswapd,
         })
@@ -154,6 +166,8 @@ pub enum Wait {
     Memory,
     /// The swap device to complete a request.
     Io,
+    /// A flag of user space.
+    Flag(u8),
 }
 
 /// What a step did that another core, the clock or a reader could want to know. Exactly what the two worlds must agree on.
@@ -277,6 +291,12 @@ pub enum Act {
     },
     /// A store through a clean entry translated again and set D.
     Assist(Page),
+    /// A lockless walker tries to get a reference to a frame; true if it has one now.
+    Pin(FrameNo, bool),
+    /// A device reads a frame that was pinned by way of this page.
+    Device(Page, FrameNo),
+    /// User code sets a flag, or finds it set.
+    Flag(u8, Touch),
     /// An access faults.
     FaultEnter(Page),
     /// The fault handler returns; true if with SIGSEGV.

@@ -9,6 +9,7 @@ pub mod small;
 pub mod vmas;
 
 use crate::machine::tlb::Entry;
+use crate::nouns::marks::Marks;
 use crate::nouns::op::Op;
 use crate::nouns::types::{
     AccessKind, Actor, Backing, Cpu, FrameNo, Lock, Mm, Page, Promise, Pte, Rights, Span, Table, Task,
@@ -68,6 +69,16 @@ impl Folio {
         self.writeback || self.locked
     }
 
+    /// A driver's: it finds it by itself, and nobody counts who maps it.
+    pub fn external(self) -> bool {
+        self.cached && !self.lru && !self.anon
+    }
+
+    /// Its last reference is reclaim's, which frees it after the flush (`folio_ref_freeze()`): nobody else gets one.
+    pub fn frozen(self) -> bool {
+        self.isolated && !self.lru
+    }
+
     /// The LRU list it is on; none if it is on none.
     pub fn list(self) -> Option<Lru> {
         (self.allocated && self.lru && !self.isolated).then_some(Lru { anon: self.anon, active: self.active })
@@ -122,6 +133,17 @@ pub struct Batch {
     pub required: bool,
     /// One of them had D=1: flush before any IO.
     pub writable: bool,
+}
+
+/// What a lockless walker has read from a PTE: as good as a translation, but no flush drops it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lockless {
+    /// Of which page.
+    pub page: Page,
+    /// The frame it named.
+    pub frame: FrameNo,
+    /// What became of the frame since.
+    pub marks: Marks,
 }
 
 /// The range an operation has to flush at its end (`mmu_gather`, or `pages` before v5.19).
@@ -276,6 +298,8 @@ pub trait World {
     fn batch_clear(&mut self, task: Task);
     /// `mm->tlb_flush_pending`: how many operations have changed PTEs, or are about to, and have not flushed yet.
     fn flush_pending(&mut self, mm: Mm) -> &mut u32;
+    /// What user threads have signalled, a bit a flag.
+    fn flags(&mut self) -> &mut u8;
     /// The gather of a task.
     fn gather(&mut self, task: Task) -> &mut Gather;
 
@@ -334,6 +358,12 @@ pub trait World {
     fn emptier(&self, page: Page) -> Option<Task>;
     /// Sets it.
     fn set_emptier(&mut self, page: Page, task: Option<Task>);
+    /// The frame a task has read from a PTE without a lock and not let go of yet.
+    fn lockless(&self, task: Task) -> Option<Lockless>;
+    /// Sets it.
+    fn set_lockless(&mut self, task: Task, walked: Option<Lockless>);
+    /// The lowest task numbered at least `from` that has read this frame so.
+    fn next_lockless(&self, frame: FrameNo, from: u16) -> Option<Task>;
     /// The oracle's own bits of a page (see [`crate::oracle::ghost`]).
     fn ghost(&self, page: Page) -> u8;
     /// Sets them.

@@ -112,8 +112,10 @@ impl Machine {
             let page = self.world.populate(MM, vpn);
             let frame = self.world.alloc_frame().expect("frames are plenty");
             let anon = backing == Backing::Anon;
-            let folio = Folio { lru: true, anon, cached: !anon, dirty: anon, ..self.world.folio(frame) };
+            let external = backing == Backing::Pfn;
+            let folio = Folio { lru: !external, anon, cached: !anon, dirty: anon, ..self.world.folio(frame) };
             self.world.set_folio(frame, folio);
+            self.world.set_cached_frame(page, external.then_some(frame));
             let pte = Present { frame, writable: true, dirty, accessed: true, protnone: false };
             self.world.pte_xchg(page, Pte::Present(pte));
         }

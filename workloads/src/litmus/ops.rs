@@ -2,6 +2,7 @@
 
 use sim_core::nouns::op::{Op, OpKind};
 use sim_core::nouns::types::{AccessKind, Backing, Mm, Span};
+use sim_core::world::small::FLAGS;
 
 use super::lex::{Text, Token, Words};
 use super::parse::{PageLine, choose};
@@ -24,6 +25,44 @@ pub(super) struct Namespace<'d, 't> {
     pub(super) alone: bool,
 }
 
+/// What the programs of all CPUs together have named.
+#[derive(Default)]
+pub(super) struct Seen<'t> {
+    /// There is a fork.
+    pub(super) forked: bool,
+    /// Flags of user space, by number; the one without a name is called by an empty one.
+    flags: Vec<&'t str>,
+    /// The CPU whose program is read.
+    cpu: usize,
+    /// Flags, with the CPU that signals or awaits each.
+    signalled: Vec<(u8, usize)>,
+    awaited: Vec<(u8, usize, Token<'t>)>,
+}
+
+impl Seen<'_> {
+    /// The next CPU's program follows.
+    pub(super) fn next_cpu(&mut self) {
+        self.cpu += 1;
+    }
+
+    /// Whatever is awaited has to be signalled by somebody else.
+    pub(super) fn finish(&self, text: Text<'_>) -> Result<(), TextError> {
+        let signals = |flag, cpu| self.signalled.iter().any(|&(other, by)| other == flag && by != cpu);
+        match self.awaited.iter().find(|&&(flag, cpu, _)| !signals(flag, cpu)) {
+            None => Ok(()),
+            Some((_, _, word)) => {
+                let message =
+                    format!("nobody signals what `{}` waits for; expected a `signal` of it on another CPU", word.text);
+                Err(text.error(word.span.clone(), message))
+            }
+        }
+    }
+}
+
+/// What goes with the memory of a driver.
+const WITH_PFN: &[&str] =
+    &["read", "write", "mprotect", "munmap", "exit", "mincore", "gup", "reclaim", "unmap-mapping"];
+
 /// Pages in a row.
 #[derive(Clone, Copy)]
 struct Named {
@@ -32,8 +71,8 @@ struct Named {
 }
 
 impl<'t> Namespace<'_, 't> {
-    /// The operations between the `;` of a line. `forked` says whether a fork was seen on any line.
-    pub(super) fn program(&self, line: &Token<'t>, forked: &mut bool) -> Result<Vec<Op>, TextError> {
+    /// The operations between the `;` of a line.
+    pub(super) fn program(&self, line: &Token<'t>, seen: &mut Seen<'t>) -> Result<Vec<Op>, TextError> {
         let all = self.text.words(line);
         let mut program = Vec::new();
         let mut rest = all.as_slice();
@@ -53,7 +92,7 @@ impl<'t> Namespace<'_, 't> {
             }
             let end = part.last().map_or(first.span.end, |word| word.span.end);
             let words = Words::of(self.text, part[1..].to_vec(), end);
-            program.push(self.operation(first, words, rest.is_empty(), forked)?);
+            program.push(self.operation(first, words, rest.is_empty(), seen)?);
         }
         Ok(program)
     }
@@ -63,7 +102,7 @@ impl<'t> Namespace<'_, 't> {
         name: &Token<'t>,
         mut words: Words<'t>,
         last: bool,
-        forked: &mut bool,
+        seen: &mut Seen<'t>,
     ) -> Result<Op, TextError> {
         let Some(known) = OPERATIONS.iter().find(|word| word.name == name.text) else {
             let message = if NOT_YET.contains(&name.text) {
@@ -84,17 +123,24 @@ impl<'t> Namespace<'_, 't> {
             "mmap" => self.mmap(words)?,
             "madvise" => self.madvise(words)?,
             "mremap" => self.mremap(words)?,
-            "fork" => self.fork(name, forked)?,
+            "fork" => self.fork(name, &mut seen.forked)?,
             "exit" => self.exit(name, last)?,
             "reclaim" => self.reclaim(words)?,
+            "signal" | "await" => self.flag(name, words, seen)?,
             "kswapd" => Op::call(OpKind::Kswapd, Span::default()),
             "mkclean" => {
                 let named = self.span(words)?;
                 call(OpKind::Writeback(named.mm), named)
             }
+            "mincore" => self.mincore(words)?,
+            "gup" => call(OpKind::Gup, self.place(words)?),
             "migrate" => {
                 let named = self.place(words)?;
                 call(OpKind::Migrate(named.mm), named)
+            }
+            "unmap-mapping" => {
+                let named = self.span(words)?;
+                call(OpKind::UnmapMapping(named.mm), named)
             }
             "truncate" => {
                 let named = self.span(words)?;
@@ -103,14 +149,46 @@ impl<'t> Namespace<'_, 't> {
             _ => call(OpKind::NumaScan, self.span(words)?),
         };
         words.end(known.form)?;
+        self.drivers(name, op)?;
         Ok(op)
+    }
+
+    /// The memory of a driver is mapped from the start, and nothing but its driver and munmap takes it away.
+    fn drivers(&self, name: &Token<'t>, op: Op) -> Result<(), TextError> {
+        let mm = match op.kind {
+            OpKind::Reclaim(mm)
+            | OpKind::Writeback(mm)
+            | OpKind::Migrate(mm)
+            | OpKind::Truncate(mm)
+            | OpKind::UnmapMapping(mm) => Some(mm),
+            _ => self.mm,
+        };
+        let target = Span { first: op.to, pages: if op.kind == OpKind::Mremap { op.span.pages } else { 0 } };
+        let touches = |vpn: u64| op.span.contains(vpn) || target.contains(vpn);
+        let mut named = self.pages.iter().filter(|&&(page, vpn)| Some(page.mm) == mm && touches(vpn));
+        let driver = name.text == "unmap-mapping";
+        if driver && let Some((page, _)) = named.clone().find(|(page, _)| page.backing != Backing::Pfn) {
+            let message = format!("`{}` is no memory of a driver; expected pages with the backing pfn", page.name);
+            return Err(self.text.error(name.span.clone(), message));
+        }
+        match named.find(|(page, _)| page.backing == Backing::Pfn) {
+            Some((page, _)) if !WITH_PFN.contains(&name.text) => {
+                let (page, known) = (&page.name, WITH_PFN.join(", "));
+                let message =
+                    format!("`{page}` is memory of a driver, which takes no `{}`; expected {known}", name.text);
+                Err(self.text.error(name.span.clone(), message))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A kernel thread has no user code and makes no calls.
     fn may(&self, name: &Token<'t>) -> Result<(), TextError> {
-        if self.mm.is_none() && !["reclaim", "kswapd", "mkclean", "migrate", "truncate"].contains(&name.text) {
+        if self.mm.is_none()
+            && !["reclaim", "kswapd", "mkclean", "migrate", "truncate", "unmap-mapping"].contains(&name.text)
+        {
             let message = format!(
-                "a kernel thread does no `{}`; expected reclaim, kswapd, mkclean, migrate, truncate",
+                "a kernel thread does no `{}`; expected reclaim, kswapd, mkclean, migrate, truncate, unmap-mapping",
                 name.text
             );
             return Err(self.text.error(name.span.clone(), message));
@@ -171,6 +249,10 @@ impl<'t> Namespace<'_, 't> {
         let named = self.span(words)?;
         let rights = choose(self.text, words, RIGHTS, "rights")?;
         let backing = match words.peek() {
+            Some(word) if word.text == "pfn" => {
+                let message = "a driver maps its memory from the start; expected anon, file or private";
+                return Err(self.text.error(word.span.clone(), message));
+            }
             Some(_) => choose(self.text, words, BACKINGS, "a backing")?,
             None => Backing::Anon,
         };
@@ -222,6 +304,41 @@ impl<'t> Namespace<'_, 't> {
             return Err(self.text.error(name.span.clone(), message));
         }
         Ok(Op::exit(self.mm.expect("a kernel thread does not exit")))
+    }
+
+    fn mincore(&self, words: &mut Words<'t>) -> Result<Op, TextError> {
+        let named = self.place(words)?;
+        let trusted = match words.next() {
+            None => false,
+            Some(word) if word.text == "trusted" => true,
+            Some(word) => {
+                let message = format!("unknown `{}`; expected `trusted` or nothing", word.text);
+                return Err(self.text.error(word.span, message));
+            }
+        };
+        Ok(Op::call(OpKind::Mincore(trusted), named.span))
+    }
+
+    /// A flag by name, or the one without.
+    fn flag(&self, name: &Token<'t>, words: &mut Words<'t>, seen: &mut Seen<'t>) -> Result<Op, TextError> {
+        let word = words.next();
+        let flag = word.as_ref().map_or("", |word| word.text);
+        let known = seen.flags.iter().position(|&other| other == flag).unwrap_or_else(|| {
+            seen.flags.push(flag);
+            seen.flags.len() - 1
+        });
+        let at = word.unwrap_or_else(|| name.clone());
+        if known == FLAGS {
+            let message = format!("`{}` is one flag more than fits; expected at most {FLAGS}", at.text);
+            return Err(self.text.error(at.span, message));
+        }
+        let number = known as u8;
+        if name.text == "signal" {
+            seen.signalled.push((number, seen.cpu));
+            return Ok(Op::call(OpKind::Signal(number), Span::default()));
+        }
+        seen.awaited.push((number, seen.cpu, at));
+        Ok(Op::call(OpKind::Await(number), Span::default()))
     }
 
     /// One list: its pages stand next to each other.

@@ -9,7 +9,7 @@ use sim_core::step::era::{self, ERAS};
 use sim_core::world::small::{CPUS, Cached, PAGES, Scenario, Start};
 
 use super::lex::{Line, Text, Token, Words};
-use super::ops::Namespace;
+use super::ops::{Namespace, Seen};
 use super::words::{self, BACKINGS, DIRTINESS, LINES, RIGHTS};
 use super::{Expect, Litmus, switches};
 use crate::error::TextError;
@@ -21,7 +21,7 @@ pub(super) struct PageLine {
     pub(super) mm: Mm,
     pub(super) rights: Rights,
     pub(super) dirty: bool,
-    backing: Backing,
+    pub(super) backing: Backing,
     table: u8,
     span: Range<usize>,
 }
@@ -389,16 +389,17 @@ impl<'t> Draft<'t> {
             }
         }
         let pages: Vec<(&PageLine, u64)> = self.numbered().map(|(page, n)| (page, scenario.vpn(n))).collect();
-        let mut forked = false;
+        let mut seen = Seen::default();
         for cpu in &self.cpus {
             let alone = self.cpus.iter().filter(|other| !other.kthread && other.mm == cpu.mm).count() == 1;
             let names =
                 Namespace { text: self.text, pages: &pages, mm: (!cpu.kthread).then_some(cpu.mm), forks, alone };
-            let program = names.program(&cpu.program, &mut forked)?;
+            let program = names.program(&cpu.program, &mut seen)?;
             scenario.lru |= program.iter().any(|op| op.kind == sim_core::nouns::op::OpKind::Kswapd);
             scenario.programs.push(program);
+            seen.next_cpu();
         }
-        Ok(())
+        seen.finish(self.text)
     }
 }
 

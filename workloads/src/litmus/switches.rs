@@ -86,6 +86,7 @@ pub static SWITCHES: &[Switch] = &[
         |e| &mut e.flushes_before_keeping,
         "reclaim flushes before it lets go of a dirty file page that it keeps",
     ),
+    flag("migration_batches", |e| &mut e.migration_batches, "migration defers its flush as reclaim does"),
     flag("mkclean_checks_pending", |e| &mut e.mkclean_checks_pending, "`page_mkclean()` makes the pending check"),
     flag("flush_before_free", |e| &mut e.protections.flush_before_free, "reclaim flushes before it frees frames"),
     flag(
@@ -133,6 +134,21 @@ pub static SWITCHES: &[Switch] = &[
         "migration_checks_pending",
         |e| &mut e.protections.migration_checks_pending,
         "migration flushes for an inaccessible PTE if a flush is pending",
+    ),
+    flag(
+        "gup_rechecks_pte",
+        |e| &mut e.protections.gup_rechecks_pte,
+        "gup-fast reads the PTE again when it has a reference to the page",
+    ),
+    flag(
+        "pfnmap_flushes_before_unlink",
+        |e| &mut e.protections.pfnmap_flushes_before_unlink,
+        "munmap flushes for the memory of drivers before it unlinks the VMA",
+    ),
+    flag(
+        "flush_before_copy",
+        |e| &mut e.protections.flush_before_copy,
+        "migration that defers its flush makes it before it copies",
     ),
     scene("evictions", |s| &mut s.evictions, "a CPU may lose any translation at any time; on if not said"),
     scene(

@@ -61,6 +61,7 @@ pub static RIGHTS: &[(Word, Rights)] = &[
 pub static BACKINGS: &[(Word, Backing)] = &[
     (word("anon", "anon", "anonymous memory"), Backing::Anon),
     (word("file", "file", "a shared mapping of a file"), Backing::SharedFile),
+    (word("pfn", "pfn", "memory of a driver (`VM_PFNMAP`), mapped from the start"), Backing::Pfn),
     (
         word(
             "private",
@@ -101,6 +102,23 @@ pub static OPERATIONS: &[Word] = &[
         "migrate PAGE",
         "migration of an anonymous page to another frame, as a NUMA hint fault asks for it",
     ),
+    word(
+        "mincore",
+        "mincore PAGE [trusted]",
+        "`mincore(2)`; the caller may trust it, and take a page that is not resident for one that nobody can reach",
+    ),
+    word(
+        "gup",
+        "gup PAGE",
+        "`pin_user_pages()` for a device that reads the page: gup-fast, and a fault where it finds nothing",
+    ),
+    word(
+        "unmap-mapping",
+        "unmap-mapping SPAN",
+        "`unmap_mapping_range()` by a driver, which then gives the memory away",
+    ),
+    word("signal", "signal [NAME]", "user code sets a flag, which the kernel does not see"),
+    word("await", "await [NAME]", "user code waits for a flag; interrupts are taken meanwhile"),
     word("truncate", "truncate SPAN", "`ftruncate(2)`: the file pages go, wherever they are mapped"),
 ];
 
@@ -112,8 +130,7 @@ pub static ADVICE: &[Word] = &[
 ];
 
 /// Operations that other kernels' races need and the model does not have.
-pub static NOT_YET: &[&str] =
-    &["await", "collapse", "gup", "ksm", "mincore", "process_madvise", "signal", "soft-dirty", "uffd-wp"];
+pub static NOT_YET: &[&str] = &["collapse", "ksm", "process_madvise", "soft-dirty", "uffd-wp"];
 
 /// The classes of violation.
 pub fn class(name: &str) -> Option<Class> {

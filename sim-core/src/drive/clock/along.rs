@@ -1,7 +1,7 @@
 //! A given interleaving in cycles: the moves of a witness, in their order, at the prices of a machine.
 //!
 //! The order is the witness's, so no core is asked what comes first. A move starts when its CPU is ready, not before the
-//! move in front of it has started, and not before what it waits for is there: an interrupt or a lock. (An
+//! move in front of it has started, and not before what it waits for is there: an interrupt, a lock or a flag. (An
 //! acknowledgement is a move of its own that takes no time: the order is enough for it.)
 
 use rustc_hash::FxHashMap;
@@ -12,6 +12,7 @@ use crate::drive::engine::{Progress, Setting, Stack};
 use crate::drive::explore::race::{Move, Recorder, Violation};
 use crate::machine::profile::Profile;
 use crate::nouns::types::{Actor, Cpu, Lock, Task};
+use crate::policy::Touch;
 use crate::step::era::Mechanism;
 use crate::step::frame::{Act, Frame, Path, StepId};
 use crate::world::World;
@@ -64,7 +65,7 @@ impl Player<'_> {
         let n = usize::from(cpu.0);
         let stack = &mut self.stacks[n];
         if interrupt {
-            if !self.world.interrupt_pending(cpu) || stack.in_interrupt() {
+            if !self.world.interrupt_pending(cpu) || stack.irqs_off() {
                 return false;
             }
             stack.push(Frame::new(Path::Irq));
@@ -91,6 +92,7 @@ struct Times {
     ready: Vec<u64>,
     arrival: Vec<u64>,
     released: FxHashMap<Lock, (u64, Cpu)>,
+    set: FxHashMap<u8, u64>,
 }
 
 /// Runs moves in their order on a machine.
@@ -111,7 +113,7 @@ pub fn along(
     let (world, stacks) = (Big::stage(scenario, profile), vec![Stack::default(); cpus]);
     let mut player = Player { scenario, setting, world, stacks, pcs: vec![0; cpus] };
     let zero = || vec![0; cpus];
-    let mut times = Times { ready: zero(), arrival: zero(), released: FxHashMap::default() };
+    let mut times = Times { ready: zero(), arrival: zero(), released: FxHashMap::default(), set: FxHashMap::default() };
     let (mut before, mut out) = (0, Vec::new());
     for (at, &mv) in moves.iter().enumerate() {
         let mut heard = Recorder::default();
@@ -148,6 +150,7 @@ impl Times {
                 Some(&(at, from)) if at > start => at + prices.handoff_cycles(plain(lock), from, cpu),
                 _ => 0,
             },
+            Act::Flag(flag, Touch::Read) => self.set[&flag],
             _ => 0,
         }
     }
@@ -158,6 +161,7 @@ impl Times {
             Act::Unlock(lock) => {
                 self.released.insert(plain(lock), (now, cpu));
             }
+            Act::Flag(flag, Touch::Write) => _ = self.set.entry(flag).or_insert(now),
             Act::Post { to, .. } if world.next_target(cpu, to.0 + 1).is_none() => {
                 for (to, arrival) in prices.arrivals(cpu, now) {
                     self.arrival[usize::from(to.0)] = arrival;

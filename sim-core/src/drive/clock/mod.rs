@@ -31,6 +31,7 @@ use crate::machine::profile::Profile;
 use crate::nouns::op::OpKind;
 use crate::nouns::types::{AccessKind, Actor, Cpu, Page, Task};
 use crate::oracle::{Class, Marks};
+use crate::policy::Touch;
 use crate::step::era::Mechanism;
 use crate::step::frame::{Act, Frame, Path, Probe, StepId, Wait};
 use crate::world::World;
@@ -352,6 +353,11 @@ impl<S: Source> Clock<S> {
                         self.stats.violated(page, class);
                     }
                 }
+                Act::Device(page, _) => {
+                    if let Some(class) = breaks {
+                        self.stats.violated(page, class);
+                    }
+                }
                 _ => {}
             }
             now += cycles;
@@ -408,6 +414,7 @@ impl<S: Source> Clock<S> {
             {
                 self.wake(WaitKey::Folio(frame), None, who.cpu, now);
             }
+            Act::Flag(flag, Touch::Write) => self.wake(WaitKey::Flag(flag), None, who.cpu, now),
             // What one reclaimer puts back is there for another to take.
             Act::Free(_) | Act::ListEnd => self.wake(WaitKey::Memory, None, who.cpu, now),
             Act::Ack(initiator) if !self.world.acks_outstanding(initiator) => {

@@ -12,6 +12,7 @@ use crate::machine::profile::{IpiMode, Profile};
 use crate::machine::psc::Level;
 use crate::machine::walk::{Line, WalkCost};
 use crate::nouns::types::{Actor, Cpu, FrameNo, Lock, Mm, Page, Table};
+use crate::policy::Touch;
 use crate::step::frame::{Act, Path, StepId};
 use crate::world::big::Big;
 use crate::world::{Request, TlbLevel, World};
@@ -49,6 +50,8 @@ enum LineId {
     Upper(Table, u8),
     Mask(Mm),
     Words(Mm),
+    /// A flag of user space.
+    Flag(u8),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -148,7 +151,9 @@ impl Prices {
             Act::PteXchg { page, .. } => self.write(cpu, ptes(world, page)),
             Act::MaskRead(mm) => self.read(cpu, LineId::Mask(mm)),
             Act::MaskClear(mm) => self.write(cpu, LineId::Mask(mm)),
-            Act::Words { mm, touch: crate::policy::Touch::Read, .. } => self.read(cpu, LineId::Words(mm)),
+            Act::Flag(flag, Touch::Read) => self.read(cpu, LineId::Flag(flag)),
+            Act::Flag(flag, _) => self.write(cpu, LineId::Flag(flag)),
+            Act::Words { mm, touch: Touch::Read, .. } => self.read(cpu, LineId::Words(mm)),
             Act::Words { mm, .. } => self.write(cpu, LineId::Words(mm)),
             Act::FlushBegin { request, .. } => {
                 self.posted[usize::from(cpu.0)].clear();
@@ -197,6 +202,9 @@ impl Prices {
             | Act::Broadcast(_)
             | Act::Clean(_)
             | Act::Lookup(_)
+            | Act::Pin(..)
+            // What it does with the page is the device's time.
+            | Act::Device(..)
             | Act::Copy { .. }
             | Act::Unlock(_)
             | Act::Vma(_)

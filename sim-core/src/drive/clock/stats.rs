@@ -222,6 +222,8 @@ impl Stats {
         match wait {
             Wait::Acks => self.cycles.waiting += cycles,
             Wait::Io => self.io_wait_cycles += cycles,
+            // The time of user code is nobody's cost.
+            Wait::Flag(_) => {}
             _ => self.lock_wait_cycles += cycles,
         }
     }

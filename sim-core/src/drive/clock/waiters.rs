@@ -17,6 +17,8 @@ pub(super) enum WaitKey {
     Memory,
     /// The swap device.
     Io,
+    /// A flag of user space.
+    Flag(u8),
 }
 
 pub(super) fn wait_key(wait: Wait) -> Option<WaitKey> {
@@ -27,6 +29,7 @@ pub(super) fn wait_key(wait: Wait) -> Option<WaitKey> {
         Wait::Folio(frame) => WaitKey::Folio(frame),
         Wait::Memory => WaitKey::Memory,
         Wait::Io => WaitKey::Io,
+        Wait::Flag(flag) => WaitKey::Flag(flag),
     })
 }
 

@@ -42,7 +42,7 @@ pub(super) fn unpack_frames(words: &[u64], stack: &mut Stack) {
     }
 }
 
-const PATHS: [Path; 21] = [
+const PATHS: [Path; 25] = [
     Path::Access,
     Path::Fault,
     Path::Mprotect,
@@ -57,6 +57,10 @@ const PATHS: [Path; 21] = [
     Path::Mmap,
     Path::Pageout,
     Path::Other,
+    Path::User,
+    Path::Mincore,
+    Path::Gup,
+    Path::UnmapMapping,
     Path::Reclaim,
     Path::Kswapd,
     Path::Shrink,

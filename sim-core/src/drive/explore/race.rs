@@ -215,7 +215,7 @@ impl<'s> Race<'s> {
     fn moves_of(&self, node: &Node<'s>, n: usize, reduced: bool, out: &mut impl Extend<Move>) {
         let cpu = Cpu(n as u16);
         out.extend([Move::Step(cpu)]);
-        if node.world.interrupt_pending(cpu) && !node.stacks[n].in_interrupt() {
+        if node.world.interrupt_pending(cpu) && !node.stacks[n].irqs_off() {
             out.extend([Move::Interrupt(cpu)]);
         }
         // Listed by who has issued them, so that what a CPU can do is seen in its own part of the state.

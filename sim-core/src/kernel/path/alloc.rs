@@ -15,7 +15,7 @@ pub(super) fn owned<W: World>(world: &W, frame: FrameNo, page: Page) -> bool {
 pub(super) fn wanted<W: World>(world: &W, page: Page, kind: AccessKind, vma: Vma) -> bool {
     let store = kind == AccessKind::Store;
     match world.pte(page) {
-        Pte::Present(old) => store && vma.backing != Backing::SharedFile && !owned(world, old.frame, page),
+        Pte::Present(old) => store && !vma.backing.shared() && !owned(world, old.frame, page),
         Pte::Swap => world.cached_frame(page).is_none(),
         Pte::None => store || vma.backing != Backing::Anon,
     }

@@ -29,14 +29,21 @@ const SEGV: u8 = 1;
 pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
     let mm = cx.world.mm_of(f.page);
     let op = cx.world.op(who.task);
-    let OpKind::Access(kind) = op.kind else { unreachable!("only user accesses fault") };
+    let kind = match op.kind {
+        OpKind::Access(kind) => kind,
+        OpKind::Gup => AccessKind::Load,
+        other => unreachable!("{other:?} does not fault"),
+    };
     let vma = cx.world.vma(mm, cx.world.vpn(f.page));
     match Step::of(f) {
         // Waiting for memory with locks held would wait for ever: reclaim needs the PTL.
         Step::LockMmap if cx.world.memory().is_none() && !cx.world.memory_left() => Flow::Blocked(Wait::Memory),
         Step::LockMmap => cx.lock(who, f, Lock::MmapRead(mm), Step::Look as u8),
         Step::Look => {
-            let allowed = vma.mapped && vma.rights.read() && (kind != AccessKind::Store || vma.rights.write());
+            // A driver maps its memory beforehand: where it has taken it back there is SIGBUS.
+            let taken = vma.backing == Backing::Pfn && cx.world.pte(f.page) == Pte::None;
+            let allowed =
+                vma.mapped && !taken && vma.rights.read() && (kind != AccessKind::Store || vma.rights.write());
             if !allowed {
                 f.flags = SEGV;
                 f.pc = Step::UnlockMmap as u8;
@@ -103,15 +110,13 @@ fn map<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, kin
             f.pc = next;
             Flow::Next
         }
-        Pte::Present(old)
-            if store && !old.protnone && vma.backing != Backing::SharedFile && !owned(cx.world, old.frame, f.page) =>
-        {
+        Pte::Present(old) if store && !old.protnone && !vma.backing.shared() && !owned(cx.world, old.frame, f.page) => {
             copy(cx, who, f, old.frame)
         }
         Pte::Present(old) => {
             // A page that somebody else has a claim to waits for the retried store to copy it.
-            let own = vma.backing == Backing::SharedFile || owned(cx.world, old.frame, f.page);
-            let writable = vma.rights.write() && own && (store || vma.backing != Backing::SharedFile);
+            let own = vma.backing.shared() || owned(cx.world, old.frame, f.page);
+            let writable = vma.rights.write() && own && (store || !vma.backing.shared());
             let store = store && writable;
             let pte = Present { writable, dirty: old.dirty || store, accessed: true, protnone: false, ..old };
             install(cx, who, f, pte, false)
@@ -138,14 +143,16 @@ fn map<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, kin
             let pte = Present { frame, writable, dirty, accessed: true, protnone: false };
             install(cx, who, f, pte, read_in)
         }
+        Pte::None if vma.backing == Backing::Pfn => no_memory(f),
         Pte::None => {
             // A load of untouched anonymous memory maps the zero page, read-only: the first store copies it.
             let zero = vma.backing == Backing::Anon && !store;
-            let anon = store && vma.backing != Backing::SharedFile;
+            let anon = store && !vma.backing.shared();
             // The swap cache is found through swap entries only; here it is what an operation dropped and reclaim still holds.
             if let Some(frame) = cx.world.cached_frame(f.page)
                 && !anon
                 && !cx.world.folio(frame).anon
+                && !cx.world.folio(frame).external()
             {
                 cx.world.set_cached_frame(f.page, None);
                 let writable = vma.rights.write() && store;
@@ -169,7 +176,7 @@ fn map<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, kin
     }
 }
 
-/// Somebody else took the last frame: let go of the locks, and the retried access waits for one.
+/// Somebody else took the last frame, or what was there: let go of the locks, and the retried access waits for one.
 fn no_memory(f: &mut Frame) -> Flow {
     f.pc = Step::UnlockPtl as u8;
     Flow::Next

@@ -4,9 +4,11 @@
 //! From the copy on a store to the old frame is lost, so no CPU may store there without asking the PTE. A PTE that is not
 //! accessible (`PROT_NONE`) can be in no TLB, unless whoever made it so has not flushed yet: `tlb_flush_pending` says that.
 
+use crate::kernel::path::hook;
 use crate::nouns::op::OpKind;
 use crate::nouns::types::{Actor, FrameNo, Lock, Mm, Present, Pte};
 use crate::oracle::{self, ghost};
+use crate::policy::Hook;
 use crate::step::frame::{Act, Cx, Flow, Frame, Probe, Wait, steps};
 use crate::world::{Cause, Folio, Request, World};
 
@@ -14,15 +16,21 @@ steps! {
     Enter = "G0" "migrate_misplaced_folio()",
     LockFolio = "G1" "folio_lock(), folio_isolate_lru()",
     LockPtl = "G2" "try_to_migrate_one(): lock PTL",
+    Decide = "G2" "should_defer_flush()",
+    Announce = "G2" "set_tlb_ubc_flush_pending(), before the clear",
     Clear = "G2" "ptep_get_and_clear()",
+    AddMask = "G3" "arch_tlbbatch_add_mm()",
+    SetPending = "G3" "set_tlb_ubc_flush_pending()",
     Flush = "G3" "flush_tlb_page(), if pte_accessible()",
     Entry = "G3" "set_pte_at(migration entry)",
     UnlockPtl = "G3" "unlock PTL",
-    Copy = "G4" "folio_copy()",
+    FlushBatch = "G3" "try_to_unmap_flush(), if a flush was deferred",
+    Copy = "G4" "folio_migrate_mapping(): no other references, folio_copy()",
     RelockPtl = "G5" "remove_migration_pte(): lock PTL",
     Map = "G5" "set_pte_at(new)",
     ReunlockPtl = "G5" "unlock PTL",
     UnlockFolio = "G6" "folio_unlock(old)",
+    FlushLate = "G6" "try_to_unmap_flush() too late",
     Put = "G6" "folio_put(old)",
     Return = "G6" "migrate_misplaced_folio() returns",
 }
@@ -31,6 +39,10 @@ steps! {
 const DIRTY: u8 = 1;
 const WRITABLE: u8 = 2;
 const ACCESSIBLE: u8 = 4;
+/// The cursor of the frame has the new page. In its count: somebody has a reference, so the old frame is mapped again.
+const PINNED: u32 = 1;
+/// There, too, as long as the PTE is not cleared: the policy defers flushes.
+const DEFERS: u32 = 2;
 
 pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
     let op = cx.world.op(who.task);
@@ -42,8 +54,17 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             Flow::Next
         }
         Step::LockFolio => lock_folio(cx, who, f, mm, op.span.first),
-        Step::LockPtl => lock(cx, who, f, Step::Clear),
+        Step::LockPtl => lock(cx, who, f, if cx.era.migration_batches { Step::Decide } else { Step::Clear }),
+        Step::Decide => {
+            cx.act(who, Act::MaskRead(mm));
+            let defer = cx.policy.defer(cx.world.mask_any_but(mm, who.cpu));
+            (f.count, f.pc) = if defer { (DEFERS, Step::Announce as u8) } else { (0, Step::Clear as u8) };
+            Flow::Next
+        }
+        Step::Announce => hook(cx, who, f, mm, Hook::BeforeClear, Step::Clear as u8),
         Step::Clear => clear(cx, who, f, mm),
+        Step::AddMask => add_mask(cx, who, f, mm),
+        Step::SetPending => hook(cx, who, f, mm, Hook::Deferred, Step::Entry as u8),
         Step::Flush => {
             f.pc = Step::Entry as u8;
             if f.flags & ACCESSIBLE == 0 {
@@ -57,13 +78,13 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             f.pc = Step::UnlockPtl as u8;
             Flow::Next
         }
-        Step::UnlockPtl => unlock(cx, who, f, Step::Copy),
-        Step::Copy => {
-            oracle::copied_away(cx, f.frame);
-            cx.act(who, Act::Copy { from: f.frame, to: FrameNo(f.local) });
-            f.pc = Step::RelockPtl as u8;
-            Flow::Next
+        Step::UnlockPtl => {
+            let first = cx.era.protections.flush_before_copy;
+            unlock(cx, who, f, if first { Step::FlushBatch } else { Step::Copy })
         }
+        Step::FlushBatch => flush_batch(cx, who, f, Step::Copy),
+        Step::FlushLate => flush_batch(cx, who, f, Step::Put),
+        Step::Copy => copy(cx, who, f),
         Step::RelockPtl => lock(cx, who, f, Step::Map),
         Step::Map => map(cx, who, f),
         Step::ReunlockPtl => unlock(cx, who, f, Step::UnlockFolio),
@@ -71,7 +92,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             let folio = cx.world.folio(f.frame);
             cx.world.set_folio(f.frame, Folio { locked: false, isolated: false, ..folio });
             cx.act(who, Act::Keep(f.frame));
-            f.pc = Step::Put as u8;
+            f.pc = Step::FlushLate as u8;
             Flow::Next
         }
         Step::Put => {
@@ -115,7 +136,7 @@ fn lock_folio<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Fra
     let Some(to) = cx.alloc_for(page) else { return Flow::Next };
     cx.world.set_folio(to, Folio { allocated: true, anon: true, dirty: true, locked: true, ..Folio::default() });
     cx.world.set_folio(pte.frame, Folio { locked: true, isolated: true, ..folio });
-    (f.page, f.frame, f.local) = (page, pte.frame, to.0);
+    (f.page, f.frame, f.cursor) = (page, pte.frame, u64::from(to.0));
     cx.act(who, Act::Isolate(page));
     f.pc = Step::LockPtl as u8;
     Flow::Next
@@ -127,7 +148,7 @@ fn clear<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, m
     let Some(old) = cx.world.pte(f.page).present().filter(|pte| pte.frame == f.frame) else {
         // Somebody else has unmapped it: the empty frame goes back with the old one's reference.
         cx.act(who, Act::PteRead(f.page));
-        put_by(cx, who, FrameNo(f.local));
+        put_by(cx, who, FrameNo(f.cursor as u32));
         f.pc = Step::ReunlockPtl as u8;
         return Flow::Next;
     };
@@ -136,28 +157,67 @@ fn clear<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, m
     let bit = |set: bool, bit: u8| if set { bit } else { 0 };
     f.flags = bit(old.dirty, DIRTY) | bit(old.writable, WRITABLE) | bit(!old.protnone || pending, ACCESSIBLE);
     cx.xchg(who, f.page, Pte::None);
-    f.pc = Step::Flush as u8;
+    let defers = f.count == DEFERS && (!old.dirty || cx.policy.defers_dirty());
+    (f.count, f.pc) = (0, if defers && f.flags & ACCESSIBLE != 0 { Step::AddMask } else { Step::Flush } as u8);
     Flow::Next
+}
+
+/// The flush is put off, as reclaim does it (R4.5a).
+fn add_mask<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm: Mm) -> Flow {
+    cx.world.batch_add_mask(who.task, mm);
+    let dirty = f.flags & DIRTY != 0;
+    let batch = cx.world.batch(who.task);
+    batch.required = true;
+    batch.writable |= dirty;
+    cx.act(who, Act::Deferred { page: f.page, dirty });
+    f.pc = Step::SetPending as u8;
+    Flow::Next
+}
+
+/// G4, unless somebody has pinned the page, who would be left with the old frame.
+fn copy<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
+    f.pc = Step::RelockPtl as u8;
+    if cx.world.folio(f.frame).gathered > 0 {
+        f.count = PINNED;
+        cx.act(who, Act::Lookup(f.frame));
+        return Flow::Next;
+    }
+    // The copy relies on the flush, whoever has made it.
+    ghost::inspected(cx.world, f.page);
+    oracle::copied_away(cx, f.frame);
+    cx.act(who, Act::Copy { from: f.frame, to: FrameNo(f.cursor as u32) });
+    Flow::Next
+}
+
+/// `try_to_unmap_flush()`, if this migration has put a flush off that nobody has made since.
+fn flush_batch<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, next: Step) -> Flow {
+    f.pc = next as u8;
+    if cx.world.batch(who.task).required {
+        Flow::Call(Cx::<W, P>::flush(Request::batch(Cause::Batch)))
+    } else {
+        Flow::Next
+    }
 }
 
 /// G5: the new frame takes the old one's place, unless the page has been given up meanwhile.
 fn map<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
     f.pc = Step::ReunlockPtl as u8;
-    let to = FrameNo(f.local);
+    let (to, pinned) = (FrameNo(f.cursor as u32), f.count == PINNED);
     if cx.world.pte(f.page) != Pte::Swap || cx.world.cached_frame(f.page) != Some(f.frame) {
         cx.act(who, Act::PteRead(f.page));
         put_by(cx, who, to);
         return Flow::Next;
     }
     cx.world.set_cached_frame(f.page, None);
-    let folio = cx.world.folio(to);
-    cx.world.set_folio(to, Folio { lru: true, locked: false, ..folio });
+    let (stays, goes) = if pinned { (f.frame, to) } else { (to, f.frame) };
+    let folio = cx.world.folio(stays);
+    cx.world.set_folio(stays, Folio { lru: true, locked: pinned, ..folio });
     // mprotect rewrites migration entries: what the VMA does not allow any more stays forbidden.
     let rights = cx.world.vma(cx.world.mm_of(f.page), cx.world.vpn(f.page)).rights;
     let (writable, dirty) = (f.flags & WRITABLE != 0 && rights.write(), f.flags & DIRTY != 0);
-    let pte = Present { frame: to, writable, dirty, accessed: true, protnone: !rights.read() };
+    let pte = Present { frame: stays, writable, dirty, accessed: true, protnone: !rights.read() };
     cx.xchg(who, f.page, Pte::Present(pte));
-    put_by(cx, who, f.frame);
+    put_by(cx, who, goes);
     Flow::Next
 }
 

@@ -3,12 +3,15 @@
 mod access;
 mod alloc;
 mod calls;
+mod driver;
 mod fault;
 mod flush;
 mod fork;
+mod gup;
 mod irq;
 mod kswapd;
 mod migrate;
+mod mincore;
 mod mprotect;
 mod mremap;
 mod pageout;
@@ -19,6 +22,7 @@ mod references;
 mod shrink;
 mod truncate;
 mod unmap;
+mod user;
 mod writeback;
 mod zap;
 
@@ -44,6 +48,10 @@ pub(crate) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Path::Migrate => migrate::step(cx, who, f),
         Path::Truncate => truncate::step(cx, who, f),
         Path::Mmap | Path::Other => calls::step(cx, who, f),
+        Path::User => user::step(cx, who, f),
+        Path::Mincore => mincore::step(cx, who, f),
+        Path::Gup => gup::step(cx, who, f),
+        Path::UnmapMapping => driver::step(cx, who, f),
         Path::Pageout => pageout::step(cx, who, f),
         Path::Reclaim => reclaim::step(cx, who, f),
         Path::Kswapd => kswapd::step(cx, who, f),
@@ -53,6 +61,11 @@ pub(crate) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Path::Flush => flush::step(cx, who, f),
         Path::Irq => irq::step(cx, who, f),
     }
+}
+
+/// Has a frame interrupts off in between two of its steps?
+pub(crate) fn irqs_off(f: &Frame) -> bool {
+    f.path == Path::Irq || (f.path == Path::Gup && gup::irqs_off(f))
 }
 
 /// The number and label of a step.
@@ -68,6 +81,10 @@ pub fn label(id: StepId) -> Label {
         Path::Migrate => migrate::LABELS,
         Path::Truncate => truncate::LABELS,
         Path::Mmap | Path::Other => calls::LABELS,
+        Path::User => user::LABELS,
+        Path::Mincore => mincore::LABELS,
+        Path::Gup => gup::LABELS,
+        Path::UnmapMapping => driver::LABELS,
         Path::Pageout => pageout::LABELS,
         Path::Reclaim => reclaim::LABELS,
         Path::Kswapd => kswapd::LABELS,

@@ -154,7 +154,7 @@ fn change<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, op:
     // can_change_pte_writable(): a promotion makes an exclusive anonymous page writable here; others fault on the next store.
     let exclusive = || cx.world.folio(old.frame).anon && !cx.world.shared(old.frame, page);
     let numa = op.kind == OpKind::NumaScan;
-    if numa && old.protnone {
+    if numa && (old.protnone || cx.world.folio(old.frame).external()) {
         cx.act(who, Act::PteRead(page));
         return;
     }

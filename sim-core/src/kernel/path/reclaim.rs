@@ -116,7 +116,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
                 f.pc = Step::Next as u8;
                 return Flow::Next;
             }
-            cx.world.set_folio(f.frame, Folio { cached: false, locked: false, ..folio });
+            cx.world.set_folio(f.frame, Folio { lru: false, cached: false, locked: false, ..folio });
             cx.world.uncache(f.frame);
             ghost::given_up(cx.world, f.page);
             let waiting = cx.world.free_later(who.task, f.frame);

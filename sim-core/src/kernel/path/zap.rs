@@ -6,7 +6,6 @@ use crate::kernel::path::hook;
 use crate::kernel::path::mprotect::{leave, next_table};
 use crate::kernel::path::pending::{self, NESTED};
 use crate::nouns::op::{Op, OpKind};
-use crate::nouns::types::Backing;
 use crate::nouns::types::{Actor, FrameNo, Lock, Mm, Page, Present, Pte, Rights, Span};
 use crate::oracle::{self, ghost};
 use crate::policy::Hook;
@@ -27,6 +26,8 @@ steps! {
     ForceFlush = "Z6" "tlb_flush_mmu_tlbonly(), if a dirty file page was unmapped",
     DropRmap = "Z6" "tlb_flush_rmaps()",
     UnlockPtl = "Z7" "pte_unmap_unlock()",
+    FlushPfn = "Z8" "tlb_end_vma(): flush, if a PTE of a driver's memory was cleared",
+    Unlink = "Z8" "unlink_file_vma()",
     FreeTables = "Z8" "free_pgtables()",
     CountEarly = "Z9" "dec_tlb_flush_pending() too early",
     Nested = "Z9" "mm_tlb_flush_nested()",
@@ -67,6 +68,8 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             Flow::Next
         }
         Step::Count => pending::count(cx, who, f, mm, Step::NextTable as u8),
+        Step::FlushPfn => flush_pfn(cx, who, f, mm),
+        Step::Unlink => unlink(cx, who, f, (mm, op.span)),
         Step::FreeTables => {
             if !free_table(cx, who, f, (mm, op.span)) {
                 f.pc = walked(cx);
@@ -109,9 +112,9 @@ fn table_step<W: World, P: Probe>(
     step: Step,
 ) -> Flow {
     if step == Step::NextTable {
-        let done = if f.path == Path::Munmap { Step::FreeTables as u8 } else { walked(cx) };
+        let done = if f.path == Path::Munmap { Step::FlushPfn as u8 } else { walked(cx) };
         f.pc = next_table(cx.world, mm, f, op.span, Step::LockPtl as u8, done);
-        if f.pc == Step::FreeTables as u8 {
+        if f.pc == Step::FlushPfn as u8 {
             f.cursor = op.span.first;
         }
         return Flow::Next;
@@ -129,7 +132,7 @@ fn table_step<W: World, P: Probe>(
         Step::ForceFlush => {
             f.pc = Step::DropRmap as u8;
             let force = f.flags & FORCE != 0 && cx.era.protections.flush_dirty_under_ptl;
-            f.flags &= !(FORCE | SPLIT);
+            f.flags &= if f.path == Path::Free { !(FORCE | SPLIT) } else { !FORCE };
             if !force {
                 return Flow::Next;
             }
@@ -137,7 +140,7 @@ fn table_step<W: World, P: Probe>(
             Flow::Call(Cx::<W, P>::flush(Request::range(mm, cleared, cx.era.ceiling_pages, Cause::Operation)))
         }
         Step::DropRmap => {
-            drop_rmap(cx, mm, cx.world.table_span(f.cursor).clip(op.span));
+            drop_rmap(cx.world, mm, cx.world.table_span(f.cursor).clip(op.span));
             f.pc = Step::UnlockPtl as u8;
             Flow::Next
         }
@@ -157,6 +160,8 @@ fn walked<W: World, P: Probe>(cx: &Cx<'_, W, P>) -> u8 {
 /// Flags of the frame: a dirty file page was unmapped; the PTL was dropped once under this table.
 const FORCE: u8 = 2;
 const SPLIT: u8 = 4;
+/// munmap only, which has no use for the one before: a PTE of a driver's memory was cleared.
+const EXTERNAL: u8 = 4;
 
 /// Z8, one table that nothing needs any more; false if there is none left. It is freed after the flush, as the pages are.
 fn free_table<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, (mm, span): (Mm, Span)) -> bool {
@@ -195,11 +200,9 @@ fn walk<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm
         }
         return Flow::Next;
     }
-    if zap(cx, who, page, unmap) {
-        f.flags |= FORCE;
-    }
+    f.flags |= zap(cx, who, page, unmap);
     // A shared file page comes back as it was.
-    if !unmap && cx.world.vma(mm, cx.world.vpn(page)).backing != Backing::SharedFile {
+    if !unmap && !cx.world.vma(mm, cx.world.vpn(page)).backing.shared() {
         oracle::outdate(cx, who, page);
     }
     leave(cx.world.vpn(page), in_table, f, Step::ForceFlush as u8);
@@ -207,9 +210,9 @@ fn walk<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm
 }
 
 /// Z5. `unmap`: the mapping goes too, so what only its pages could find in a cache is freed with them.
-/// True if a dirty file page was unmapped: nobody could find the translations that store to it through the rmap any more, so they
+/// `FORCE` if a dirty file page was unmapped: nobody could find the translations that store to it through the rmap any more, so they
 /// have to go before the PTL does.
-fn zap<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, unmap: bool) -> bool {
+fn zap<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, unmap: bool) -> u8 {
     let mut force = false;
     ghost::inspected(cx.world, page);
     match cx.world.pte(page) {
@@ -217,6 +220,9 @@ fn zap<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, unmap:
         Pte::Swap => {
             // The slot goes; a folio still in reclaim's hands leaves the swap cache there.
             cx.xchg(who, page, Pte::None);
+        }
+        Pte::Present(old) if cx.world.folio(old.frame).external() => {
+            return zap_external(cx, who, page, old.frame, unmap);
         }
         Pte::Present(old) => {
             ghost::weakened(cx.world, who.cpu, page);
@@ -247,20 +253,74 @@ fn zap<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, unmap:
         }
     }
     if let Some(frame) = cx.world.cached_frame(page)
+        && !cx.world.folio(frame).external()
         && (unmap || cx.world.folio(frame).anon)
     {
         drop_cached(cx, who, page, frame);
     }
-    force
+    if force { FORCE } else { 0 }
+}
+
+/// Z5 for the memory of a driver, which finds the VMA until it is unlinked. `MADV_DONTNEED` is refused.
+fn zap_external<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, frame: FrameNo, unmap: bool) -> u8 {
+    if !unmap {
+        cx.act(who, Act::PteRead(page));
+        return 0;
+    }
+    ghost::weakened(cx.world, who.cpu, page);
+    cx.xchg(who, page, Pte::None);
+    cx.world.keep_rmap(page, Some(frame));
+    let span = Span::page(cx.world.vpn(page));
+    let gather = cx.world.gather(who.task);
+    gather.span = gather.span.cover(span);
+    EXTERNAL
 }
 
 /// Z6: what left its PTE leaves the rmap, under the same PTL.
-fn drop_rmap<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, mm: Mm, mut rest: Span) {
-    let end = rest.end();
-    while let Some(page) = cx.world.next_page(mm, rest) {
-        cx.world.keep_rmap(page, None);
-        let vpn = cx.world.vpn(page);
-        rest = Span { first: vpn + 1, pages: end - vpn - 1 };
+fn drop_rmap<W: World>(world: &mut W, mm: Mm, span: Span) {
+    for_pages(world, mm, span, |world, page| {
+        if !is_external(world, page) {
+            world.keep_rmap(page, None);
+        }
+    });
+}
+
+/// Z8: with the VMA of a driver's memory its translations go, too.
+fn flush_pfn<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm: Mm) -> Flow {
+    f.pc = Step::Unlink as u8;
+    let wanted = f.flags & EXTERNAL != 0 && cx.era.protections.pfnmap_flushes_before_unlink;
+    if !wanted || cx.world.gather(who.task).span.pages == 0 {
+        return Flow::Next;
+    }
+    let cleared = std::mem::take(&mut cx.world.gather(who.task).span);
+    Flow::Call(Cx::<W, P>::flush(Request::range(mm, cleared, cx.era.ceiling_pages, Cause::Operation)))
+}
+
+/// Z8: whoever goes by the VMAs of a driver's file does not find this one any more.
+fn unlink<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, (mm, span): (Mm, Span)) -> Flow {
+    f.pc = Step::FreeTables as u8;
+    if f.flags & EXTERNAL != 0 {
+        f.flags &= !EXTERNAL;
+        for_pages(cx.world, mm, span, |world, page| {
+            if is_external(world, page) {
+                world.keep_rmap(page, None);
+            }
+        });
+        cx.act(who, Act::Vma(mm));
+    }
+    Flow::Next
+}
+
+fn is_external<W: World>(world: &W, page: Page) -> bool {
+    world.cached_frame(page).is_some_and(|frame| world.folio(frame).external())
+}
+
+fn for_pages<W: World>(world: &mut W, mm: Mm, span: Span, mut each: impl FnMut(&mut W, Page)) {
+    let mut rest = span;
+    while let Some(page) = world.next_page(mm, rest) {
+        let vpn = world.vpn(page);
+        rest = Span { first: vpn + 1, pages: span.end() - vpn - 1 };
+        each(world, page);
     }
 }
 

@@ -24,7 +24,7 @@ use crate::nouns::types::Promise;
 use crate::nouns::types::{AccessKind, Actor, Cpu, FrameNo, Lock, Mm, Page, Pte, Rights, Span, Table, Task};
 use crate::policy::Words;
 use crate::world::vmas::Vmas;
-use crate::world::{Batch, Folio, Gather, IoQueue, Lru, Memory, Request, TlbLevel, Vma, World};
+use crate::world::{Batch, Folio, Gather, IoQueue, Lockless, Lru, Memory, Request, TlbLevel, Vma, World};
 
 /// log2 of the pages under one page-table page.
 const TABLE_SHIFT: u32 = 9;
@@ -145,6 +145,10 @@ pub struct Big {
     frames_limit: u32,
     cpus: Vec<CpuState>,
     tasks: Vec<TaskState>,
+    /// Set by user threads.
+    flags: u8,
+    /// What lockless walkers have read, by task.
+    lockless: BTreeMap<u16, Lockless>,
     /// Pages some translation of which may grant more than the PTE does.
     weakened: BTreeSet<Page>,
     /// The LRU, where reclaim chooses for itself.
@@ -184,6 +188,8 @@ impl Big {
             frames_limit,
             cpus: vec![cpu; usize::from(cpus)],
             tasks: Vec::new(),
+            flags: 0,
+            lockless: BTreeMap::new(),
             weakened: BTreeSet::new(),
             lru: None,
             zone: None,

@@ -1,9 +1,9 @@
 //! The primitives of the big world.
 
 use super::{
-    AccessKind, Actor, Batch, Big, Cpu, Cpus, Entry, Folio, FrameNo, FrameState, Gather, IoQueue, Lock, Lru, Memory,
-    Mm, NO_PAGE, Op, Page, Promise, Pte, Request, Reverse, Rights, Span, TABLE_SHIFT, Table, Task, TlbLevel, Vma,
-    Words, World, memory, tables, usable,
+    AccessKind, Actor, Batch, Big, Cpu, Cpus, Entry, Folio, FrameNo, FrameState, Gather, IoQueue, Lock, Lockless, Lru,
+    Memory, Mm, NO_PAGE, Op, Page, Promise, Pte, Request, Reverse, Rights, Span, TABLE_SHIFT, Table, Task, TlbLevel,
+    Vma, Words, World, memory, tables, usable,
 };
 
 impl World for Big {
@@ -144,6 +144,10 @@ impl World for Big {
         &mut self.mms[usize::from(mm.0)].flush_pending
     }
 
+    fn flags(&mut self) -> &mut u8 {
+        &mut self.flags
+    }
+
     fn gather(&mut self, task: Task) -> &mut Gather {
         &mut self.tasks[usize::from(task.0)].gather
     }
@@ -279,6 +283,21 @@ impl World for Big {
 
     fn set_emptier(&mut self, page: Page, task: Option<Task>) {
         self.pages[page.0 as usize].emptier = task;
+    }
+
+    fn lockless(&self, task: Task) -> Option<Lockless> {
+        self.lockless.get(&task.0).copied()
+    }
+
+    fn set_lockless(&mut self, task: Task, walked: Option<Lockless>) {
+        match walked {
+            Some(walked) => _ = self.lockless.insert(task.0, walked),
+            None => _ = self.lockless.remove(&task.0),
+        }
+    }
+
+    fn next_lockless(&self, frame: FrameNo, from: u16) -> Option<Task> {
+        self.lockless.range(from..).find(|(_, walked)| walked.frame == frame).map(|(&task, _)| Task(task))
     }
 
     fn ghost(&self, page: Page) -> u8 {

@@ -61,6 +61,7 @@ impl Big {
                 continue;
             };
             self.set_folio(frame, start.folio());
+            self.set_cached_frame(page, start.of_driver(frame));
             self.pte_xchg(page, Pte::Present(start.pte(frame, scenario.cached_somewhere(page))));
         }
         for cached in &scenario.cached {

@@ -16,7 +16,7 @@ use crate::nouns::types::Backing;
 use crate::nouns::types::Promise;
 use crate::nouns::types::{AccessKind, Actor, Cpu, FrameNo, Lock, Mm, Page, Pte, Rights, Span, Table, Task};
 use crate::policy::Words;
-use crate::world::{Batch, Folio, Gather, IoQueue, Lru, Memory, Request, TlbLevel, Vma, World};
+use crate::world::{Batch, Folio, Gather, IoQueue, Lockless, Lru, Memory, Request, TlbLevel, Vma, World};
 pub(crate) use pack::{Bits, CPU_WORDS, Fields};
 use queue::Queue;
 pub use start::{Cached, Start};
@@ -30,6 +30,8 @@ pub const PAGES: usize = 4;
 pub const MMS: usize = 2;
 /// At most this many frames.
 pub const FRAMES: usize = 8;
+/// At most this many flags of user space.
+pub const FLAGS: usize = 3;
 
 /// Bits of a page number here, and of a count of pages.
 pub(crate) const VPN_BITS: u32 = TABLE_SHIFT + 3;
@@ -158,6 +160,7 @@ struct CpuState {
     victims: Queue<FRAMES>,
     kept: u8,
     freeing: u8,
+    lockless: Option<Lockless>,
 }
 
 const IDLE: CpuState = CpuState {
@@ -175,6 +178,7 @@ const IDLE: CpuState = CpuState {
     victims: Queue::EMPTY,
     kept: 0,
     freeing: 0,
+    lockless: None,
 };
 
 /// The small world. Copying it is how the explorer branches.
@@ -186,6 +190,8 @@ pub struct Small<'s> {
     cpus: [Watched<CpuState>; CPUS],
     ptl: [Option<Cpu>; PAGES],
     mms: [MmState; MMS],
+    /// Set by user threads.
+    flags: u8,
     /// Folios on all LRU lists, the latest addition last, if the scenario asks for an order.
     lru: Queue<FRAMES>,
     /// The page that mapped each frame last, or found it in a cache; known with the order.
@@ -211,6 +217,7 @@ impl<'s> Small<'s> {
             cpus: std::array::from_fn(|_| Watched::new(IDLE)),
             ptl: [None; PAGES],
             mms: [MmState::default(); MMS],
+            flags: 0,
             lru: Queue::EMPTY,
             last_page: [0; FRAMES],
         };
@@ -221,6 +228,7 @@ impl<'s> Small<'s> {
                 pte: Pte::Present(start.pte(frame, scenario.cached_somewhere(page))),
                 vma: start.vma(),
                 promise: start.promise(),
+                cached_frame: start.of_driver(frame),
                 ..PageState::default()
             };
             world.last_page[page.0 as usize] = page.0 as u8;

@@ -1,12 +1,12 @@
 //! States of the small world as words, exactly: equal words mean equal states of one scenario, and words give the state back.
 
 use super::queue::Queue;
-use super::{CPUS, CpuState, FRAMES, IDLE, MmState, PAGES, PageState, Scenario, Small, VPN_BITS, Watched};
+use super::{CPUS, CpuState, FLAGS, FRAMES, IDLE, MmState, PAGES, PageState, Scenario, Small, VPN_BITS, Watched};
 use crate::machine::tlb::Entry;
 use crate::nouns::cpuset::CpuSet;
-use crate::nouns::marks::MARK_BITS;
+use crate::nouns::marks::{MARK_BITS, Marks};
 use crate::nouns::types::{Backing, Cpu, FrameNo, Mm, Page, Present, Promise, Pte, Rights, Span, Task};
-use crate::world::{Batch, Cause, Folio, Gather, Request, Vma};
+use crate::world::{Batch, Cause, Folio, Gather, Lockless, Request, Vma};
 
 const CPU_BITS: u32 = CPUS as u32;
 const FRAME_BITS: u32 = FRAMES.ilog2();
@@ -120,6 +120,7 @@ impl Small<'_> {
         out.extend(mms.iter().map(|mm| word(|b| mm.put(b))));
         out.push(word(|b| {
             self.ptl[..pages].iter().for_each(|owner| b.option(owner.map(|c| u64::from(c.0)), 3));
+            b.put(u64::from(self.flags), FLAGS as u32);
             if self.scenario.lru {
                 self.last_page.iter().for_each(|&page| b.put(u64::from(page), 2));
             }
@@ -150,6 +151,7 @@ impl Small<'_> {
         }
         let mut fields = Fields(rest[0]);
         self.ptl[..pages].iter_mut().for_each(|owner| *owner = fields.cpu());
+        self.flags = fields.take(FLAGS as u32) as u8;
         if scenario.lru {
             self.last_page.iter_mut().for_each(|page| *page = fields.take(2) as u8);
             self.lru = Queue::take_fields(&mut Fields(rest[1]));
@@ -184,7 +186,7 @@ impl Small<'_> {
         self.pages[..pages].copy_from_slice(&other.pages[..pages]);
         self.folios[..frames].copy_from_slice(&other.folios[..frames]);
         self.cpus[..cpus].iter_mut().zip(&other.cpus).for_each(|(cpu, other)| cpu.copy_from(other));
-        (self.ptl, self.mms) = (other.ptl, other.mms);
+        (self.ptl, self.mms, self.flags) = (other.ptl, other.mms, other.flags);
         if self.scenario.lru {
             (self.lru, self.last_page) = (other.lru, other.last_page);
         }
@@ -242,7 +244,8 @@ fn take_backing(fields: &mut Fields) -> Backing {
     match fields.take(2) {
         0 => Backing::Anon,
         1 => Backing::PrivateFile,
-        _ => Backing::SharedFile,
+        2 => Backing::SharedFile,
+        _ => Backing::Pfn,
     }
 }
 
@@ -311,6 +314,7 @@ impl CpuState {
             word(|b| {
                 put_request(self.request, b);
                 self.issued.iter().for_each(|&pages| b.put(u64::from(pages), PAGES as u32));
+                put_lockless(self.lockless, b);
             }),
             word(|b| {
                 self.victims.put(b);
@@ -335,11 +339,27 @@ impl CpuState {
         fields = Fields(words[2]);
         cpu.request = take_request(&mut fields);
         cpu.issued.iter_mut().for_each(|pages| *pages = fields.take(PAGES as u32) as u8);
+        cpu.lockless = take_lockless(&mut fields);
         fields = Fields(words[3]);
         cpu.victims = Queue::take_fields(&mut fields);
         (cpu.kept, cpu.freeing) = (fields.take(FRAMES as u32) as u8, fields.take(FRAMES as u32) as u8);
         cpu
     }
+}
+
+fn put_lockless(walked: Option<Lockless>, b: &mut Bits) {
+    let Some(Lockless { page, frame, marks }) = walked else { return b.put(0, 1) };
+    b.put(1 | u64::from(page.0) << 1, 3);
+    b.put(u64::from(frame.0), FRAME_BITS);
+    b.put(u64::from(marks.of_frame()), 2);
+}
+
+fn take_lockless(fields: &mut Fields) -> Option<Lockless> {
+    fields.flag().then(|| Lockless {
+        page: Page(fields.take(2) as u32),
+        frame: FrameNo(fields.take(FRAME_BITS) as u32),
+        marks: Marks::from_frame(fields.take(2) as u8),
+    })
 }
 
 fn put_entry(entry: Option<Entry>, b: &mut Bits) {

@@ -1,8 +1,8 @@
 //! The primitives of the small world.
 
 use super::{
-    AccessKind, Actor, Batch, Cpu, CpuSet, Entry, Folio, FrameNo, Gather, IoQueue, Lock, Lru, Memory, Mm, Op, Page,
-    Promise, Pte, Request, Rights, Small, Span, TABLE_SHIFT, Table, Task, TlbLevel, Vma, Words, World,
+    AccessKind, Actor, Batch, Cpu, CpuSet, Entry, Folio, FrameNo, Gather, IoQueue, Lock, Lockless, Lru, Memory, Mm, Op,
+    Page, Promise, Pte, Request, Rights, Small, Span, TABLE_SHIFT, Table, Task, TlbLevel, Vma, Words, World,
 };
 
 impl World for Small<'_> {
@@ -201,6 +201,10 @@ impl World for Small<'_> {
         &mut self.mm_mut(mm).flush_pending
     }
 
+    fn flags(&mut self) -> &mut u8 {
+        &mut self.flags
+    }
+
     fn gather(&mut self, task: Task) -> &mut Gather {
         &mut self.task(task).gather
     }
@@ -350,6 +354,19 @@ impl World for Small<'_> {
 
     fn set_emptier(&mut self, page: Page, task: Option<Task>) {
         self.pages[page.0 as usize].emptier = task;
+    }
+
+    fn lockless(&self, task: Task) -> Option<Lockless> {
+        self.cpus[usize::from(task.0)].lockless
+    }
+
+    fn set_lockless(&mut self, task: Task, walked: Option<Lockless>) {
+        self.task(task).lockless = walked;
+    }
+
+    fn next_lockless(&self, frame: FrameNo, from: u16) -> Option<Task> {
+        let read = |task: &Task| self.lockless(*task).is_some_and(|walked| walked.frame == frame);
+        (from..self.scenario.programs.len() as u16).map(Task).find(read)
     }
 
     fn ghost(&self, page: Page) -> u8 {

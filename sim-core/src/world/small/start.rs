@@ -47,8 +47,13 @@ impl Start {
     /// The PTE, with A if somebody has used it.
     pub fn pte(self, frame: FrameNo, accessed: bool) -> Present {
         // A clean file page faults on its first store: to be noted if it is shared, to be copied if it is private.
-        let writable = self.rights.write() && (self.dirty || self.backing == Backing::Anon);
+        let writable = self.rights.write() && (self.dirty || matches!(self.backing, Backing::Anon | Backing::Pfn));
         Present { frame, writable, dirty: self.dirty, accessed, protnone: !self.rights.read() }
+    }
+
+    /// The frame that its driver finds by itself, whatever is mapped.
+    pub(crate) fn of_driver(self, frame: FrameNo) -> Option<FrameNo> {
+        (self.backing == Backing::Pfn).then_some(frame)
     }
 
     /// The folio it maps.
@@ -56,9 +61,16 @@ impl Start {
         let anon = match self.backing {
             Backing::Anon => true,
             Backing::PrivateFile => self.dirty,
-            Backing::SharedFile => false,
+            Backing::SharedFile | Backing::Pfn => false,
         };
-        Folio { allocated: true, lru: true, anon, dirty: anon || self.dirty, cached: !anon, ..Folio::default() }
+        Folio {
+            allocated: true,
+            lru: self.backing != Backing::Pfn,
+            anon,
+            dirty: anon || self.dirty,
+            cached: !anon,
+            ..Folio::default()
+        }
     }
 }
 

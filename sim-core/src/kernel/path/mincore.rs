@@ -1,0 +1,68 @@
+//! `mincore`: `mincore_pte_range()`, steps I0..I5. It looks at a PTE under its lock and promises nothing.
+//!
+//! Somebody who trusts it takes a page that is not resident for one that nobody can reach any more. That is not what it says: the
+//! PTE is gone as soon as it is cleared, and the translations are when whoever cleared it has flushed.
+
+use crate::nouns::op::OpKind;
+use crate::nouns::types::{Actor, Lock};
+use crate::oracle::{self, ghost};
+use crate::step::frame::{Act, Cx, Flow, Frame, Probe, steps};
+use crate::world::World;
+
+steps! {
+    Enter = "I0" "mincore()",
+    LockMmap = "I1" "mmap_read_lock()",
+    LockPtl = "I2" "mincore_pte_range(): pte_offset_map_lock()",
+    Look = "I3" "ptep_get()",
+    UnlockPtl = "I4" "pte_unmap_unlock()",
+    Return = "I5" "mmap_read_unlock(), mincore() returns",
+}
+
+/// The caller concludes that the page is gone.
+const CONCLUDED: u8 = 1;
+
+pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
+    let op = cx.world.op(who.task);
+    let mm = cx.world.mm(who.task).expect("a system call has an address space");
+    match Step::of(f) {
+        Step::Enter => {
+            cx.act(who, Act::Enter(op.kind));
+            f.pc = Step::LockMmap as u8;
+            Flow::Next
+        }
+        Step::LockMmap => cx.lock(who, f, Lock::MmapRead(mm), Step::LockPtl as u8),
+        Step::LockPtl => {
+            let vpn = op.span.first;
+            let (Some(page), Some(table)) = (cx.world.page(mm, vpn), cx.world.table_at(mm, vpn)) else {
+                f.pc = Step::Return as u8;
+                return Flow::Next;
+            };
+            f.page = page;
+            cx.lock(who, f, Lock::Ptl(table), Step::Look as u8)
+        }
+        Step::Look => {
+            let gone = cx.world.pte(f.page).present().is_none();
+            // An operation that is giving the content up has promised more than the caller can conclude.
+            if op.kind == OpKind::Mincore(true) && gone && cx.world.emptier(f.page).is_none() {
+                ghost::inspected(cx.world, f.page);
+                oracle::outdate(cx, who, f.page);
+                f.flags = CONCLUDED;
+            }
+            cx.act(who, Act::PteRead(f.page));
+            f.pc = Step::UnlockPtl as u8;
+            Flow::Next
+        }
+        Step::UnlockPtl => {
+            let table = cx.world.table_of(f.page);
+            cx.unlock(who, f, Lock::Ptl(table), Step::Return as u8)
+        }
+        Step::Return => {
+            cx.unlock(who, f, Lock::MmapRead(mm), Step::Return as u8);
+            if f.flags == CONCLUDED {
+                oracle::renew(cx, who, op.span, false);
+            }
+            cx.act(who, Act::Return(op.kind));
+            Flow::Return(0)
+        }
+    }
+}
