@@ -18,7 +18,7 @@ use ways::search;
 
 const STATES: usize = 20_000_000;
 /// Policies that defer and do not tell anybody, or tell them something that does not help.
-const SILENT: [&str; 3] = ["batched", "local-only", "arm64-dsb"];
+const SILENT: [&str; 4] = ["batched", "latr", "local-only", "arm64-dsb"];
 /// The first page of a second page table.
 const B: u64 = 512;
 

@@ -6,6 +6,7 @@ mod calls;
 mod fault;
 mod flush;
 mod fork;
+mod held;
 mod irq;
 mod kswapd;
 mod migrate;
@@ -52,6 +53,7 @@ pub(crate) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Path::Unmap => unmap::step(cx, who, f),
         Path::Flush => flush::step(cx, who, f),
         Path::Irq => irq::step(cx, who, f),
+        Path::Held => held::step(cx, who, f),
     }
 }
 
@@ -76,6 +78,7 @@ pub fn label(id: StepId) -> Label {
         Path::Unmap => unmap::LABELS,
         Path::Flush => flush::LABELS,
         Path::Irq => irq::LABELS,
+        Path::Held => held::LABELS,
     };
     labels[usize::from(id.pc)]
 }
