@@ -295,7 +295,7 @@ fn a_pin_without_a_second_look_can_be_of_another_page() {
 fn what_is_pinned_is_not_moved() {
     let scenario = Scenario::new("pinned", 1, 1, &[&[call(OpKind::Migrate(Mm(0)), 0)], &[call(OpKind::Gup, 0)]]);
     let race = Race { scenario: &scenario, setting: setting("batched", "v6.18") };
-    let (mut moved, mut refused) = (0, 0);
+    let (mut copies, mut refused) = (0, 0);
     for seed in 0..4000 {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let (mut node, mut moves) = (race.initial(), Vec::new());
@@ -311,7 +311,7 @@ fn what_is_pinned_is_not_moved() {
                 match act {
                     Act::Copy { from, .. } => {
                         assert_eq!(node.world.folio(from).gathered, 0, "seed {seed}");
-                        moved += 1;
+                        copies += 1;
                     }
                     Act::Lookup(_) => refused += usize::from(at.path == Path::Migrate),
                     _ => {}
@@ -321,7 +321,7 @@ fn what_is_pinned_is_not_moved() {
         assert!(node.world.pte(Page(0)).present().is_some(), "seed {seed}");
         assert_eq!((0..2).filter(|&n| node.world.folio(FrameNo(n)).allocated).count(), 1, "seed {seed}");
     }
-    assert!(moved > 0 && refused > 0, "{moved} {refused}");
+    assert!(copies > 0 && refused > 0, "{copies} {refused}");
 }
 
 #[test]

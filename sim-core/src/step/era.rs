@@ -40,6 +40,10 @@ pub struct Protections {
     pub nested_reclaim_keeps_batch: bool,
     /// munmap and `MADV_DONTNEED` flush dirty file pages before they let go of the PTL (Z6).
     pub flush_dirty_under_ptl: bool,
+    /// Where munmap leaves its flush to other CPUs, frames are freed when all have made it (LATR).
+    pub frames_held_until_swept: bool,
+    /// And nothing is mapped at those addresses before.
+    pub addresses_held_until_swept: bool,
 }
 
 impl Protections {
@@ -57,6 +61,8 @@ impl Protections {
         recheck_after_relock: true,
         nested_reclaim_keeps_batch: true,
         flush_dirty_under_ptl: true,
+        frames_held_until_swept: true,
+        addresses_held_until_swept: true,
     };
 }
 

@@ -45,6 +45,7 @@ pub static LITMUS: &[Builtin] = catalogue! {
     "B06-walker-rechecks"
     "B06-walker-retakes-ptl"
     "B07-dsb-by-another-cpu"
+    "B07-four-answers"
     "B08-count-for-two"
     "B08-flag-for-two"
     "B10-dontneed"
@@ -88,6 +89,10 @@ pub static LITMUS: &[Builtin] = catalogue! {
     "N01-numa"
     "N02-mprotect-unmap-mapping"
     "N02-mprotect-unmap-mapping-v6.18"
+    "P14-freed-at-once"
+    "P14-munmap"
+    "P14-munmap-mmap"
+    "P14-munmap-mmap-at-once"
 };
 
 /// The file of this name.

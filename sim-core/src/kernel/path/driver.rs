@@ -6,11 +6,11 @@
 use crate::kernel::path::hook;
 use crate::kernel::path::pending::{self, NESTED};
 use crate::nouns::op::OpKind;
-use crate::nouns::types::{Actor, Lock, Mm, Pte, Span};
+use crate::nouns::types::{Actor, FrameNo, Lock, Mm, Pte, Span};
 use crate::oracle::{self, ghost};
 use crate::policy::Hook;
 use crate::step::frame::{Act, Cx, Flow, Frame, Probe, steps};
-use crate::world::{Cause, Request, World};
+use crate::world::{Cause, Folio, Request, World};
 
 steps! {
     Enter = "D0" "unmap_mapping_range()",
@@ -56,8 +56,10 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             ghost::given_up(cx.world, f.page);
             cx.world.uncache(f.frame);
             // munmap may still be on its way to unlink the VMA.
-            while let Some(page) = cx.world.next_mapping(f.frame, 0) {
+            let mut from = 0;
+            while let Some(page) = cx.world.next_mapping(f.frame, from) {
                 cx.world.keep_rmap(page, None);
+                from = page.0 + 1;
             }
             cx.world.free_frame(f.frame);
             oracle::freed(cx, f.frame);
@@ -78,7 +80,11 @@ fn find<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, f: &mut Frame, mm: Mm, span: 
     f.pc = Step::Return as u8;
     while let Some(page) = cx.world.next_page(mm, Span { first: f.cursor, pages: span.end() - f.cursor }) {
         f.cursor = cx.world.vpn(page) + 1;
-        if let Some(frame) = cx.world.cached_frame(page).filter(|&frame| cx.world.folio(frame).external()) {
+        let mine = |frame: &FrameNo| cx.world.folio(*frame).external() && !cx.world.folio(*frame).isolated;
+        if let Some(frame) = cx.world.cached_frame(page).filter(mine) {
+            // Once: the driver's own lock keeps a second call from giving the same memory away.
+            let folio = cx.world.folio(frame);
+            cx.world.set_folio(frame, Folio { isolated: true, ..folio });
             (f.page, f.frame, f.count, f.pc) = (page, frame, 0, Step::Mapping as u8);
             return;
         }

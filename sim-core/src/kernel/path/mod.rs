@@ -8,6 +8,7 @@ mod fault;
 mod flush;
 mod fork;
 mod gup;
+mod held;
 mod irq;
 mod kswapd;
 mod migrate;
@@ -60,12 +61,13 @@ pub(crate) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Path::Unmap => unmap::step(cx, who, f),
         Path::Flush => flush::step(cx, who, f),
         Path::Irq => irq::step(cx, who, f),
+        Path::Held => held::step(cx, who, f),
     }
 }
 
 /// Has a frame interrupts off in between two of its steps?
 pub(crate) fn irqs_off(f: &Frame) -> bool {
-    f.path == Path::Irq || (f.path == Path::Gup && gup::irqs_off(f))
+    f.path.interrupts() || (f.path == Path::Gup && gup::irqs_off(f))
 }
 
 /// The number and label of a step.
@@ -93,6 +95,7 @@ pub fn label(id: StepId) -> Label {
         Path::Unmap => unmap::LABELS,
         Path::Flush => flush::LABELS,
         Path::Irq => irq::LABELS,
+        Path::Held => held::LABELS,
     };
     labels[usize::from(id.pc)]
 }

@@ -161,6 +161,7 @@ struct CpuState {
     kept: u8,
     freeing: u8,
     lockless: Option<Lockless>,
+    held: u8,
 }
 
 const IDLE: CpuState = CpuState {
@@ -179,6 +180,7 @@ const IDLE: CpuState = CpuState {
     kept: 0,
     freeing: 0,
     lockless: None,
+    held: 0,
 };
 
 /// The small world. Copying it is how the explorer branches.

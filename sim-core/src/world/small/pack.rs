@@ -310,11 +310,12 @@ impl CpuState {
                 b.put(self.gather.span.first, VPN_BITS);
                 b.put(self.gather.span.pages, VPN_BITS);
                 b.flag(self.gather.freed_tables);
+                put_lockless(self.lockless, b);
             }),
             word(|b| {
                 put_request(self.request, b);
                 self.issued.iter().for_each(|&pages| b.put(u64::from(pages), PAGES as u32));
-                put_lockless(self.lockless, b);
+                b.put(u64::from(self.held), FRAMES as u32);
             }),
             word(|b| {
                 self.victims.put(b);
@@ -336,10 +337,11 @@ impl CpuState {
             *set = fields.cpus();
         }
         cpu.gather = Gather { span: take_span(&mut fields), freed_tables: fields.flag() };
+        cpu.lockless = take_lockless(&mut fields);
         fields = Fields(words[2]);
         cpu.request = take_request(&mut fields);
         cpu.issued.iter_mut().for_each(|pages| *pages = fields.take(PAGES as u32) as u8);
-        cpu.lockless = take_lockless(&mut fields);
+        cpu.held = fields.take(FRAMES as u32) as u8;
         fields = Fields(words[3]);
         cpu.victims = Queue::take_fields(&mut fields);
         (cpu.kept, cpu.freeing) = (fields.take(FRAMES as u32) as u8, fields.take(FRAMES as u32) as u8);
