@@ -7,6 +7,7 @@ mod fault;
 mod flush;
 mod fork;
 mod irq;
+mod ksm;
 mod kswapd;
 mod migrate;
 mod mprotect;
@@ -43,6 +44,7 @@ pub(crate) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Path::Writeback => writeback::step(cx, who, f),
         Path::Migrate => migrate::step(cx, who, f),
         Path::Truncate => truncate::step(cx, who, f),
+        Path::Ksm => ksm::step(cx, who, f),
         Path::Mmap | Path::Other => calls::step(cx, who, f),
         Path::Pageout => pageout::step(cx, who, f),
         Path::Reclaim => reclaim::step(cx, who, f),
@@ -67,6 +69,7 @@ pub fn label(id: StepId) -> Label {
         Path::Writeback => writeback::LABELS,
         Path::Migrate => migrate::LABELS,
         Path::Truncate => truncate::LABELS,
+        Path::Ksm => ksm::LABELS,
         Path::Mmap | Path::Other => calls::LABELS,
         Path::Pageout => pageout::LABELS,
         Path::Reclaim => reclaim::LABELS,
