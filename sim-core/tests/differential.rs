@@ -19,7 +19,7 @@ use sim_core::world::small::{Scenario, Small};
 
 const SCHEDULES: u64 = 10_000;
 /// Policies whose race chance alone may find.
-const RACY: [&str; 4] = ["clean-only", "batched", "local-only", "arm64-dsb"];
+const RACY: [&str; 5] = ["clean-only", "batched", "local-only", "arm64-dsb", "latr"];
 
 /// One choice of a schedule: a CPU, and whether it takes a waiting interrupt, loses a translation, or steps.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +62,7 @@ fn play<W: World>(
                 }
                 continue;
             }
+            3 if world.may_let_go(cpu) && !stack.in_interrupt() => stack.push(Frame::new(Path::Held)),
             _ if stack.is_empty() => {
                 let Some(&op) = scenario.programs[n].get(pcs[n]) else {
                     continue;
@@ -71,7 +72,7 @@ fn play<W: World>(
             }
             _ => {}
         }
-        let in_operation = stack.frames()[0].path != Path::Irq;
+        let in_operation = !stack.frames()[0].path.interrupts();
         let who = Actor { cpu, task: Task(choice.cpu) };
         let progress = setting.advance(world, &mut recorder, who, stack);
         if !matches!(progress, Progress::Blocked(_)) && stack.is_empty() && in_operation {

@@ -45,6 +45,10 @@ pub struct Protections {
     /// A store that has to copy a page of its own flushes for it first if a flush is pending in the address space (v5.12,
     /// 6ce64428d620, for pages that userfaultfd watches; here for all).
     pub wp_fault_checks_pending: bool,
+    /// Where munmap leaves its flush to other CPUs, frames are freed when all have made it (LATR).
+    pub frames_held_until_swept: bool,
+    /// And nothing is mapped at those addresses before.
+    pub addresses_held_until_swept: bool,
 }
 
 impl Protections {
@@ -64,6 +68,8 @@ impl Protections {
         ksm_checks_references: true,
         soft_dirty_counts: true,
         wp_fault_checks_pending: true,
+        frames_held_until_swept: true,
+        addresses_held_until_swept: true,
     };
 }
 

@@ -55,6 +55,15 @@ pub enum Path {
     Flush,
     /// A shootdown seen from a target: the call-function interrupt, steps G.
     Irq,
+    /// A tick that frees what was held back for other CPUs' flushes.
+    Held,
+}
+
+impl Path {
+    /// Does it run on top of whatever the CPU is doing, with interrupts off?
+    pub fn interrupts(self) -> bool {
+        matches!(self, Path::Irq | Path::Held)
+    }
 }
 
 /// One activation of a path. Small enough to copy; packed further by the explorer.

@@ -43,6 +43,7 @@ pub static LITMUS: &[Builtin] = catalogue! {
     "B06-walker-rechecks"
     "B06-walker-retakes-ptl"
     "B07-dsb-by-another-cpu"
+    "B07-four-answers"
     "B08-count-for-two"
     "B08-flag-for-two"
     "B10-dontneed"
@@ -88,6 +89,10 @@ pub static LITMUS: &[Builtin] = catalogue! {
     "M03-flush-before-write"
     "M03-write-without-flush"
     "N01-numa"
+    "P14-freed-at-once"
+    "P14-munmap"
+    "P14-munmap-mmap"
+    "P14-munmap-mmap-at-once"
 };
 
 /// The file of this name.

@@ -109,6 +109,16 @@ pub static SWITCHES: &[Switch] = &[
         "a zap flushes dirty file pages under the PTL",
     ),
     flag(
+        "frames_held_until_swept",
+        |e| &mut e.protections.frames_held_until_swept,
+        "where munmap leaves its flush to the other CPUs, frames are freed when all have made it",
+    ),
+    flag(
+        "addresses_held_until_swept",
+        |e| &mut e.protections.addresses_held_until_swept,
+        "and nothing is mapped at those addresses before",
+    ),
+    flag(
         "free_drops_ptl",
         |e| &mut e.free_drops_ptl,
         "`MADV_FREE` drops and retakes the PTL once in a table, as it does to split a large folio",

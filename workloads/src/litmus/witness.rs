@@ -61,8 +61,10 @@ pub enum What {
     Interrupt,
     /// It loses a translation.
     Evict,
-    /// A broadcast invalidation reaches it.
+    /// A broadcast invalidation reaches it, or it sweeps what another CPU has left for it.
     Deliver,
+    /// Its tick frees what it has held back.
+    Tick,
 }
 
 /// One line of the witness.
@@ -127,6 +129,7 @@ impl Document {
         let row = |mv: &Move| match *mv {
             Move::Step(cpu) => MoveRow { cpu: cpu.0, what: What::Step, page: None, from: None },
             Move::Interrupt(cpu) => MoveRow { cpu: cpu.0, what: What::Interrupt, page: None, from: None },
+            Move::Tick(cpu) => MoveRow { cpu: cpu.0, what: What::Tick, page: None, from: None },
             Move::Evict(cpu, page) => {
                 let page = Some(litmus.scenario.page_name(page));
                 MoveRow { cpu: cpu.0, what: What::Evict, page, from: None }
@@ -186,6 +189,7 @@ impl Litmus {
         Ok(match row.what {
             What::Step => Move::Step(cpu),
             What::Interrupt => Move::Interrupt(cpu),
+            What::Tick => Move::Tick(cpu),
             What::Deliver => {
                 let from = row.from.filter(|&from| usize::from(from) < cpus);
                 Move::Deliver(Cpu(from.ok_or("there is no CPU it is from; expected `from`")?), cpu)

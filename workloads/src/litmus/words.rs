@@ -33,6 +33,11 @@ pub static LINES: &[Word] = &[
     word("cached", "cached CPU PAGE [W] [D]", "a translation that a CPU holds at first, with the bits it has"),
     word("cpu", "cpu N [kthread] [process N]: [OPERATION; ...]", "what a CPU does, in order; CPUs are counted from 0"),
     word("expect", "expect never|sometimes CLASS POLICY...: REASON", "the verdict under these policies, and why"),
+    word(
+        "weaker",
+        "weaker never|sometimes CLASS POLICY...: REASON",
+        "the same under the contract that a policy declares, if it is weaker than that of the system calls",
+    ),
 ];
 
 /// The words that may follow on a `page` or `cpu` line.

@@ -58,6 +58,8 @@ impl Player<'_> {
         let (cpu, interrupt) = match mv {
             Move::Evict(cpu, page) => return self.world.tlb_forget(cpu, page).is_some(),
             Move::Deliver(from, to) => return self.world.deliver(from, to, &mut |_, _| {}),
+            // Policies that have these have no prices.
+            Move::Tick(_) => return false,
             Move::Step(cpu) => (cpu, false),
             Move::Interrupt(cpu) => (cpu, true),
         };
@@ -75,7 +77,7 @@ impl Player<'_> {
             self.world.begin(Task(cpu.0), op);
             stack.push(Frame::entry(&op));
         }
-        let in_operation = stack.frames()[0].path != Path::Irq;
+        let in_operation = !stack.frames()[0].path.interrupts();
         let who = Actor { cpu, task: Task(cpu.0) };
         if let Progress::Blocked(_) = self.setting.advance(&mut self.world, heard, who, stack) {
             return false;
@@ -108,6 +110,9 @@ pub fn along(
     if setting.era.mechanism == Mechanism::Broadcast {
         return Err(Unpriced::Broadcasts.into());
     }
+    if setting.policy.defers_unmap() {
+        return Err(Unpriced::Ticks.into());
+    }
     let (world, stacks) = (Big::stage(scenario, profile), vec![Stack::default(); cpus]);
     let mut player = Player { scenario, setting, world, stacks, pcs: vec![0; cpus] };
     let zero = || vec![0; cpus];
@@ -115,7 +120,7 @@ pub fn along(
     let (mut before, mut out) = (0, Vec::new());
     for (at, &mv) in moves.iter().enumerate() {
         let mut heard = Recorder::default();
-        let (Move::Step(cpu) | Move::Interrupt(cpu) | Move::Evict(cpu, _) | Move::Deliver(_, cpu)) = mv;
+        let cpu = mv.cpu();
         if usize::from(cpu.0) >= cpus || !player.make(mv, &mut heard) {
             return Err(Unplayable::Disabled(at));
         }

@@ -36,6 +36,11 @@ pub enum Unpriced {
         "the policy broadcasts its invalidations, which no profile has the costs of; it can be explored, but not run on the clock"
     )]
     Broadcasts,
+    /// No profile has the costs of sweeping at ticks.
+    #[error(
+        "the policy leaves flushes to the ticks of other CPUs, which no profile has the costs of; it can be explored, but not run on the clock"
+    )]
+    Ticks,
 }
 
 /// A cache line the model tracks.

@@ -15,7 +15,7 @@ pub(super) const ALL: u8 = u8::MAX;
 const MOST: usize = 1 << 20;
 
 /// What a CPU may try, in order.
-pub(super) type Moves = ArrayVec<Move, { 2 + PAGES + CPUS }>;
+pub(super) type Moves = ArrayVec<Move, { 3 + PAGES + CPUS }>;
 
 /// What a step did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,8 +184,9 @@ fn code(mv: Move) -> u32 {
     match mv {
         Move::Step(_) => 0,
         Move::Interrupt(_) => 1,
-        Move::Evict(_, page) => 2 + page.0,
-        Move::Deliver(_, to) => (2 + PAGES as u32) + u32::from(to.0),
+        Move::Tick(_) => 2,
+        Move::Evict(_, page) => 3 + page.0,
+        Move::Deliver(_, to) => (3 + PAGES as u32) + u32::from(to.0),
     }
 }
 

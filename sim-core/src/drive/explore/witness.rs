@@ -50,6 +50,10 @@ impl Witness {
                 let text = format!("[TLB entry of {} evicted]", name(page));
                 lines.push(Line { cpu, id: "HW", text, state: String::new() });
             }
+            if let Move::Deliver(from, to) = mv {
+                let text = format!("[the flush that CPU{} asked for is made]", from.0);
+                lines.push(Line { cpu: to, id: "HW", text, state: String::new() });
+            }
             for (cpu, act, at) in &recorder.acts[heard..] {
                 let label = label(*at);
                 let text = describe(act, label.text, at.path, &name);

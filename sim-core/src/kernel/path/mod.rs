@@ -6,6 +6,7 @@ mod calls;
 mod fault;
 mod flush;
 mod fork;
+mod held;
 mod irq;
 mod ksm;
 mod kswapd;
@@ -54,6 +55,7 @@ pub(crate) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Path::Unmap => unmap::step(cx, who, f),
         Path::Flush => flush::step(cx, who, f),
         Path::Irq => irq::step(cx, who, f),
+        Path::Held => held::step(cx, who, f),
     }
 }
 
@@ -79,6 +81,7 @@ pub fn label(id: StepId) -> Label {
         Path::Unmap => unmap::LABELS,
         Path::Flush => flush::LABELS,
         Path::Irq => irq::LABELS,
+        Path::Held => held::LABELS,
     };
     labels[usize::from(id.pc)]
 }

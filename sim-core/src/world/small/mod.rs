@@ -158,6 +158,7 @@ struct CpuState {
     victims: Queue<FRAMES>,
     kept: u8,
     freeing: u8,
+    held: u8,
 }
 
 const IDLE: CpuState = CpuState {
@@ -175,6 +176,7 @@ const IDLE: CpuState = CpuState {
     victims: Queue::EMPTY,
     kept: 0,
     freeing: 0,
+    held: 0,
 };
 
 /// The small world. Copying it is how the explorer branches.

@@ -312,6 +312,7 @@ impl CpuState {
             word(|b| {
                 put_request(self.request, b);
                 self.issued.iter().for_each(|&pages| b.put(u64::from(pages), PAGES as u32));
+                b.put(u64::from(self.held), FRAMES as u32);
             }),
             word(|b| {
                 self.victims.put(b);
@@ -336,6 +337,7 @@ impl CpuState {
         fields = Fields(words[2]);
         cpu.request = take_request(&mut fields);
         cpu.issued.iter_mut().for_each(|pages| *pages = fields.take(PAGES as u32) as u8);
+        cpu.held = fields.take(FRAMES as u32) as u8;
         fields = Fields(words[3]);
         cpu.victims = Queue::take_fields(&mut fields);
         (cpu.kept, cpu.freeing) = (fields.take(FRAMES as u32) as u8, fields.take(FRAMES as u32) as u8);
