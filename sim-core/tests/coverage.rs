@@ -29,7 +29,7 @@ const CHILD: Mm = Mm(1);
 fn op(rng: &mut ChaCha8Rng) -> Op {
     let mut below = |n: u32| u64::from(rng.next_u32() % n);
     let vpn = below(2);
-    match below(24) {
+    match below(29) {
         0..3 => store(vpn),
         3..5 => load(vpn),
         5 => Op::mprotect(Span::page(vpn), [Rights::READ, Rights::READ_WRITE][below(2) as usize]),
@@ -38,12 +38,16 @@ fn op(rng: &mut ChaCha8Rng) -> Op {
         8 => Op::call(OpKind::Dontneed, Span::page(vpn)),
         9 => Op::call(OpKind::Pageout, span(0, 2)),
         10 => Op::mremap(Span::page(vpn), 1 - vpn),
-        20 => Op::call(OpKind::Mincore(vpn == 0), Span::page(vpn)),
-        23 => Op::call(OpKind::UnmapMapping(MM), Span::page(vpn)),
-        21 | 22 => Op::call(OpKind::Gup, Span::page(vpn)),
+        25 => Op::call(OpKind::Mincore(vpn == 0), Span::page(vpn)),
+        28 => Op::call(OpKind::UnmapMapping(MM), Span::page(vpn)),
+        26 | 27 => Op::call(OpKind::Gup, Span::page(vpn)),
         18 => Op::call(OpKind::Truncate(MM), Span::page(vpn)),
         17 => Op::call(OpKind::Migrate(MM), Span::page(vpn)),
         15 => Op::call(OpKind::Kswapd, Span::default()),
+        21 => Op::ksm((MM, vpn), (MM, 1 - vpn)),
+        22 => Op::ksm((MM, vpn), (CHILD, 1 - vpn)),
+        23 => Op::call(OpKind::SoftDirty(MM), span(0, 2)),
+        24 => Op::call(OpKind::UffdWp, span(0, 2)),
         11 => Op::call(OpKind::Other, Span::page(vpn)),
         12 => Op::call(OpKind::Free, Span::page(vpn)),
         13 => Op::call(OpKind::NumaScan, span(0, 2)),

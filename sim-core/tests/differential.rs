@@ -137,7 +137,16 @@ fn program(rng: &mut ChaCha8Rng, scenario: &Scenario, cpu: usize) -> Vec<Op> {
                     Op::mremap(span, scenario.vpn(1 - u8::from(vpn != 0)))
                 }
                 8 => Op::call([OpKind::Munmap, OpKind::Dontneed, OpKind::Free][below(3) as usize], span),
-                _ => Op::call(OpKind::Pageout, span),
+                _ => match below(4) {
+                    0 => Op::call(OpKind::Pageout, span),
+                    1 => Op::call(OpKind::SoftDirty(Mm(0)), span),
+                    2 => Op::call(OpKind::UffdWp, span),
+                    // The stable page, here or in the child.
+                    _ => {
+                        let stable = Mm(below(u32::from(scenario.processes)) as u16);
+                        Op::ksm((Mm(0), vpn), (stable, scenario.vpn(u8::from(vpn == 0))))
+                    }
+                },
             }
         })
         .collect()

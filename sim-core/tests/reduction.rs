@@ -31,6 +31,7 @@ fn scenarios() -> Vec<Scenario> {
         call(OpKind::Free),
         call(OpKind::Pageout),
         call(OpKind::NumaScan),
+        call(OpKind::UffdWp),
         Op::fork(Mm(1)),
     ];
     let mut all: Vec<_> =
@@ -42,6 +43,8 @@ fn scenarios() -> Vec<Scenario> {
         1,
         &[&[reclaim], &[STORE], &[Op::call(OpKind::Munmap, Span::page(1)), move_it]],
     ));
+    let merge = Op::ksm((Mm(0), 0), (Mm(0), 1));
+    all.push(Scenario::new("ksm", 2, 1, &[&[STORE], &[merge]]));
     all.push(Scenario::new("kswapd", 1, 1, &[&[call(OpKind::Kswapd)], &[STORE, STORE], &[]]));
     let writeback: &[&[Op]] = &[&[reclaim], &[STORE], &[call(OpKind::Writeback(Mm(0)))]];
     all.push(Scenario { dirty: true, backing: Backing::SharedFile, ..Scenario::new("writeback", 1, 1, writeback) });

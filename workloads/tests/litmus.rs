@@ -128,6 +128,11 @@ fn verdicts_of_whoever_comes_by_the_rmap() {
 }
 
 #[test]
+fn verdicts_of_whoever_copies_or_compares_a_page() {
+    verdicts_of(&["B11", "B15", "B16"]);
+}
+
+#[test]
 fn verdicts_of_claims_and_mutations() {
     verdicts_of(&["C", "M", "N"]);
 }
@@ -139,7 +144,7 @@ fn verdicts_of_flushes_that_are_left_to_others() {
 
 #[test]
 fn every_file_of_the_catalogue_has_been_checked_by_one_of_these() {
-    let covered = ["B0", "B10", "B12", "B14", "B19", "B20", "C", "M", "N", "P14"];
+    let covered = ["B0", "B10", "B11", "B12", "B14", "B15", "B16", "B19", "B20", "C", "M", "N", "P14"];
     let left: Vec<_> = LITMUS.iter().filter(|row| !covered.iter().any(|prefix| row.name.starts_with(prefix))).collect();
     assert!(left.is_empty(), "{left:?}");
 }

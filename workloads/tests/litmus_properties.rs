@@ -62,6 +62,9 @@ const WORDS: &[&str] = &[
     "trusted",
     "await",
     "mremap",
+    "ksm",
+    "soft-dirty",
+    "uffd-wp",
     "never",
     "sometimes",
     "é",
@@ -76,7 +79,9 @@ fn operation() -> impl Strategy<Value = String> {
         (page(), select(vec!["none", "r", "rw"])).prop_map(|(p, r)| format!("mprotect {p} {r}")),
         (page(), select(vec!["r", "rw", "rw file", "r private"])).prop_map(|(p, r)| format!("mmap {p} {r}")),
         (page(), select(vec!["dontneed", "free", "pageout"])).prop_map(|(p, a)| format!("madvise {p} {a}")),
-        (select(vec!["munmap", "reclaim", "mkclean", "numa"]), page()).prop_map(|(op, p)| format!("{op} {p}")),
+        (select(vec!["munmap", "reclaim", "mkclean", "numa", "soft-dirty", "uffd-wp"]), page())
+            .prop_map(|(op, p)| format!("{op} {p}")),
+        select(vec!["ksm x y", "ksm y x"]).prop_map(str::to_owned),
         select(vec!["mremap x y", "mremap y x", "munmap y; mremap x y", "munmap x; mremap y x"])
             .prop_map(str::to_owned),
         select(vec!["gup x", "gup y", "mincore x", "mincore y trusted"]).prop_map(str::to_owned),
@@ -108,6 +113,7 @@ fn file() -> impl Strategy<Value = String> {
         "kswapd",
         "mkclean x; reclaim x",
         "unmap-mapping x",
+        "soft-dirty x; ksm y x",
         "",
     ]);
     let program = || vec(operation(), 0..4).prop_map(|ops| ops.join("; "));
@@ -120,6 +126,8 @@ fn file() -> impl Strategy<Value = String> {
         "free_batch_slots 1",
         "dirty_assist off",
         "flush_before_free off",
+        "wp_reuses off",
+        "isolate_until_flushed off",
     ]);
     let era = select(vec!["v4.13", "v5.17", "v6.18"]);
     let cpus = (lists, program(), end(), (wait, program()), end());

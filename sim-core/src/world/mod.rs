@@ -56,6 +56,8 @@ pub struct Folio {
     pub writeback: bool,
     /// Everybody but reclaim or the device has given it up: whoever drops the last reference frees it.
     pub dropped: bool,
+    /// KSM has put it under several pages, or is about to: nobody may write it in place (`PageKsm`).
+    pub ksm: bool,
 }
 
 impl Folio {
@@ -443,6 +445,8 @@ pub trait World {
     }
     /// Puts a frame on the list that reclaim frees after the next flush; returns the new length.
     fn free_later(&mut self, task: Task, frame: FrameNo) -> u16;
+    /// Is a frame on that list?
+    fn frees_later(&self, task: Task, frame: FrameNo) -> bool;
     /// Takes one frame off that list.
     fn next_to_free(&mut self, task: Task) -> Option<FrameNo>;
     /// Gives a frame to the allocator.

@@ -125,6 +125,17 @@ pub static OPERATIONS: &[Word] = &[
     word("signal", "signal [NAME]", "user code sets a flag, which the kernel does not see"),
     word("await", "await [NAME]", "user code waits for a flag; interrupts are taken meanwhile"),
     word("truncate", "truncate SPAN", "`ftruncate(2)`: the file pages go, wherever they are mapped"),
+    word("ksm", "ksm PAGE PAGE", "KSM: the first page gets the frame of the second, which holds the same"),
+    word(
+        "soft-dirty",
+        "soft-dirty SPAN",
+        "`CLEAR_REFS_SOFT_DIRTY`, by the process or, on a `kthread` CPU, by another: the next store to each page faults, to be noted",
+    ),
+    word(
+        "uffd-wp",
+        "uffd-wp SPAN",
+        "`UFFDIO_WRITEPROTECT`: the next store to each page faults; the monitor lets it through at once",
+    ),
 ];
 
 /// What `madvise` may advise.
@@ -135,7 +146,7 @@ pub static ADVICE: &[Word] = &[
 ];
 
 /// Operations that other kernels' races need and the model does not have.
-pub static NOT_YET: &[&str] = &["collapse", "ksm", "process_madvise", "soft-dirty", "uffd-wp"];
+pub static NOT_YET: &[&str] = &["collapse", "process_madvise"];
 
 /// The classes of violation.
 pub fn class(name: &str) -> Option<Class> {

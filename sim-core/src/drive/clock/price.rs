@@ -196,6 +196,8 @@ impl Prices {
                 let body = k.minor_fault_anon_cyc.saturating_sub(charged);
                 body + if read_in { p.swap.as_ref().map_or(0, |s| s.zram_read_cyc) } else { 0 }
             }
+            // The copy is part of the fault's body.
+            Act::Copy { .. } if at.path == Path::Fault => 0,
             // The page's whole price less what the rmap walk was charged above.
             Act::Shrink(_) => p.kernel.reclaim_page_clean_cyc.saturating_sub(p.kernel.rmap_unmap_one_cyc),
             // The store that releases the entry is part of the handler's body, as counting is of the system call's, and
@@ -211,6 +213,7 @@ impl Prices {
             // What it does with the page is the device's time.
             | Act::Device(..)
             | Act::Copy { .. }
+            | Act::Compare(..)
             | Act::Unlock(_)
             | Act::Vma(_)
             | Act::Deferred { .. }

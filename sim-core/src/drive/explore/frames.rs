@@ -42,7 +42,7 @@ pub(super) fn unpack_frames(words: &[u64], stack: &mut Stack) {
     }
 }
 
-const PATHS: [Path; 26] = [
+const PATHS: [Path; 27] = [
     Path::Access,
     Path::Fault,
     Path::Mprotect,
@@ -54,6 +54,7 @@ const PATHS: [Path; 26] = [
     Path::Writeback,
     Path::Migrate,
     Path::Truncate,
+    Path::Ksm,
     Path::Mmap,
     Path::Pageout,
     Path::Other,

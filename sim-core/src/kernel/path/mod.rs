@@ -10,6 +10,7 @@ mod fork;
 mod gup;
 mod held;
 mod irq;
+mod ksm;
 mod kswapd;
 mod migrate;
 mod mincore;
@@ -48,6 +49,7 @@ pub(crate) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Path::Writeback => writeback::step(cx, who, f),
         Path::Migrate => migrate::step(cx, who, f),
         Path::Truncate => truncate::step(cx, who, f),
+        Path::Ksm => ksm::step(cx, who, f),
         Path::Mmap | Path::Other => calls::step(cx, who, f),
         Path::User => user::step(cx, who, f),
         Path::Mincore => mincore::step(cx, who, f),
@@ -82,6 +84,7 @@ pub fn label(id: StepId) -> Label {
         Path::Writeback => writeback::LABELS,
         Path::Migrate => migrate::LABELS,
         Path::Truncate => truncate::LABELS,
+        Path::Ksm => ksm::LABELS,
         Path::Mmap | Path::Other => calls::LABELS,
         Path::User => user::LABELS,
         Path::Mincore => mincore::LABELS,

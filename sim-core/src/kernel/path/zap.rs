@@ -373,8 +373,12 @@ fn drop_swap_cache<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: 
 fn release<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, frame: FrameNo) {
     let folio = cx.world.folio(frame);
     let cached = folio.cached && cx.world.next_cached(frame, 0).is_some();
-    cx.world.set_folio(frame, Folio { cached, gathered: folio.gathered + 1, ..folio });
-    cx.world.free_later(who.task, frame);
+    // One reference will do for all pages that KSM has put under it.
+    let held = folio.gathered > 0 && cx.world.frees_later(who.task, frame);
+    cx.world.set_folio(frame, Folio { cached, gathered: folio.gathered + u8::from(!held), ..folio });
+    if !held {
+        cx.world.free_later(who.task, frame);
+    }
 }
 
 /// Z9: flush before the pages are freed.

@@ -456,6 +456,10 @@ impl World for Big {
         freeing.len() as u16
     }
 
+    fn frees_later(&self, task: Task, frame: FrameNo) -> bool {
+        self.tasks[usize::from(task.0)].freeing.iter().any(|&Reverse(waiting)| waiting == frame.0)
+    }
+
     fn next_to_free(&mut self, task: Task) -> Option<FrameNo> {
         let Reverse(frame) = self.tasks[usize::from(task.0)].freeing.pop()?;
         Some(FrameNo(frame))

@@ -12,6 +12,7 @@ const CPU_BITS: u32 = CPUS as u32;
 const FRAME_BITS: u32 = FRAMES.ilog2();
 const ENTRY_BITS: u32 = 3 + MARK_BITS + FRAME_BITS;
 const FOLIO_BITS: u32 = 16;
+const FOLIO_FLAGS: u32 = 13;
 /// Words of a CPU before those of the path it is on.
 pub(crate) const CPU_WORDS: usize = 4;
 
@@ -251,11 +252,10 @@ fn take_backing(fields: &mut Fields) -> Backing {
 
 fn put_folio(folio: Folio, b: &mut Bits) {
     let Folio { allocated, lru, anon, dirty, cached, isolated, lazyfree, locked, .. } = folio;
-    let Folio { gathered, active, referenced, writeback, dropped, .. } = folio;
-    let flags =
-        [allocated, lru, anon, dirty, cached, isolated, lazyfree, locked, active, referenced, writeback, dropped];
-    b.flags(flags);
-    b.put(u64::from(gathered), FOLIO_BITS - flags.len() as u32);
+    let Folio { gathered, active, referenced, writeback, dropped, ksm, .. } = folio;
+    b.flags([allocated, lru, anon, dirty, cached, isolated, lazyfree]);
+    b.flags([locked, active, referenced, writeback, dropped, ksm]);
+    b.put(u64::from(gathered), FOLIO_BITS - FOLIO_FLAGS);
 }
 
 fn take_folio(fields: &mut Fields) -> Folio {
@@ -272,7 +272,8 @@ fn take_folio(fields: &mut Fields) -> Folio {
         referenced: fields.flag(),
         writeback: fields.flag(),
         dropped: fields.flag(),
-        gathered: fields.take(4) as u8,
+        ksm: fields.flag(),
+        gathered: fields.take(FOLIO_BITS - FOLIO_FLAGS) as u8,
     }
 }
 

@@ -517,6 +517,10 @@ impl World for Small<'_> {
         freeing.count_ones() as u16
     }
 
+    fn frees_later(&self, task: Task, frame: FrameNo) -> bool {
+        self.cpus[usize::from(task.0)].freeing & 1 << frame.0 != 0
+    }
+
     fn next_to_free(&mut self, task: Task) -> Option<FrameNo> {
         take_lowest(&mut self.task(task).freeing)
     }
