@@ -81,6 +81,7 @@ const RULES: &[(&str, &[(&str, &str)])] = &[
     ("and no others", &[("mprotect x r", "mprotect x r now")]),
     ("an advice is a known one", &[("mprotect x r", "madvise x willneed")]),
     ("a page does not move onto itself", &[("mprotect x r", "mremap x..y x")]),
+    ("a page is not merged with itself", &[("mprotect x r", "ksm x x")]),
     (
         "there is room where it moves",
         &[("mprotect x r", "mremap x..y z"), ("file clean", "file clean\npage z r file clean")],
