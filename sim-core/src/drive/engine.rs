@@ -49,6 +49,11 @@ impl Stack {
         self.0.iter().any(|f| f.path.interrupts())
     }
 
+    /// Are interrupts on?
+    pub(crate) fn takes_interrupts(&self) -> bool {
+        !self.in_interrupt() && self.0.iter().all(path::takes_interrupts)
+    }
+
     /// The frames, outermost first.
     pub fn frames(&self) -> &[Frame] {
         &self.0

@@ -66,7 +66,7 @@ impl Player<'_> {
         let n = usize::from(cpu.0);
         let stack = &mut self.stacks[n];
         if interrupt {
-            if !self.world.interrupt_pending(cpu) || stack.in_interrupt() {
+            if !self.world.interrupt_pending(cpu) || !stack.takes_interrupts() {
                 return false;
             }
             stack.push(Frame::new(Path::Irq));

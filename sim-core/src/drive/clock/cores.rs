@@ -49,7 +49,7 @@ pub(super) struct Core {
 impl Core {
     /// When something next happens on this core.
     pub(super) fn next_event(&self) -> Option<u64> {
-        let arrival = self.arrival.filter(|_| !self.stack.in_interrupt());
+        let arrival = self.arrival.filter(|_| self.stack.takes_interrupts());
         match self.state {
             State::Running => Some(self.ready),
             State::Idle { since, .. } => Some(arrival.map_or(self.ready, |a| a.max(since).min(self.ready))),
@@ -67,7 +67,7 @@ impl Core {
 
     /// Has an interrupt arrived that can be taken at this time?
     pub(super) fn interrupt_due(&self, time: u64) -> bool {
-        !self.stack.in_interrupt() && self.arrival.is_some_and(|a| a <= time)
+        self.stack.takes_interrupts() && self.arrival.is_some_and(|a| a <= time)
     }
 
     /// Takes the interrupt at this time. Returns what the core was waiting for, and for how many cycles.

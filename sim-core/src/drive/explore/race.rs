@@ -255,7 +255,7 @@ impl<'s> Race<'s> {
     fn moves_of(&self, node: &Node<'s>, n: usize, reduced: bool, out: &mut impl Extend<Move>) {
         let cpu = Cpu(n as u16);
         out.extend([Move::Step(cpu)]);
-        if node.world.interrupt_pending(cpu) && !node.stacks[n].in_interrupt() {
+        if node.world.interrupt_pending(cpu) && node.stacks[n].takes_interrupts() {
             out.extend([Move::Interrupt(cpu)]);
         }
         if node.world.may_let_go(cpu) && !node.stacks[n].in_interrupt() {

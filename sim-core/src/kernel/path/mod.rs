@@ -24,10 +24,12 @@ mod writeback;
 mod zap;
 
 pub use access::{entry_of, would_hit};
+pub(crate) use flush::takes_interrupts;
 
 use crate::nouns::types::{Actor, Mm, Span};
 use crate::oracle;
 use crate::policy::{Hook, HookStep};
+use crate::step::era::Era;
 use crate::step::frame::{Act, Cx, Flow, Frame, Label, Path, Probe, StepId, Wait};
 use crate::world::{Cause, Request, World};
 
@@ -81,6 +83,39 @@ pub fn label(id: StepId) -> Label {
         Path::Held => held::LABELS,
     };
     labels[usize::from(id.pc)]
+}
+
+/// A lock, the pending check and the walk that trusts what it reads, in order: where the caller begins, what comes after the
+/// lock, and what after the check.
+struct CheckOrder {
+    begin: u8,
+    locked: u8,
+    checked: u8,
+}
+
+impl CheckOrder {
+    fn of(era: &Era, [lock, check, walk]: [u8; 3]) -> CheckOrder {
+        if era.protections.check_under_ptl {
+            CheckOrder { begin: lock, locked: check, checked: walk }
+        } else {
+            CheckOrder { begin: check, locked: walk, checked: lock }
+        }
+    }
+}
+
+/// F, where this kernel has the call; then the frame goes on with step `next`.
+fn check_pending<W: World, P: Probe>(
+    cx: &mut Cx<'_, W, P>,
+    who: Actor,
+    f: &mut Frame,
+    mm: Mm,
+    (called, next): (bool, u8),
+) -> Flow {
+    if called {
+        return hook(cx, who, f, mm, Hook::BeforeTrust, next);
+    }
+    f.pc = next;
+    Flow::Next
 }
 
 /// Runs one step of a policy hook inside the calling frame. When the hook is done the frame goes on with step `next`.

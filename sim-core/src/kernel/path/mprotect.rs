@@ -1,8 +1,8 @@
 //! `mprotect`: `do_mprotect_pkey()` and `change_pte_range()`, steps M1..M10. A pass of NUMA balancing walks the same way, under
 //! `mmap_lock` for read, and leaves the rights of user space alone.
 
-use crate::kernel::path::hook;
 use crate::kernel::path::pending::{self, NESTED};
+use crate::kernel::path::{CheckOrder, check_pending, hook};
 use crate::nouns::op::{Op, OpKind};
 use crate::nouns::types::{Actor, Lock, Mm, Page, Present, Pte, Span};
 use crate::oracle::{self, ghost};
@@ -54,14 +54,18 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::NextTable => {
             let late = cx.era.protections.pending_until_flushed;
             let done = if late { Step::Nested } else { Step::CountEarly };
-            f.pc = next_table(cx.world, mm, f, op.span, Step::LockPtl as u8, done as u8);
+            f.pc = next_table(cx.world, mm, f, op.span, order(cx).begin, done as u8);
             Flow::Next
         }
         Step::LockPtl => {
             let table = cx.world.table_at(mm, f.cursor).expect("the walk found a table");
-            cx.lock(who, f, Lock::Ptl(table), Step::Pending as u8)
+            let next = order(cx).locked;
+            cx.lock(who, f, Lock::Ptl(table), next)
         }
-        Step::Pending => hook(cx, who, f, mm, Hook::BeforeTrust, Step::Change as u8),
+        Step::Pending => {
+            let call = (cx.era.protections.check_in_mprotect, order(cx).checked);
+            check_pending(cx, who, f, mm, call)
+        }
         Step::Change => {
             let in_table = cx.world.table_span(f.cursor).clip(op.span);
             let rest = Span { first: f.cursor, pages: in_table.end() - f.cursor };
@@ -100,6 +104,10 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             Flow::Return(0)
         }
     }
+}
+
+fn order<W: World, P: Probe>(cx: &Cx<'_, W, P>) -> CheckOrder {
+    CheckOrder::of(cx.era, [Step::LockPtl as u8, Step::Pending as u8, Step::Change as u8])
 }
 
 fn after_flush<W: World, P: Probe>(cx: &Cx<'_, W, P>) -> u8 {

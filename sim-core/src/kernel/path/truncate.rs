@@ -3,11 +3,10 @@
 //! It comes by the rmap and not by the address space, so `mmap_lock` does not keep it away from mremap: what does is the flush of
 //! the old place before the PTL of the new one goes (V5).
 
-use crate::kernel::path::hook;
+use crate::kernel::path::{CheckOrder, check_pending};
 use crate::nouns::op::OpKind;
 use crate::nouns::types::{Actor, FrameNo, Lock, Mm, Page, Pte, Span};
 use crate::oracle::{self, ghost};
-use crate::policy::Hook;
 use crate::step::frame::{Act, Cx, Flow, Frame, Probe, Wait, steps};
 use crate::world::{Cause, Folio, Request, World};
 
@@ -45,16 +44,18 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
                 f.pc = if f.flags & LOCKED == 0 { Step::LockFolio as u8 } else { Step::Delete as u8 };
                 return Flow::Next;
             };
-            (f.page, f.count, f.pc) = (page, page.0 + 1, Step::LockPtl as u8);
+            (f.page, f.count, f.pc) = (page, page.0 + 1, order(cx).begin);
             Flow::Next
         }
         Step::LockPtl => {
             let table = cx.world.table_of(f.page);
-            cx.lock(who, f, Lock::Ptl(table), Step::Pending as u8)
+            let next = order(cx).locked;
+            cx.lock(who, f, Lock::Ptl(table), next)
         }
         Step::Pending => {
             let mm = cx.world.mm_of(f.page);
-            hook(cx, who, f, mm, Hook::BeforeTrust, Step::Zap as u8)
+            let call = (cx.era.protections.check_in_zap, order(cx).checked);
+            check_pending(cx, who, f, mm, call)
         }
         Step::Zap => {
             zap(cx, who, f);
@@ -103,6 +104,10 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             Flow::Return(0)
         }
     }
+}
+
+fn order<W: World, P: Probe>(cx: &Cx<'_, W, P>) -> CheckOrder {
+    CheckOrder::of(cx.era, [Step::LockPtl as u8, Step::Pending as u8, Step::Zap as u8])
 }
 
 /// T1: the next page of the file in the span, mapped or not, with a reference.
