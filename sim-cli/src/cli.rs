@@ -5,8 +5,9 @@ use std::num::NonZeroUsize;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sim_core::drive::clock::RunAhead;
-use sim_core::policy::{self, BROADCASTING, POLICIES, PolicyInfo};
+use sim_core::policy::{self, ABLATED, BROADCASTING, POLICIES, PolicyInfo};
 use sim_core::step::era::{self, ERAS, Era};
+use workloads::litmus::ablate::{self, ABLATIONS, Ablation, SCENES, Scene};
 
 use crate::output::OutputArgs;
 
@@ -32,6 +33,10 @@ pub(crate) enum Command {
     Replay(ReplayArgs),
     /// Explore every interleaving of litmus files, and hold the verdicts against those the files expect
     Check(CheckArgs),
+    /// Take the patch 3ea277194daa apart: without each of its lines, the race that comes back
+    Ablate(AblateArgs),
+    /// Find the smallest scenario on which the verdicts of two policies differ
+    Distinguish(DistinguishArgs),
     /// List policies, eras, workloads or profiles
     List(ListArgs),
 }
@@ -185,6 +190,69 @@ pub(crate) struct CheckArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct AblateArgs {
+    /// Ablations by name; of one the first witness is printed, too [default: all]
+    #[arg(value_name = "ABLATION", value_parser = ablations())]
+    pub(crate) ablations: Vec<&'static Ablation>,
+    /// A scenario; repeat for several [default: all]
+    #[arg(long = "scenario", value_name = "SCENARIO", value_parser = scenes())]
+    pub(crate) scenes: Vec<&'static Scene>,
+    /// Write the shortest violating interleaving of each race to a file in DIR (JSON, for `mmusim replay`)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) witness: Option<std::path::PathBuf>,
+    /// Explore nothing: write the litmus files to DIR, for `mmusim check`
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["witness", "states", "threads"])]
+    pub(crate) files: Option<std::path::PathBuf>,
+    /// Visit at most so many states a search; what is not exhausted then is no verdict, and the exit code is 3
+    #[arg(long, value_name = "N", default_value_t = STATES, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) states: u64,
+    /// Searches at a time [default: one for each CPU]; changes speed, never a result
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DistinguishArgs {
+    /// A policy
+    #[arg(value_name = "POLICY", value_parser = explored_policies())]
+    pub(crate) first: &'static PolicyInfo,
+    /// Another one
+    #[arg(value_name = "POLICY", value_parser = explored_policies())]
+    pub(crate) second: &'static PolicyInfo,
+    /// CPUs at most; one of them reclaims
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..=5))]
+    pub(crate) cpus: u8,
+    /// Pages at most
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=2))]
+    pub(crate) pages: u8,
+    /// Page tables at most [default: as many as pages]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=2))]
+    pub(crate) tables: Option<u8>,
+    /// Operations of one CPU at most
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=4))]
+    pub(crate) operations: u8,
+    /// Operations of all CPUs at most [default: 4; each more takes some twenty times as long]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=15))]
+    pub(crate) total: Option<u8>,
+    /// Races of different classes are a difference, too
+    #[arg(long)]
+    pub(crate) class: bool,
+    /// The kernel around the policies
+    #[arg(long, value_parser = eras(), default_value = ERAS[0].name)]
+    pub(crate) era: &'static Era,
+    /// Visit at most so many states a search; a scenario that is not exhausted then is passed over and counted
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) states: u64,
+    /// Scenarios at a time [default: one for each CPU]; changes speed, never a result
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ListArgs {
     /// What to list
     pub(crate) what: Listing,
@@ -215,12 +283,23 @@ fn policies() -> impl TypedValueParser<Value = &'static PolicyInfo> {
 
 /// All of them.
 fn explored_policies() -> impl TypedValueParser<Value = &'static PolicyInfo> {
-    one_of(POLICIES.iter().chain(BROADCASTING))
+    one_of(POLICIES.iter().chain(BROADCASTING).chain(ABLATED))
 }
 
 fn one_of(policies: impl Iterator<Item = &'static PolicyInfo>) -> impl TypedValueParser<Value = &'static PolicyInfo> {
     let values = policies.map(|p| PossibleValue::new(p.name).aliases(p.aliases).help(p.summary));
     PossibleValuesParser::new(values).map(|name| policy::find(&name).expect("a value of the registry"))
+}
+
+fn ablations() -> impl TypedValueParser<Value = &'static Ablation> {
+    let values = ABLATIONS.iter().map(|a| PossibleValue::new(a.name).help(a.removes));
+    PossibleValuesParser::new(values).map(|name| ablate::find(&name).expect("a value of the table"))
+}
+
+fn scenes() -> impl TypedValueParser<Value = &'static Scene> {
+    let values = SCENES.iter().map(|s| PossibleValue::new(s.name).help(s.title));
+    let of = |name: String| SCENES.iter().find(|scene| scene.name == name).expect("a value of the table");
+    PossibleValuesParser::new(values).map(of)
 }
 
 fn eras() -> impl TypedValueParser<Value = &'static Era> {

@@ -42,6 +42,8 @@ fn main() -> ExitCode {
         Command::Compare(args) => commands::compare::run(&args),
         Command::Replay(args) => commands::replay::run(&args),
         Command::Check(args) => commands::check::run(&args),
+        Command::Ablate(args) => commands::ablate::run(&args),
+        Command::Distinguish(args) => commands::distinguish::run(&args),
         Command::List(args) => commands::list::run(&args),
     };
     match result {

@@ -1,7 +1,9 @@
 //! One file a subcommand.
 
+pub(crate) mod ablate;
 pub(crate) mod check;
 pub(crate) mod compare;
+pub(crate) mod distinguish;
 pub(crate) mod list;
 pub(crate) mod replay;
 mod witness;

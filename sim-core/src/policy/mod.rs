@@ -159,6 +159,12 @@ pub static POLICIES: &[PolicyInfo] = &[
 /// they are explored and not run on the clock.
 pub static BROADCASTING: &[PolicyInfo] = &[arm64_dsb::INFO, arm64_flush::INFO, invlpgb::INFO, latr::INFO];
 
+/// Policies with one part less or moved: mutants to be explored, in no list of policies.
+pub static ABLATED: &[PolicyInfo] = {
+    let [unset, cleared_first, local] = pending_flag::ABLATED;
+    &[unset, cleared_first, local, pending_generation::STORED]
+};
+
 /// `pending-generation` with its restart (`TLB_FLUSH_BATCH_PENDING_LARGE`, 16,383) scaled down to 1, 2 or 3: then an exploration
 /// can reach it.
 pub fn generation_restarting_after(large: u32) -> Option<&'static dyn Policy> {
@@ -167,5 +173,5 @@ pub fn generation_restarting_after(large: u32) -> Option<&'static dyn Policy> {
 
 /// Finds a policy by name or alias.
 pub fn find(name: &str) -> Option<&'static PolicyInfo> {
-    POLICIES.iter().chain(BROADCASTING).find(|p| p.name == name || p.aliases.contains(&name))
+    POLICIES.iter().chain(BROADCASTING).chain(ABLATED).find(|p| p.name == name || p.aliases.contains(&name))
 }

@@ -16,6 +16,8 @@ const LARGE: u32 = MASK / 2;
 struct PendingGeneration {
     /// [`LARGE`], or less to see what it is for.
     large: u32,
+    /// The consumer records what it flushed by a compare-and-exchange. Off: by a store, which loses what a producer added meanwhile.
+    exchanges: bool,
 }
 
 impl Policy for PendingGeneration {
@@ -55,7 +57,7 @@ impl Policy for PendingGeneration {
             (Hook::BeforeTrust, 1) => HookStep::FlushMm(2),
             (Hook::BeforeTrust, 2) => {
                 // If a producer counted up meanwhile the exchange fails and the next operation flushes again.
-                if words.batched == *local {
+                if !self.exchanges || words.batched == *local {
                     let pending = *local & MASK;
                     words.batched = pending | pending << FLUSHED_SHIFT;
                 }
@@ -68,8 +70,10 @@ impl Policy for PendingGeneration {
 
 /// The same with the restart after 1, 2 or 3 pending flushes, for explorations: none of another number.
 pub(super) fn restarting_after(large: u32) -> Option<&'static dyn Policy> {
-    static SCALED: [PendingGeneration; 3] =
-        [PendingGeneration { large: 1 }, PendingGeneration { large: 2 }, PendingGeneration { large: 3 }];
+    const fn scaled(large: u32) -> PendingGeneration {
+        PendingGeneration { large, exchanges: true }
+    }
+    static SCALED: [PendingGeneration; 3] = [scaled(1), scaled(2), scaled(3)];
     let scaled = SCALED.iter().find(|policy| policy.large == large)?;
     Some(scaled)
 }
@@ -81,7 +85,17 @@ pub(super) const INFO: PolicyInfo = PolicyInfo {
     kernels: "since v5.17",
     summary: "as pending-flag, with a pending and a flushed generation in one atomic word in place of the flag",
     broadcast: false,
-    strategy: &PendingGeneration { large: LARGE },
+    strategy: &PendingGeneration { large: LARGE, exchanges: true },
+};
+
+/// What no kernel had: the flushed half is stored, not exchanged.
+pub(super) const STORED: PolicyInfo = PolicyInfo {
+    name: "pending-generation-stored",
+    commit: "5ee2fa2f0636, mutated",
+    kernels: "none",
+    summary: "pending-generation whose check stores what it flushed and does not compare",
+    strategy: &PendingGeneration { large: LARGE, exchanges: false },
+    ..INFO
 };
 
 #[cfg(test)]
@@ -91,7 +105,7 @@ mod tests {
     fn run(hook: Hook, words: &mut Words) -> u32 {
         let (mut pc, mut local, mut flushes) = (0, 0, 0);
         loop {
-            match (PendingGeneration { large: LARGE }).hook(hook, pc, words, &mut local) {
+            match (PendingGeneration { large: LARGE, exchanges: true }).hook(hook, pc, words, &mut local) {
                 HookStep::Done => return flushes,
                 HookStep::Touched(_, next) => pc = next,
                 HookStep::FlushMm(next) => {

@@ -51,6 +51,24 @@ pub struct Protections {
     /// A store that has to copy a page of its own flushes for it first if a flush is pending in the address space (v5.12,
     /// 6ce64428d620, for pages that userfaultfd watches; here for all).
     pub wp_fault_checks_pending: bool,
+    /// munmap, `MADV_DONTNEED` and truncation make the pending check in `zap_pte_range()` (3ea277194daa).
+    pub check_in_zap: bool,
+    /// `MADV_FREE` makes it in `madvise_free_pte_range()` (3ea277194daa).
+    pub check_in_free: bool,
+    /// mprotect and NUMA balancing make it in `change_pte_range()` (3ea277194daa).
+    pub check_in_mprotect: bool,
+    /// mremap makes it in `move_ptes()`, where it holds both PTLs (3ea277194daa).
+    pub check_in_mremap: bool,
+    /// These four make it after they have taken the PTL, not before.
+    pub check_under_ptl: bool,
+    /// The initiator of a shootdown flushes its own CPU if that is concerned (X4).
+    pub flushes_own_cpu: bool,
+    /// A shootdown interrupts every CPU of the mask, the last one too (X6).
+    pub mask_complete: bool,
+    /// The initiator of a broadcast invalidation waits until every CPU has done it (DSB, TLBSYNC).
+    pub waits_for_broadcasts: bool,
+    /// An initiator takes interrupts while it waits for the others, who may be waiting for it.
+    pub irqs_on_while_waiting: bool,
     /// Where munmap leaves its flush to other CPUs, frames are freed when all have made it (LATR).
     pub frames_held_until_swept: bool,
     /// And nothing is mapped at those addresses before.
@@ -77,6 +95,15 @@ impl Protections {
         ksm_checks_references: true,
         soft_dirty_counts: true,
         wp_fault_checks_pending: true,
+        check_in_zap: true,
+        check_in_free: true,
+        check_in_mprotect: true,
+        check_in_mremap: true,
+        check_under_ptl: true,
+        flushes_own_cpu: true,
+        mask_complete: true,
+        waits_for_broadcasts: true,
+        irqs_on_while_waiting: true,
         frames_held_until_swept: true,
         addresses_held_until_swept: true,
     };

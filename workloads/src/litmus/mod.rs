@@ -2,7 +2,9 @@
 //!
 //! `docs/litmus.md` has every word. A file becomes a [`Scenario`] of the explorer and an [`Era`]; [`check`] explores it.
 
+pub mod ablate;
 pub mod check;
+pub mod distinguish;
 mod embedded;
 mod format;
 mod lex;

@@ -206,6 +206,35 @@ pub static SWITCHES: &[Switch] = &[
         |e| &mut e.protections.flush_before_copy,
         "migration that defers its flush makes it before it copies",
     ),
+    flag(
+        "check_in_zap",
+        |e| &mut e.protections.check_in_zap,
+        "munmap, `MADV_DONTNEED` and truncation make the pending check",
+    ),
+    flag("check_in_free", |e| &mut e.protections.check_in_free, "`MADV_FREE` makes the pending check"),
+    flag(
+        "check_in_mprotect",
+        |e| &mut e.protections.check_in_mprotect,
+        "mprotect and NUMA balancing make the pending check",
+    ),
+    flag("check_in_mremap", |e| &mut e.protections.check_in_mremap, "mremap makes the pending check"),
+    flag(
+        "check_under_ptl",
+        |e| &mut e.protections.check_under_ptl,
+        "these make it after they have taken the PTL, not before",
+    ),
+    flag("flushes_own_cpu", |e| &mut e.protections.flushes_own_cpu, "a shootdown flushes the CPU it is made on, too"),
+    flag("mask_complete", |e| &mut e.protections.mask_complete, "a shootdown interrupts the last CPU of the mask, too"),
+    flag(
+        "waits_for_broadcasts",
+        |e| &mut e.protections.waits_for_broadcasts,
+        "a broadcast invalidation is waited for before the caller goes on",
+    ),
+    flag(
+        "irqs_on_while_waiting",
+        |e| &mut e.protections.irqs_on_while_waiting,
+        "a CPU takes interrupts while it waits for the others to flush",
+    ),
     scene("evictions", |s| &mut s.evictions, "a CPU may lose any translation at any time; on if not said"),
     scene(
         "lone_tables",

@@ -3,12 +3,11 @@
 //! Nothing counts who maps such memory, so the driver goes by the VMAs of its file: where it finds one it zaps the PTEs and flushes,
 //! and where it finds none it takes it that nobody can reach the memory any more.
 
-use crate::kernel::path::hook;
+use crate::kernel::path::check_pending;
 use crate::kernel::path::pending::{self, NESTED};
 use crate::nouns::op::OpKind;
 use crate::nouns::types::{Actor, FrameNo, Lock, Mm, Pte, Span};
 use crate::oracle::{self, ghost};
-use crate::policy::Hook;
 use crate::step::frame::{Act, Cx, Flow, Frame, Probe, steps};
 use crate::world::{Cause, Folio, Request, World};
 
@@ -97,7 +96,7 @@ fn mapping_step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut F
     match step {
         Step::Count => pending::count(cx, who, f, mm, Step::LockPtl as u8),
         Step::LockPtl => cx.lock(who, f, Lock::Ptl(table), Step::Pending as u8),
-        Step::Pending => hook(cx, who, f, mm, Hook::BeforeTrust, Step::Zap as u8),
+        Step::Pending => check_pending(cx, who, f, mm, (cx.era.protections.check_in_zap, Step::Zap as u8)),
         Step::Zap => {
             ghost::inspected(cx.world, f.page);
             if cx.world.pte(f.page).present().is_some_and(|pte| pte.frame == f.frame) {

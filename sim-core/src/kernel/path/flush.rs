@@ -18,6 +18,13 @@ steps! {
 
 /// There are targets.
 const REMOTE: u8 = 1;
+/// A mutant: interrupts stay off until the others have acknowledged.
+const IRQS_OFF: u8 = 2;
+
+/// Are interrupts off in this frame? Before the first step its flags are those of the request.
+pub(super) fn irqs_off(f: &Frame) -> bool {
+    f.pc != Step::Begin as u8 && f.flags & IRQS_OFF != 0
+}
 
 pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
     match Step::of(f) {
@@ -25,7 +32,8 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             let request = request_of(f);
             let remote = cx.world.request_begin(who, request);
             cx.act(who, Act::FlushBegin { request, remote });
-            *f = Frame { flags: if remote { REMOTE } else { 0 }, ..Frame::new(f.path) };
+            let irqs = if cx.era.protections.irqs_on_while_waiting { 0 } else { IRQS_OFF };
+            *f = Frame { flags: if remote { REMOTE | irqs } else { 0 }, ..Frame::new(f.path) };
             f.pc = match cx.era.mechanism {
                 Mechanism::IpiSerial => Step::SerialLocal as u8,
                 Mechanism::IpiConcurrent if remote => Step::Post as u8,
@@ -46,7 +54,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         }
         Step::SerialLocal => {
             local(cx, who);
-            f.pc = if f.flags == REMOTE { Step::Post as u8 } else { Step::End as u8 };
+            f.pc = if f.flags & REMOTE != 0 { Step::Post as u8 } else { Step::End as u8 };
             Flow::Next
         }
         Step::Post => {
@@ -68,14 +76,14 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         }
         Step::ConcurrentLocal => {
             local(cx, who);
-            f.pc = if f.flags == REMOTE { Step::Wait as u8 } else { Step::End as u8 };
+            f.pc = if f.flags & REMOTE != 0 { Step::Wait as u8 } else { Step::End as u8 };
             Flow::Next
         }
         Step::Wait => {
             if cx.world.acks_outstanding(who.cpu) {
                 return Flow::Blocked(Wait::Acks);
             }
-            if cx.world.broadcast_pending(who.cpu) {
+            if cx.era.protections.waits_for_broadcasts && cx.world.broadcast_pending(who.cpu) {
                 return Flow::Blocked(Wait::Broadcasts);
             }
             f.pc = Step::End as u8;
@@ -93,11 +101,14 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
     }
 }
 
-/// X6, `should_flush_tlb()`: a CPU that is not running the address space catches up when it comes back to it.
+/// X6, `should_flush_tlb()`: a CPU that is not running the address space catches up when it comes back to it. The mutant leaves
+/// the last CPU of the mask out.
 fn passes_over<W: World, P: Probe>(cx: &Cx<'_, W, P>, who: Actor, to: Cpu) -> bool {
     let request = cx.world.request(who.cpu);
     let elsewhere = request.mm.is_some() && cx.world.loaded(to) != request.mm;
-    cx.era.skips_idle_targets && !request.freed_tables && (cx.world.lazy(to) || elsewhere)
+    let idle = cx.era.skips_idle_targets && !request.freed_tables && (cx.world.lazy(to) || elsewhere);
+    let left_out = !cx.era.protections.mask_complete && cx.world.next_target(who.cpu, to.0 + 1).is_none();
+    idle || left_out
 }
 
 /// X4, with interrupts off: only if this CPU is concerned.
@@ -108,7 +119,10 @@ fn local<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor) {
         Some(mm) => loaded == Some(mm),
         None => cx.world.batch_contains(who.task, who.cpu),
     };
-    if concerned && let Some(loaded) = loaded {
+    if concerned
+        && cx.era.protections.flushes_own_cpu
+        && let Some(loaded) = loaded
+    {
         oracle::drop_entries(cx, who.cpu, extent(request, loaded));
         cx.act(who, Act::FlushLocal(request));
     }

@@ -33,6 +33,7 @@ pub use access::{entry_of, would_hit};
 use crate::nouns::types::{Actor, Mm, Span};
 use crate::oracle;
 use crate::policy::{Hook, HookStep};
+use crate::step::era::Era;
 use crate::step::frame::{Act, Cx, Flow, Frame, Label, Path, Probe, StepId, Wait};
 use crate::world::{Cause, Request, World};
 
@@ -69,7 +70,11 @@ pub(crate) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
 
 /// Has a frame interrupts off in between two of its steps?
 pub(crate) fn irqs_off(f: &Frame) -> bool {
-    f.path.interrupts() || (f.path == Path::Gup && gup::irqs_off(f))
+    match f.path {
+        Path::Gup => gup::irqs_off(f),
+        Path::Flush => flush::irqs_off(f),
+        path => path.interrupts(),
+    }
 }
 
 /// The number and label of a step.
@@ -101,6 +106,39 @@ pub fn label(id: StepId) -> Label {
         Path::Held => held::LABELS,
     };
     labels[usize::from(id.pc)]
+}
+
+/// A lock, the pending check and the walk that trusts what it reads, in order: where the caller begins, what comes after the
+/// lock, and what after the check.
+struct CheckOrder {
+    begin: u8,
+    locked: u8,
+    checked: u8,
+}
+
+impl CheckOrder {
+    fn of(era: &Era, [lock, check, walk]: [u8; 3]) -> CheckOrder {
+        if era.protections.check_under_ptl {
+            CheckOrder { begin: lock, locked: check, checked: walk }
+        } else {
+            CheckOrder { begin: check, locked: walk, checked: lock }
+        }
+    }
+}
+
+/// F, where this kernel has the call; then the frame goes on with step `next`.
+fn check_pending<W: World, P: Probe>(
+    cx: &mut Cx<'_, W, P>,
+    who: Actor,
+    f: &mut Frame,
+    mm: Mm,
+    (called, next): (bool, u8),
+) -> Flow {
+    if called {
+        return hook(cx, who, f, mm, Hook::BeforeTrust, next);
+    }
+    f.pc = next;
+    Flow::Next
 }
 
 /// Runs one step of a policy hook inside the calling frame. When the hook is done the frame goes on with step `next`.

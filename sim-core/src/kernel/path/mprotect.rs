@@ -3,8 +3,8 @@
 //! Soft-dirty tracking makes no pending check and flushes the whole address space, whatever it has found (`clear_refs_write()`).
 
 use crate::kernel::path::alloc::owned;
-use crate::kernel::path::hook;
 use crate::kernel::path::pending::{self, NESTED};
+use crate::kernel::path::{CheckOrder, check_pending, hook};
 use crate::nouns::op::{Op, OpKind};
 use crate::nouns::types::{Actor, Lock, Mm, Page, Present, Pte, Span};
 use crate::oracle::{self, ghost};
@@ -67,18 +67,19 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::NextTable => {
             let late = cx.era.protections.pending_until_flushed;
             let done = if late { Step::Nested } else { Step::CountEarly };
-            f.pc = next_table(cx.world, mm, f, op.span, Step::LockPtl as u8, done as u8);
+            f.pc = next_table(cx.world, mm, f, op.span, order(cx).begin, done as u8);
             Flow::Next
         }
         Step::LockPtl => {
             let table = cx.world.table_at(mm, f.cursor).expect("the walk found a table");
-            cx.lock(who, f, Lock::Ptl(table), Step::Pending as u8)
+            let next = order(cx).locked;
+            cx.lock(who, f, Lock::Ptl(table), next)
         }
-        Step::Pending if soft_dirty(op) => {
-            f.pc = Step::Change as u8;
-            Flow::Next
+        Step::Pending => {
+            // clear_refs_write() makes none.
+            let call = (cx.era.protections.check_in_mprotect && !soft_dirty(op), order(cx).checked);
+            check_pending(cx, who, f, mm, call)
         }
-        Step::Pending => hook(cx, who, f, mm, Hook::BeforeTrust, Step::Change as u8),
         Step::Change => {
             let in_table = cx.world.table_span(f.cursor).clip(op.span);
             let rest = Span { first: f.cursor, pages: in_table.end() - f.cursor };
@@ -128,6 +129,10 @@ fn soft_dirty(op: Op) -> bool {
 /// Does it count itself in `tlb_flush_pending`?
 fn counts<W: World, P: Probe>(cx: &Cx<'_, W, P>, op: Op) -> bool {
     !soft_dirty(op) || cx.era.protections.soft_dirty_counts
+}
+
+fn order<W: World, P: Probe>(cx: &Cx<'_, W, P>) -> CheckOrder {
+    CheckOrder::of(cx.era, [Step::LockPtl as u8, Step::Pending as u8, Step::Change as u8])
 }
 
 fn after_flush<W: World, P: Probe>(cx: &Cx<'_, W, P>) -> u8 {

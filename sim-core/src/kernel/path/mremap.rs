@@ -1,9 +1,9 @@
 //! `mremap` to another address: `move_page_tables()` and `move_ptes()`, steps V1..V6.
 
 use crate::kernel::path::calls::addresses_held;
-use crate::kernel::path::hook;
 use crate::kernel::path::mprotect::next_table;
-use crate::nouns::op::OpKind;
+use crate::kernel::path::{CheckOrder, check_pending, hook};
+use crate::nouns::op::{Op, OpKind};
 use crate::nouns::types::{Actor, Lock, Mm, Page, Pte, Rights, Span, Table};
 use crate::oracle::{self, ghost};
 use crate::policy::Hook;
@@ -53,21 +53,14 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             Flow::Next
         }
         Step::NextTable => {
-            f.pc = next_table(cx.world, mm, f, op.span, Step::LockOld as u8, Step::LateFlush as u8);
+            f.pc = next_table(cx.world, mm, f, op.span, order(cx).begin, Step::LateFlush as u8);
             Flow::Next
         }
-        Step::LockOld => {
-            let (old, _) = tables(cx.world, mm, f, op.span.first, op.to);
-            cx.lock(who, f, Lock::Ptl(old), Step::LockNew as u8)
+        Step::LockOld | Step::LockNew | Step::UnlockNew | Step::UnlockOld => ptls(cx, who, f, (mm, op)),
+        Step::Pending => {
+            let call = (cx.era.protections.check_in_mremap, order(cx).checked);
+            check_pending(cx, who, f, mm, call)
         }
-        Step::LockNew => match tables(cx.world, mm, f, op.span.first, op.to) {
-            (old, new) if old == new => {
-                f.pc = Step::Pending as u8;
-                Flow::Next
-            }
-            (_, new) => cx.lock(who, f, Lock::Ptl(new), Step::Pending as u8),
-        },
-        Step::Pending => hook(cx, who, f, mm, Hook::BeforeTrust, Step::Move as u8),
         Step::Move => {
             let extent = extent(cx.world, f.cursor, op.span, op.to);
             // `count` is how far into the extent the walk has come; the cursor keeps naming its tables.
@@ -95,19 +88,6 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             Flow::Call(Cx::<W, P>::flush(Request::range(mm, extent, cx.era.ceiling_pages, Cause::Operation)))
         }
         Step::NothingOwed => hook(cx, who, f, mm, Hook::NothingOwed, Step::UnlockNew as u8),
-        Step::UnlockNew => match tables(cx.world, mm, f, op.span.first, op.to) {
-            (old, new) if old == new => {
-                f.pc = Step::UnlockOld as u8;
-                Flow::Next
-            }
-            (_, new) => cx.unlock(who, f, Lock::Ptl(new), Step::UnlockOld as u8),
-        },
-        Step::UnlockOld => {
-            let (old, _) = tables(cx.world, mm, f, op.span.first, op.to);
-            f.cursor = extent(cx.world, f.cursor, op.span, op.to).end();
-            f.count = 0;
-            cx.unlock(who, f, Lock::Ptl(old), Step::NextTable as u8)
-        }
         Step::LateFlush => {
             f.pc = Step::Return as u8;
             if f.flags & LATE == 0 {
@@ -128,6 +108,37 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             oracle::promise(cx, who, op.span, Rights::NONE, false);
             cx.act(who, Act::Return(OpKind::Mremap));
             Flow::Return(0)
+        }
+    }
+}
+
+/// Both PTLs are the lock.
+fn order<W: World, P: Probe>(cx: &Cx<'_, W, P>) -> CheckOrder {
+    CheckOrder::of(cx.era, [Step::LockOld as u8, Step::Pending as u8, Step::Move as u8])
+}
+
+/// V2 and V6: both PTLs, or the one that is both.
+fn ptls<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, (mm, op): (Mm, Op)) -> Flow {
+    let (old, new) = tables(cx.world, mm, f, op);
+    match Step::of(f) {
+        Step::LockOld => cx.lock(who, f, Lock::Ptl(old), Step::LockNew as u8),
+        Step::LockNew => {
+            let next = order(cx).locked;
+            if old == new {
+                f.pc = next;
+                return Flow::Next;
+            }
+            cx.lock(who, f, Lock::Ptl(new), next)
+        }
+        Step::UnlockNew if old == new => {
+            f.pc = Step::UnlockOld as u8;
+            Flow::Next
+        }
+        Step::UnlockNew => cx.unlock(who, f, Lock::Ptl(new), Step::UnlockOld as u8),
+        _ => {
+            f.cursor = extent(cx.world, f.cursor, op.span, op.to).end();
+            f.count = 0;
+            cx.unlock(who, f, Lock::Ptl(old), Step::NextTable as u8)
         }
     }
 }
@@ -153,9 +164,9 @@ fn extent<W: World>(world: &W, from: u64, span: Span, to: u64) -> Span {
 }
 
 /// The page tables of the old and of the new place; the new one is allocated if need be.
-fn tables<W: World>(world: &mut W, mm: Mm, f: &Frame, first: u64, to: u64) -> (Table, Table) {
+fn tables<W: World>(world: &mut W, mm: Mm, f: &Frame, op: Op) -> (Table, Table) {
     let old = world.table_at(mm, f.cursor).expect("the walk found a table");
-    let target = f.cursor - first + to;
+    let target = f.cursor - op.span.first + op.to;
     let new = world.table_at(mm, target).unwrap_or_else(|| {
         let page = world.populate(mm, target);
         world.table_of(page)

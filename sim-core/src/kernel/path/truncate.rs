@@ -3,12 +3,11 @@
 //! It comes by the rmap and not by the address space, so `mmap_lock` does not keep it away from mremap: what does is the flush of
 //! the old place before the PTL of the new one goes (V5).
 
-use crate::kernel::path::hook;
 use crate::kernel::path::pending;
+use crate::kernel::path::{CheckOrder, check_pending};
 use crate::nouns::op::OpKind;
 use crate::nouns::types::{Actor, FrameNo, Lock, Mm, Page, Pte, Span};
 use crate::oracle::{self, ghost};
-use crate::policy::Hook;
 use crate::step::frame::{Act, Cx, Flow, Frame, Probe, Wait, steps};
 use crate::world::{Cause, Folio, Request, World};
 
@@ -53,15 +52,18 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         }
         Step::Count => {
             let mm = cx.world.mm_of(f.page);
-            pending::count(cx, who, f, mm, Step::LockPtl as u8)
+            let next = order(cx).begin;
+            pending::count(cx, who, f, mm, next)
         }
         Step::LockPtl => {
             let table = cx.world.table_of(f.page);
-            cx.lock(who, f, Lock::Ptl(table), Step::Pending as u8)
+            let next = order(cx).locked;
+            cx.lock(who, f, Lock::Ptl(table), next)
         }
         Step::Pending => {
             let mm = cx.world.mm_of(f.page);
-            hook(cx, who, f, mm, Hook::BeforeTrust, Step::Zap as u8)
+            let call = (cx.era.protections.check_in_zap, order(cx).checked);
+            check_pending(cx, who, f, mm, call)
         }
         Step::Zap => {
             zap(cx, who, f);
@@ -114,6 +116,10 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             Flow::Return(0)
         }
     }
+}
+
+fn order<W: World, P: Probe>(cx: &Cx<'_, W, P>) -> CheckOrder {
+    CheckOrder::of(cx.era, [Step::LockPtl as u8, Step::Pending as u8, Step::Zap as u8])
 }
 
 /// T1: the next page of the file in the span, mapped or not, with a reference.

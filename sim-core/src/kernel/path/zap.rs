@@ -2,13 +2,14 @@
 //! are the same but for A3, which makes PTEs old and clean where Z5 clears them. The end of an address space is a munmap of all
 //! of it.
 
-use crate::kernel::path::hook;
 use crate::kernel::path::mprotect::{leave, next_table};
 use crate::kernel::path::pending::{self, NESTED};
+use crate::kernel::path::{CheckOrder, check_pending, hook};
 use crate::nouns::op::{Op, OpKind};
 use crate::nouns::types::{Actor, FrameNo, Lock, Mm, Page, Present, Pte, Rights, Span};
 use crate::oracle::{self, ghost};
 use crate::policy::Hook;
+use crate::step::era::Protections;
 use crate::step::frame::{Act, Cx, Flow, Frame, Path, Probe, steps};
 use crate::world::{Cause, Folio, Gather, Request, Vma, World};
 
@@ -114,7 +115,7 @@ fn table_step<W: World, P: Probe>(
 ) -> Flow {
     if step == Step::NextTable {
         let done = if f.path == Path::Munmap { Step::FlushPfn as u8 } else { walked(cx) };
-        f.pc = next_table(cx.world, mm, f, op.span, Step::LockPtl as u8, done);
+        f.pc = next_table(cx.world, mm, f, op.span, order(cx).begin, done);
         if f.pc == Step::FlushPfn as u8 {
             f.cursor = op.span.first;
         }
@@ -122,13 +123,26 @@ fn table_step<W: World, P: Probe>(
     }
     let ptl = Lock::Ptl(cx.world.table_at(mm, f.cursor).expect("tables stay while mmap_lock is held"));
     match step {
-        Step::LockPtl => cx.lock(who, f, ptl, Step::Pending as u8),
-        Step::Pending => hook(cx, who, f, mm, Hook::BeforeTrust, Step::Zap as u8),
+        Step::LockPtl => {
+            let next = order(cx).locked;
+            cx.lock(who, f, ptl, next)
+        }
+        Step::Pending => {
+            let Protections { check_in_free, check_in_zap, .. } = cx.era.protections;
+            let called = if f.path == Path::Free { check_in_free } else { check_in_zap };
+            let call = (called, order(cx).checked);
+            check_pending(cx, who, f, mm, call)
+        }
         Step::Zap => walk(cx, who, f, mm, op),
-        Step::DropPtl => cx.unlock(who, f, ptl, Step::RetakePtl as u8),
+        Step::DropPtl => {
+            let Protections { recheck_after_relock, check_under_ptl, .. } = cx.era.protections;
+            let before = recheck_after_relock && !check_under_ptl;
+            cx.unlock(who, f, ptl, if before { Step::Pending as u8 } else { Step::RetakePtl as u8 })
+        }
         Step::RetakePtl => {
             let recheck = cx.era.protections.recheck_after_relock;
-            cx.lock(who, f, ptl, if recheck { Step::Pending as u8 } else { Step::Zap as u8 })
+            let next = if recheck { order(cx).locked } else { Step::Zap as u8 };
+            cx.lock(who, f, ptl, next)
         }
         Step::ForceFlush => {
             f.pc = Step::DropRmap as u8;
@@ -151,6 +165,10 @@ fn table_step<W: World, P: Probe>(
         }
         other => unreachable!("{other:?} is not under a PTL"),
     }
+}
+
+fn order<W: World, P: Probe>(cx: &Cx<'_, W, P>) -> CheckOrder {
+    CheckOrder::of(cx.era, [Step::LockPtl as u8, Step::Pending as u8, Step::Zap as u8])
 }
 
 /// What comes after the last table.
