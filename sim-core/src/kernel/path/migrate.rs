@@ -74,6 +74,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         }
         Step::Entry => {
             cx.world.set_cached_frame(f.page, Some(f.frame));
+            cx.world.keep_rmap(f.page, None);
             cx.xchg(who, f.page, Pte::Swap);
             f.pc = Step::UnlockPtl as u8;
             Flow::Next
@@ -163,6 +164,8 @@ fn clear<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, m
     let bit = |set: bool, bit: u8| if set { bit } else { 0 };
     f.flags = bit(old.dirty, DIRTY) | bit(old.writable, WRITABLE) | bit(!old.protnone || pending, ACCESSIBLE);
     cx.xchg(who, f.page, Pte::None);
+    // Until there is an entry, the mapping keeps its reference.
+    cx.world.keep_rmap(f.page, Some(f.frame));
     let defers = f.count == DEFERS && (!old.dirty || cx.policy.defers_dirty());
     (f.count, f.pc) = (0, if defers && f.flags & ACCESSIBLE != 0 { Step::AddMask } else { Step::Flush } as u8);
     Flow::Next
