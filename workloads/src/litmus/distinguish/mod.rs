@@ -1,6 +1,6 @@
 //! The smallest scenario on which the verdicts of two policies differ, by enumeration.
 //!
-//! [`classes`] has what is tried, in order of size; [`compare`] tries one under both policies. Whoever drives it takes the first
+//! [`classes`] has what is tried, in order of size; [`Question::compare`] tries one under both policies. Whoever drives it takes the first
 //! that differs in that order, on as many threads as it likes.
 
 mod candidates;
