@@ -79,7 +79,8 @@ impl<K: Key, V: Copy> Table<K, V> {
             *self = Table::default();
         }
         let n = self.find(&key).unwrap_or_else(|| {
-            self.slots.insert(key.digest(), self.rows.len() as u32);
+            let rows = &self.rows;
+            self.slots.insert(key.digest(), rows.len() as u32, |n| rows[n as usize].0.digest());
             self.rows.push((key, value));
             self.rows.len() - 1
         });

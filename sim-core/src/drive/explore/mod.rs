@@ -38,7 +38,7 @@ pub trait System: Sync {
     fn pack(&self, state: &Self::State, parts: &mut Interner<'_>) -> Self::Key;
     /// Turns `state`, any state of this system, into the one that was packed.
     fn unpack(&self, key: &Self::Key, parts: &Interner<'_>, state: &mut Self::State);
-    /// Every transition from a packed state. Systems that can do with less than a whole state may have their own.
+    /// Every transition from a packed state, behind what `out` has already. Systems that can do with less than a whole state may have their own.
     fn successors(
         &self,
         key: &Self::Key,
