@@ -98,8 +98,7 @@ fn alone(args: &ReplayArgs) -> Result<(), Failure> {
 
 fn report<'r>(read: &'r Replayable, machine: &'r Machine, timed: &[Timed]) -> Report<'r> {
     let row = |timed: &Timed| {
-        let (Move::Step(Cpu(cpu)) | Move::Interrupt(Cpu(cpu)) | Move::Evict(Cpu(cpu), _) | Move::Deliver(_, Cpu(cpu))) =
-            timed.mv;
+        let Cpu(cpu) = timed.mv.cpu();
         let labels: Vec<_> = timed.acts.iter().map(|(_, at)| label(*at)).collect();
         let (step, text) = match timed.mv {
             Move::Evict(_, page) => {

@@ -50,7 +50,7 @@ struct Renamer<'r, 's> {
     scratch: Node<'s>,
 }
 
-impl<'s> Renamer<'_, 's> {
+impl Renamer<'_, '_> {
     fn image(&mut self, key: &Parts, to: Renaming, parts: &mut Interner<'_>) -> Parts {
         let mut image = *key;
         image[0] = Race::renamed(key[0], None, to, &mut self.scratch, parts);
@@ -112,9 +112,9 @@ fn agrees(scenario: &Scenario, policy: &str, era: Era) {
         for &to in &twins.renamings {
             let image = renamer.image(key, to, &mut parts);
             let other = all.get(&image).unwrap_or_else(|| panic!("{what}: a renamed state is not reached"));
-            let renamed: Edges =
+            let moved: Edges =
                 edges.iter().map(|(next, broken)| (renamer.image(next, to, &mut parts), *broken)).collect();
-            assert_eq!(&renamed, other, "{what}: {to:?}");
+            assert_eq!(&moved, other, "{what}: {to:?}");
             seen.insert(image);
         }
         let mut least = |key: &Parts| race.least(key, &twins, &mut Memo::default(), &mut renamer.scratch, &mut parts);
