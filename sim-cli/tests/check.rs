@@ -14,7 +14,7 @@ fn seed() -> &'static str {
 
 /// The seed's race, with another verdict expected of `batched`.
 fn wrong() -> (tempfile::TempDir, String) {
-    let text = seed().replace("sometimes permission batched local-only", "never batched");
+    let text = seed().replace("sometimes permission batched latr local-only", "never batched");
     assert_ne!(text, seed());
     file("wrong.litmus", text.as_bytes())
 }
@@ -28,7 +28,7 @@ fn keys(value: &Value) -> Vec<&str> {
 #[test]
 fn exit_code_0_if_every_verdict_is_the_expected_one() {
     let text = stdout(&["check", SEED]);
-    assert!(text.contains("11 searches, 11 with an expected verdict, 0 not as expected"), "{text}");
+    assert!(text.contains("12 searches, 12 with an expected verdict, 0 not as expected"), "{text}");
     // Nothing is expected of a policy that a file does not name; the verdict stands.
     let text = stdout(&["check", "B12-mremap-reclaim-fixed", "B04-local-only-own", "--policy", "local-only"]);
     assert!(text.contains("2 searches, 1 with an expected verdict, 0 not as expected"), "{text}");
@@ -55,7 +55,7 @@ fn exit_code_2_if_the_command_line_or_a_file_is_wrong() {
     expect(&["check", "B99-none"], &["no litmus file `B99-none`", SEED]);
     expect(&["check", "/usr"], &["/usr is a directory"]);
     expect(&["check", SEED, "--states", "0"], &["0 is not in 1.."]);
-    expect(&["check", SEED, "--witness", "/tmp/w.json"], &["these are 11", "expected one file and one --policy"]);
+    expect(&["check", SEED, "--witness", "/tmp/w.json"], &["these are 12", "expected one file and one --policy"]);
     let (_directory, binary) = file("b.litmus", b"litmus b\n\xff\xfe");
     expect(&["check", &binary], &["b.litmus:2: not text", "expected a litmus file"]);
     let one = ["check", SEED, "--policy", "batched", "--witness", "/nonexistent/w.json"];
@@ -123,6 +123,7 @@ fn rows_have_their_shape_and_do_not_depend_on_threads() {
         "as_expected",
         "bounds",
         "class",
+        "declared",
         "depth",
         "era",
         "expected",
@@ -167,8 +168,13 @@ fn rows_have_their_shape_and_do_not_depend_on_threads() {
     }
     let csv = stdout(&["check", SEED, "--format", "csv"]);
     let head = "schema,version,file,sha256,era,policy,expected,expected_class,verdict,class,as_expected,states,transitions,\
-        depth,states_max,memory_max_mib,order,reduce,symmetry";
-    assert_eq!((csv.lines().next(), csv.lines().count()), (Some(head), 12));
+        depth,states_max,declared_expected,declared_expected_class,declared_verdict,declared_class,memory_max_mib,order,\
+        reduce,symmetry";
+    assert_eq!((csv.lines().next(), csv.lines().count()), (Some(head), 13));
+    // Only a policy with a contract of its own has a second verdict.
+    assert_eq!(of("batched")["declared"], Value::Null);
+    let rows = json(&["check", "P14-munmap", "--policy", "latr"]);
+    assert_eq!((&rows[0]["class"], &rows[0]["declared"]["verdict"]), (&json!("unmapped"), &json!("never")));
     let timed = json(&["check", SEED, "--policy", "batched", "--timings"]);
     assert!(timed[0]["seconds"].is_f64());
 }

@@ -96,6 +96,7 @@ const RULES: &[(&str, &[(&str, &str)])] = &[
     ("sometimes has a class", &[("never immediate", "sometimes immediate")]),
     ("a verdict is of known policies", &[("never immediate", "never intermediate")]),
     ("there is one of each policy", &[("never immediate", "never immediate immediate")]),
+    ("a weaker contract is a policy's own", &[(": a reason", ": a reason\nweaker never batched: a reason")]),
     ("a verdict is expected", &[("expect never immediate: a reason\n", "")]),
 ];
 

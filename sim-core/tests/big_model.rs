@@ -75,6 +75,18 @@ fn mremap() -> BoxedStrategy<Vec<Op>> {
         .boxed()
 }
 
+fn merge(of: Mm, into: Mm) -> BoxedStrategy<Vec<Op>> {
+    (vpn(), vpn()).prop_map(move |(page, stable)| vec![Op::ksm((of, page), (into, stable))]).boxed()
+}
+
+/// Two pages are stored to and merged.
+fn twins(mm: Mm) -> BoxedStrategy<Vec<Op>> {
+    let store = |page| Op::access(AccessKind::Store, page);
+    (vpn(), vpn())
+        .prop_map(move |(page, stable)| vec![store(page), store(stable), Op::ksm((mm, page), (mm, stable))])
+        .boxed()
+}
+
 /// What user threads do, each with its weight: a new operation is a row here.
 fn user_operations(mm: Mm, backing: Backing) -> Vec<(u32, BoxedStrategy<Vec<Op>>)> {
     vec![
@@ -92,12 +104,16 @@ fn user_operations(mm: Mm, backing: Backing) -> Vec<(u32, BoxedStrategy<Vec<Op>>
         (1, call(OpKind::Writeback(mm))),
         (1, call(OpKind::Migrate(mm))),
         (1, call(OpKind::Truncate(mm))),
+        (1, call(OpKind::SoftDirty(mm))),
+        (1, call(OpKind::UffdWp)),
+        (2, twins(mm)),
     ]
 }
 
 /// What the kernel thread does.
 fn kernel_operations(mms: u16) -> Vec<(u32, BoxedStrategy<Vec<Op>>)> {
-    (0..mms).map(|mm| (1, call(OpKind::Reclaim(Mm(mm))))).collect()
+    let reclaim = (0..mms).map(|mm| (3, call(OpKind::Reclaim(Mm(mm)))));
+    reclaim.chain([(1, merge(Mm(0), Mm(mms - 1)))]).collect()
 }
 
 fn program(operations: Vec<(u32, BoxedStrategy<Vec<Op>>)>) -> impl Strategy<Value = Vec<Op>> {
@@ -369,13 +385,14 @@ fn notable(act: Act) -> Option<String> {
         | Act::Freeze(_)
         | Act::Write(_)
         | Act::Put(_)
+        | Act::Compare(..)
         | Act::Assist(_) => Some(format!("{act:?}").split(['(', ' ']).next().expect("a name").to_owned()),
         _ => None,
     }
 }
 
 /// Under every policy.
-const ALWAYS: [&str; 16] = [
+const ALWAYS: [&str; 19] = [
     "Mprotect",
     "Munmap",
     "Mmap(Anon)",
@@ -392,6 +409,9 @@ const ALWAYS: [&str; 16] = [
     "Freeze",
     "Write",
     "Put",
+    "Compare",
+    "SoftDirty(Mm(0))",
+    "UffdWp",
 ];
 /// Only where flushes are deferred.
 const DEFERRED: [&str; 2] = ["Deferred", "Batch"];

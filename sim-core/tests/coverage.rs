@@ -29,7 +29,7 @@ const CHILD: Mm = Mm(1);
 fn op(rng: &mut ChaCha8Rng) -> Op {
     let mut below = |n: u32| u64::from(rng.next_u32() % n);
     let vpn = below(2);
-    match below(21) {
+    match below(25) {
         0..3 => store(vpn),
         3..5 => load(vpn),
         5 => Op::mprotect(Span::page(vpn), [Rights::READ, Rights::READ_WRITE][below(2) as usize]),
@@ -41,6 +41,10 @@ fn op(rng: &mut ChaCha8Rng) -> Op {
         18 => Op::call(OpKind::Truncate(MM), Span::page(vpn)),
         17 => Op::call(OpKind::Migrate(MM), Span::page(vpn)),
         15 => Op::call(OpKind::Kswapd, Span::default()),
+        21 => Op::ksm((MM, vpn), (MM, 1 - vpn)),
+        22 => Op::ksm((MM, vpn), (CHILD, 1 - vpn)),
+        23 => Op::call(OpKind::SoftDirty(MM), span(0, 2)),
+        24 => Op::call(OpKind::UffdWp, span(0, 2)),
         11 => Op::call(OpKind::Other, Span::page(vpn)),
         12 => Op::call(OpKind::Free, Span::page(vpn)),
         13 => Op::call(OpKind::NumaScan, span(0, 2)),

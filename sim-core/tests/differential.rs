@@ -19,7 +19,7 @@ use sim_core::world::small::{Scenario, Small};
 
 const SCHEDULES: u64 = 10_000;
 /// Policies whose race chance alone may find.
-const RACY: [&str; 4] = ["clean-only", "batched", "local-only", "arm64-dsb"];
+const RACY: [&str; 5] = ["clean-only", "batched", "local-only", "arm64-dsb", "latr"];
 
 /// One choice of a schedule: a CPU, and whether it takes a waiting interrupt, loses a translation, or steps.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +62,7 @@ fn play<W: World>(
                 }
                 continue;
             }
+            3 if world.may_let_go(cpu) && !stack.in_interrupt() => stack.push(Frame::new(Path::Held)),
             _ if stack.is_empty() => {
                 let Some(&op) = scenario.programs[n].get(pcs[n]) else {
                     continue;
@@ -71,7 +72,7 @@ fn play<W: World>(
             }
             _ => {}
         }
-        let in_operation = stack.frames()[0].path != Path::Irq;
+        let in_operation = !stack.frames()[0].path.interrupts();
         let who = Actor { cpu, task: Task(choice.cpu) };
         let progress = setting.advance(world, &mut recorder, who, stack);
         if !matches!(progress, Progress::Blocked(_)) && stack.is_empty() && in_operation {
@@ -124,7 +125,16 @@ fn program(rng: &mut ChaCha8Rng, scenario: &Scenario, cpu: usize) -> Vec<Op> {
                 6 => Op { rights: Rights::READ_WRITE, ..Op::call(OpKind::Mmap(Backing::Anon), span) },
                 7 if scenario.pages_per_table == 1 => Op::mremap(span, scenario.vpn(1 - u8::from(vpn != 0))),
                 8 => Op::call([OpKind::Munmap, OpKind::Dontneed, OpKind::Free][below(3) as usize], span),
-                _ => Op::call(OpKind::Pageout, span),
+                _ => match below(4) {
+                    0 => Op::call(OpKind::Pageout, span),
+                    1 => Op::call(OpKind::SoftDirty(Mm(0)), span),
+                    2 => Op::call(OpKind::UffdWp, span),
+                    // The stable page, here or in the child.
+                    _ => {
+                        let stable = Mm(below(u32::from(scenario.processes)) as u16);
+                        Op::ksm((Mm(0), vpn), (stable, scenario.vpn(u8::from(vpn == 0))))
+                    }
+                },
             }
         })
         .collect()

@@ -31,6 +31,7 @@ fn scenarios() -> Vec<Scenario> {
         call(OpKind::Free),
         call(OpKind::Pageout),
         call(OpKind::NumaScan),
+        call(OpKind::UffdWp),
         Op::fork(Mm(1)),
     ];
     let mut all: Vec<_> =
@@ -42,6 +43,8 @@ fn scenarios() -> Vec<Scenario> {
         1,
         &[&[reclaim], &[STORE], &[Op::call(OpKind::Munmap, Span::page(1)), move_it]],
     ));
+    let merge = Op::ksm((Mm(0), 0), (Mm(0), 1));
+    all.push(Scenario::new("ksm", 2, 1, &[&[STORE], &[merge]]));
     all.push(Scenario::new("kswapd", 1, 1, &[&[call(OpKind::Kswapd)], &[STORE, STORE], &[]]));
     let writeback: &[&[Op]] = &[&[reclaim], &[STORE], &[call(OpKind::Writeback(Mm(0)))]];
     all.push(Scenario { dirty: true, backing: Backing::SharedFile, ..Scenario::new("writeback", 1, 1, writeback) });
@@ -57,10 +60,10 @@ fn scenarios() -> Vec<Scenario> {
     all
 }
 
-/// Runs a CPU's interrupt from its entry to its exit.
-fn interrupt<'s>(race: &Race<'s>, node: &mut Node<'s>, cpu: Cpu) {
+/// Runs a CPU's interrupt, or its tick, from its entry to its exit.
+fn interrupt<'s>(race: &Race<'s>, node: &mut Node<'s>, cpu: Cpu, begins: Move) {
     let mut recorder = Recorder::default();
-    assert!(race.make(node, Move::Interrupt(cpu), &mut recorder));
+    assert!(race.make(node, begins, &mut recorder));
     while recorder.acts.last().is_none_or(|(_, act, _)| *act != Act::IrqExit) {
         assert!(race.make(node, Move::Step(cpu), &mut recorder), "an interrupt does not block");
     }
@@ -68,8 +71,8 @@ fn interrupt<'s>(race: &Race<'s>, node: &mut Node<'s>, cpu: Cpu) {
 
 /// Makes another move: whole interrupts on the CPU of the step that overtakes it, single moves elsewhere.
 fn other<'s>(race: &Race<'s>, node: &mut Node<'s>, cpu: Cpu, mv: Move) -> Option<bool> {
-    if mv == Move::Interrupt(cpu) {
-        interrupt(race, node, cpu);
+    if [Move::Interrupt(cpu), Move::Tick(cpu)].contains(&mv) {
+        interrupt(race, node, cpu, mv);
         return Some(false);
     }
     race.apply(node, mv).map(|effect| effect.broken)
@@ -115,7 +118,8 @@ fn commute(race: &Race<'_>) -> usize {
 #[test]
 fn what_is_taken_at_once_commutes_with_all_that_it_overtakes() {
     for scenario in &scenarios() {
-        for policy in ["batched", "pending-flag", "generation-check"] {
+        let lazy = scenario.name == "munmap" || scenario.name == "mremap";
+        for policy in ["batched", "pending-flag", "generation-check"].into_iter().chain(lazy.then_some("latr")) {
             for era in ["v4.13", "v6.18"] {
                 let policy = policy::find(policy).expect("a policy").strategy;
                 let setting = Setting { policy, era: *era::find(era).expect("an era") };

@@ -71,6 +71,14 @@ fn verdicts_of(prefixes: &[&str]) {
             let checked = litmus.check(expect.policy, STATES);
             let what = format!("{} under {}", row.name, expect.policy.name);
             assert!(litmus.as_expected(expect.policy, &checked), "{what}: {:?} {:?}", checked.found, checked.class);
+            if let Some(checked) = litmus.check_declared(expect.policy, STATES) {
+                assert!(
+                    litmus.as_declared(expect.policy, &checked),
+                    "{what}, declared: {:?} {:?}",
+                    checked.found,
+                    checked.class
+                );
+            }
             let Some(moves) = checked.moves else { continue };
             // The document is enough to play it, and the clock does what the explorer did.
             let json = serde_json::to_string(&Document::new(&litmus, row.text, expect.policy, &moves)).unwrap();
@@ -79,8 +87,8 @@ fn verdicts_of(prefixes: &[&str]) {
             let race = litmus.race(expect.policy);
             let (mut node, mut heard) = (race.initial(), Recorder::default());
             assert!(moves.iter().all(|&mv| race.make(&mut node, mv, &mut heard)), "{what}");
-            if expect.policy.broadcast {
-                // No profile has the costs of broadcasts.
+            if !expect.policy.priced() {
+                // No profile has the costs of broadcasts, nor of sweeps at ticks.
                 assert!(along(&read.litmus.scenario, race.setting, &profile, &read.moves).is_err(), "{what}");
                 continue;
             }
@@ -120,13 +128,23 @@ fn verdicts_of_whoever_comes_by_the_rmap() {
 }
 
 #[test]
+fn verdicts_of_whoever_copies_or_compares_a_page() {
+    verdicts_of(&["B11", "B15", "B16"]);
+}
+
+#[test]
 fn verdicts_of_claims_and_mutations() {
     verdicts_of(&["C", "M", "N"]);
 }
 
 #[test]
+fn verdicts_of_flushes_that_are_left_to_others() {
+    verdicts_of(&["P14"]);
+}
+
+#[test]
 fn every_file_of_the_catalogue_has_been_checked_by_one_of_these() {
-    let covered = ["B0", "B10", "B12", "B19", "B20", "C", "M", "N"];
+    let covered = ["B0", "B10", "B11", "B12", "B15", "B16", "B19", "B20", "C", "M", "N", "P14"];
     let left: Vec<_> = LITMUS.iter().filter(|row| !covered.iter().any(|prefix| row.name.starts_with(prefix))).collect();
     assert!(left.is_empty(), "{left:?}");
 }

@@ -55,6 +55,9 @@ const WORDS: &[&str] = &[
     "reclaim",
     "kswapd",
     "mremap",
+    "ksm",
+    "soft-dirty",
+    "uffd-wp",
     "never",
     "sometimes",
     "é",
@@ -69,7 +72,9 @@ fn operation() -> impl Strategy<Value = String> {
         (page(), select(vec!["none", "r", "rw"])).prop_map(|(p, r)| format!("mprotect {p} {r}")),
         (page(), select(vec!["r", "rw", "rw file", "r private"])).prop_map(|(p, r)| format!("mmap {p} {r}")),
         (page(), select(vec!["dontneed", "free", "pageout"])).prop_map(|(p, a)| format!("madvise {p} {a}")),
-        (select(vec!["munmap", "reclaim", "mkclean", "numa"]), page()).prop_map(|(op, p)| format!("{op} {p}")),
+        (select(vec!["munmap", "reclaim", "mkclean", "numa", "soft-dirty", "uffd-wp"]), page())
+            .prop_map(|(op, p)| format!("{op} {p}")),
+        select(vec!["ksm x y", "ksm y x"]).prop_map(str::to_owned),
         select(vec!["mremap x y", "mremap y x", "munmap y; mremap x y", "munmap x; mremap y x"])
             .prop_map(str::to_owned),
     ]
@@ -86,8 +91,15 @@ const LAYOUTS: &[(&str, &str)] = &[("", ""), (" table 1", ""), (" process 1", " 
 
 /// Files that are mostly right: pages and programs of every kind.
 fn file() -> impl Strategy<Value = String> {
-    let lists =
-        select(vec!["reclaim x", "reclaim x; reclaim y", "reclaim y; kswapd", "kswapd", "mkclean x; reclaim x", ""]);
+    let lists = select(vec![
+        "reclaim x",
+        "reclaim x; reclaim y",
+        "reclaim y; kswapd",
+        "kswapd",
+        "mkclean x; reclaim x",
+        "soft-dirty x; ksm y x",
+        "",
+    ]);
     let program = || vec(operation(), 0..4).prop_map(|ops| ops.join("; "));
     let end = || select(vec!["", "", "", "", "; fork", "; exit"]);
     let sets = select(vec![
@@ -97,6 +109,8 @@ fn file() -> impl Strategy<Value = String> {
         "free_batch_slots 1",
         "dirty_assist off",
         "flush_before_free off",
+        "wp_reuses off",
+        "isolate_until_flushed off",
     ]);
     let era = select(vec!["v4.13", "v5.17", "v6.18"]);
     let cpus = (lists, program(), end(), program(), end());

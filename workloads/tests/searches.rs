@@ -5,6 +5,7 @@ use sim_core::drive::explore::race::Recorder;
 use sim_core::drive::explore::{Options, Order, System};
 use sim_core::nouns::types::Cpu;
 use sim_core::policy::PolicyInfo;
+use sim_core::step::era::Mechanism;
 use workloads::litmus::check::{Checked, Found};
 use workloads::litmus::witness::Document;
 use workloads::litmus::{Builtin, LITMUS, Litmus};
@@ -54,7 +55,7 @@ fn as_expected(row: &Builtin, litmus: &Litmus, policy: &PolicyInfo, options: Opt
         assert!(!heard.violations.is_empty(), "{what}");
         let json = serde_json::to_string(&Document::new(litmus, row.text, policy, moves)).unwrap();
         assert_eq!(&Document::read("w.json", &json).unwrap().moves, moves, "{what}");
-        if !policy.broadcast {
+        if policy.priced() && race.setting.era.mechanism != Mechanism::Broadcast {
             // The clock does what the explorer did, whomever a step turns to.
             let timed =
                 along(&litmus.scenario, race.setting, &machine("skx_2s").unwrap().profile(), moves).expect(&what);

@@ -10,7 +10,7 @@ use sim_core::oracle::Class;
 use sim_core::policy::PolicyInfo;
 use workloads::litmus::check::{Checked, Found};
 use workloads::litmus::witness::Document;
-use workloads::litmus::{LITMUS, Litmus, format};
+use workloads::litmus::{Expect, LITMUS, Litmus, format};
 use workloads::outcome::Input;
 
 use crate::Verdict;
@@ -50,6 +50,8 @@ struct Row<'f> {
     expected_class: Option<&'static str>,
     verdict: &'static str,
     class: Option<&'static str>,
+    /// The same under the contract that the policy declares, if it is weaker than that of the system calls.
+    declared: Option<Declared>,
     as_expected: bool,
     states: usize,
     transitions: usize,
@@ -58,6 +60,22 @@ struct Row<'f> {
     bounds: Bounds,
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds: Option<f64>,
+}
+
+/// A verdict under the declared contract.
+#[derive(Debug, Serialize)]
+struct Declared {
+    expected: Option<&'static str>,
+    expected_class: Option<&'static str>,
+    verdict: &'static str,
+    class: Option<&'static str>,
+}
+
+/// What a search found, under the contract of the system calls and under the declared one, and in how many seconds.
+struct Searched {
+    checked: Checked,
+    declared: Option<Checked>,
+    seconds: f64,
 }
 
 /// What a verdict holds within.
@@ -98,7 +116,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<Verdict, Failure> {
         Format::Json => serde_json::to_string_pretty(&rows).expect("memory is writable") + "\n",
     })?;
     if let Some(path) = &args.witness {
-        write_witness(path, &jobs[0], &results[0].0)?;
+        write_witness(path, &jobs[0], &results[0].checked)?;
     }
     Ok(verdict(&rows))
 }
@@ -147,12 +165,14 @@ fn jobs<'f>(args: &CheckArgs, files: &'f [File]) -> Vec<Job<'f>> {
 }
 
 /// Each search with the seconds it took.
-fn search(args: &CheckArgs, jobs: &[Job<'_>]) -> Vec<(Checked, f64)> {
+fn search(args: &CheckArgs, jobs: &[Job<'_>]) -> Vec<Searched> {
     let threads: NonZeroUsize = args.threads.unwrap_or_else(jobs::default_threads);
     let check = |job: &Job<'_>, threads: usize, heard: &mut dyn FnMut(Reached)| {
         let since = Instant::now();
-        let checked = job.file.litmus.check_with(job.policy, &args.options(threads), heard);
-        (checked, since.elapsed().as_secs_f64())
+        let (litmus, options) = (&job.file.litmus, args.options(threads));
+        let checked = litmus.check_with(job.policy, &options, heard);
+        let declared = litmus.check_declared_with(job.policy, &options);
+        Searched { checked, declared, seconds: since.elapsed().as_secs_f64() }
     };
     if let [job] = jobs {
         let progress = Progress::counting("exploring", "states");
@@ -165,7 +185,8 @@ fn search(args: &CheckArgs, jobs: &[Job<'_>]) -> Vec<(Checked, f64)> {
     })
 }
 
-fn row<'f>(args: &CheckArgs, job: &Job<'f>, (checked, seconds): &(Checked, f64)) -> Row<'f> {
+fn row<'f>(args: &CheckArgs, job: &Job<'f>, searched: &Searched) -> Row<'f> {
+    let Searched { checked, declared, seconds } = searched;
     let litmus = &job.file.litmus;
     let expect = litmus.expected(job.policy);
     let scenario = &litmus.scenario;
@@ -176,11 +197,21 @@ fn row<'f>(args: &CheckArgs, job: &Job<'f>, (checked, seconds): &(Checked, f64))
         sha256: Input::new(&litmus.name, job.file.text.as_bytes()).sha256,
         era: litmus.era.name,
         policy: job.policy.name,
-        expected: expect.map(|expect| if expect.class.is_some() { "sometimes" } else { "never" }),
+        expected: expect.map(verdict_name),
         expected_class: expect.and_then(|expect| expect.class).map(Class::name),
         verdict: checked.found.name(),
         class: checked.class.map(Class::name),
-        as_expected: litmus.as_expected(job.policy, checked),
+        declared: declared.as_ref().map(|checked| {
+            let expect = litmus.expected_declared(job.policy);
+            Declared {
+                expected: expect.map(verdict_name),
+                expected_class: expect.and_then(|expect| expect.class).map(Class::name),
+                verdict: checked.found.name(),
+                class: checked.class.map(Class::name),
+            }
+        }),
+        as_expected: litmus.as_expected(job.policy, checked)
+            && declared.as_ref().is_none_or(|checked| litmus.as_declared(job.policy, checked)),
         states: checked.states,
         transitions: checked.transitions,
         depth: checked.moves.as_ref().map_or(checked.depth, Vec::len),
@@ -203,9 +234,14 @@ fn row<'f>(args: &CheckArgs, job: &Job<'f>, (checked, seconds): &(Checked, f64))
     }
 }
 
+fn verdict_name(expect: &Expect) -> &'static str {
+    if expect.class.is_some() { "sometimes" } else { "never" }
+}
+
 /// An unexpected verdict is graver than none.
 fn verdict(rows: &[Row<'_>]) -> Verdict {
-    let exhausted = |row: &&Row<'_>| row.verdict != Found::NotExhausted.name();
+    let cut = Found::NotExhausted.name();
+    let exhausted = |row: &&Row<'_>| row.verdict != cut && row.declared.as_ref().is_none_or(|of| of.verdict != cut);
     if rows.iter().filter(exhausted).any(|row| !row.as_expected) {
         Verdict::Unexpected
     } else if rows.iter().all(|row| exhausted(&row)) {
@@ -227,12 +263,18 @@ fn table(rows: &[Row<'_>]) -> String {
     table.set_header(head.iter().map(Cell::new));
     let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
     for row in rows {
-        let found = Cell::new(and_class(row.verdict, row.class));
-        let expected = row.expected.map_or("-".to_owned(), |expected| and_class(expected, row.expected_class));
+        let mut found = and_class(row.verdict, row.class);
+        let mut expected = row.expected.map_or("-".to_owned(), |expected| and_class(expected, row.expected_class));
+        if let Some(of) = &row.declared {
+            found = format!("{found}; declared: {}", and_class(of.verdict, of.class));
+            if let Some(name) = of.expected {
+                expected = format!("{expected}; {}", and_class(name, of.expected_class));
+            }
+        }
         let mut cells = vec![
             Cell::new(row.file),
             Cell::new(row.policy),
-            found,
+            Cell::new(found),
             Cell::new(if row.as_expected { expected } else { format!("{expected}  <- not so") }),
             right(row.states.to_string()),
             right(row.depth.to_string()),
@@ -247,9 +289,9 @@ fn table(rows: &[Row<'_>]) -> String {
 }
 
 /// The witness, if there was one search only.
-fn witness_text(jobs: &[Job<'_>], results: &[(Checked, f64)]) -> String {
+fn witness_text(jobs: &[Job<'_>], results: &[Searched]) -> String {
     match (jobs, results) {
-        ([job], [(Checked { moves: Some(moves), .. }, _)]) => {
+        ([job], [Searched { checked: Checked { moves: Some(moves), .. }, .. }]) => {
             format!("\n{:#}", Witness::replay(&job.file.litmus.race(job.policy), moves))
         }
         _ => String::new(),
@@ -261,6 +303,7 @@ fn csv(rows: &[Row<'_>]) -> String {
     let mut head =
         vec!["schema", "version", "file", "sha256", "era", "policy", "expected", "expected_class", "verdict"];
     head.extend(["class", "as_expected", "states", "transitions", "depth", "states_max"]);
+    head.extend(["declared_expected", "declared_expected_class", "declared_verdict", "declared_class"]);
     head.extend(["memory_max_mib", "order", "reduce", "symmetry"]);
     let timed = rows.iter().any(|row| row.seconds.is_some());
     head.extend(timed.then_some("seconds"));
@@ -269,10 +312,14 @@ fn csv(rows: &[Row<'_>]) -> String {
     for row in rows {
         let mut record = vec![row.schema.to_string(), row.version.to_owned(), row.file.to_owned(), row.sha256.clone()];
         record.extend([row.era.to_owned(), row.policy.to_owned(), text(row.expected), text(row.expected_class)]);
-        record.extend([row.verdict.to_owned(), text(row.class), row.as_expected.to_string()]);
+        record.extend([row.verdict.to_owned(), text(row.class)]);
+        record.push(row.as_expected.to_string());
         record.extend([row.states.to_string(), row.transitions.to_string()]);
         let Bounds { states_max, memory_max_mib, order, reduce, symmetry, .. } = &row.bounds;
         record.extend([row.depth.to_string(), states_max.to_string()]);
+        let of = row.declared.as_ref();
+        record.extend([text(of.and_then(|of| of.expected)), text(of.and_then(|of| of.expected_class))]);
+        record.extend([text(of.map(|of| of.verdict)), text(of.and_then(|of| of.class))]);
         record.push(memory_max_mib.map_or(String::new(), |mib| mib.to_string()));
         record.extend([(*order).to_owned(), reduce.to_string(), symmetry.to_string()]);
         record.extend(row.seconds.map(|seconds| seconds.to_string()));

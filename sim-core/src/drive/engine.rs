@@ -61,7 +61,7 @@ impl Stack {
 
     /// Is an interrupt being handled? Interrupts are then off.
     pub fn in_interrupt(&self) -> bool {
-        self.0.iter().any(|f| f.path == Path::Irq)
+        self.0.iter().any(|f| f.path.interrupts())
     }
 
     /// The frames, outermost first.
@@ -121,7 +121,7 @@ impl Setting {
                 Flow::Return(value) => {
                     let done = stack.0.pop().expect("the frame that returned");
                     if let Some(caller) = stack.0.last_mut()
-                        && done.path != Path::Irq
+                        && !done.path.interrupts()
                     {
                         caller.ret = value;
                     }

@@ -13,7 +13,7 @@ pub enum Class {
     Unmapped,
     /// An access to content that was given up: old bytes are read, or a store is lost (I-DATA).
     Data,
-    /// A store to a frame that is shared with a child since fork (I-COPY).
+    /// A store to a frame that is shared with a child since fork, or that has been copied and is about to be replaced (I-COPY).
     Copy,
     /// A store to a page that was marked clean for writing, so that nothing will write it again (I-CLEAN).
     CleanPage,
@@ -151,6 +151,15 @@ impl Marks {
         match self.0 {
             m if m & OLD == 0 || m & DATA != 0 => self,
             m if stores_blindly => Marks(m | DATA),
+            m => Marks(m & !OLD),
+        }
+    }
+
+    /// Stores have to fault from now on; what was filled since may serve them.
+    pub(crate) fn write_protected(self, stores_blindly: bool) -> Marks {
+        match self.0 {
+            m if m & OLD == 0 || m & DATA != 0 => self,
+            m if stores_blindly => Marks(m & !OLD | NO_STORE),
             m => Marks(m & !OLD),
         }
     }

@@ -11,7 +11,7 @@ pub struct Op {
     pub span: Span,
     /// The new rights, for `mprotect` and `mmap`.
     pub rights: Rights,
-    /// The first page number of the new place, for `mremap`.
+    /// The first page number of the new place, for `mremap`; the stable page, for KSM.
     pub to: u64,
 }
 
@@ -44,6 +44,13 @@ pub enum OpKind {
     Writeback(Mm),
     /// Migration of a page to another frame, as NUMA balancing does it.
     Migrate(Mm),
+    /// KSM puts a page of the first address space under the frame of a page of the second, which holds the same.
+    Ksm(Mm, Mm),
+    /// `CLEAR_REFS_SOFT_DIRTY` for a span of this address space, by one of its tasks or by another process: the next store to
+    /// each page faults, to be noted.
+    SoftDirty(Mm),
+    /// `UFFDIO_WRITEPROTECT` of a span: the next store to each page faults, and the monitor lets it through at once.
+    UffdWp,
     /// `ftruncate(2)` of what a span of this address space maps.
     Truncate(Mm),
     /// A call that changes nothing the model knows (`MADV_NOHUGEPAGE`, a failed call).
@@ -85,6 +92,9 @@ impl OpKind {
             OpKind::Exit(_) => "exit",
             OpKind::NumaScan => "numa-scan",
             OpKind::Migrate(_) => "migrate",
+            OpKind::Ksm(..) => "ksm",
+            OpKind::SoftDirty(_) => "soft-dirty",
+            OpKind::UffdWp => "uffd-wp",
             OpKind::Truncate(_) => "ftruncate",
             OpKind::Writeback(_) => "writeback",
             OpKind::Other => "other",
@@ -118,6 +128,11 @@ impl Op {
     /// The end of an address space.
     pub fn exit(mm: Mm) -> Op {
         Op::call(OpKind::Exit(mm), Span::ALL)
+    }
+
+    /// KSM merges a page into the frame of another one.
+    pub fn ksm(page: (Mm, u64), stable: (Mm, u64)) -> Op {
+        Op { to: stable.1, ..Op::call(OpKind::Ksm(page.0, stable.0), Span::page(page.1)) }
     }
 
     /// `mremap(2)` of a span to another address.

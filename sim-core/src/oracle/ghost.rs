@@ -51,6 +51,18 @@ pub fn weakened<W: World>(world: &mut W, cpu: Cpu, page: Page) {
     }
 }
 
+/// An operation of this CPU leaves the flush of a span to the others: what some of them hold now is then weakened, and nobody has to
+/// look at the PTE once more to rely on that.
+pub fn deferred<W: World>(world: &mut W, cpu: Cpu, mm: Mm, span: Span) {
+    let mut rest = span;
+    while let Some(page) = world.next_page(mm, rest) {
+        weakened(world, cpu, page);
+        inspected(world, page);
+        let vpn = world.vpn(page);
+        rest = Span { first: vpn + 1, pages: span.end() - vpn - 1 };
+    }
+}
+
 /// An operation inspected a PTE under its lock.
 pub fn inspected<W: World>(world: &mut W, page: Page) {
     advance(world, page, WEAKENED, INSPECTED);

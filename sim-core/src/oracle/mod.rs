@@ -42,9 +42,18 @@ fn for_pages<W: World, P: Probe>(
     cx: &mut Cx<'_, W, P>,
     who: Actor,
     span: Span,
-    mut each: impl FnMut(&mut Cx<'_, W, P>, Page),
+    each: impl FnMut(&mut Cx<'_, W, P>, Page),
 ) {
     let mm = cx.world.mm(who.task).expect("operations belong to an address space");
+    for_pages_of(cx, mm, span, each);
+}
+
+fn for_pages_of<W: World, P: Probe>(
+    cx: &mut Cx<'_, W, P>,
+    mm: Mm,
+    span: Span,
+    mut each: impl FnMut(&mut Cx<'_, W, P>, Page),
+) {
     let mut rest = span;
     while let Some(page) = cx.world.next_page(mm, rest) {
         let vpn = cx.world.vpn(page);
@@ -92,7 +101,8 @@ pub fn promise_vmas<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, span:
     ghost::promised(cx.world, who, span, ghost::Forbids::BeyondPromise);
 }
 
-/// An operation that gives content up has come past a PTE, whose PTL it holds: whatever is filled later is new.
+/// An operation that gives content up, or takes W to see the next store, has come past a PTE, whose PTL it holds: whatever is
+/// filled later is new.
 pub fn outdate<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page) {
     cx.world.set_emptier(page, Some(who.task));
     mark(cx, page, |entry| Marks::of(entry).outdated());
@@ -101,17 +111,34 @@ pub fn outdate<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page
 /// That operation returns. Pages that another one has come past since are left to it: what was filled in between would be
 /// taken for older than it is.
 pub fn renew<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, span: Span, keeps_stores: bool) {
-    for_pages(cx, who, span, |cx, page| {
-        if cx.world.emptier(page) == Some(who.task) {
-            cx.world.set_emptier(page, None);
-            mark(cx, page, |entry| {
-                let marks = Marks::of(entry);
-                if keeps_stores { marks.discardable(entry.writable && entry.dirty) } else { marks.replaced() }
-            });
-        }
+    let mm = cx.world.mm(who.task).expect("operations belong to an address space");
+    settle(cx, who, (mm, span), |entry| {
+        let marks = Marks::of(entry);
+        if keeps_stores { marks.discardable(entry.writable && entry.dirty) } else { marks.replaced() }
     });
     let forbids = if keeps_stores { ghost::Forbids::Stores } else { ghost::Forbids::Everything };
     ghost::promised(cx.world, who, span, forbids);
+}
+
+/// An operation that has taken W from PTEs, so that the next store to each page faults, returns.
+pub fn write_protected<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, mm: Mm, span: Span) {
+    settle(cx, who, (mm, span), |entry| Marks::of(entry).write_protected(entry.writable && entry.dirty));
+    ghost::promised_in(cx.world, mm, span, ghost::Forbids::Stores);
+}
+
+/// Judges what was filled before an operation came past the PTE, on the pages that no other one has come past since.
+fn settle<W: World, P: Probe>(
+    cx: &mut Cx<'_, W, P>,
+    who: Actor,
+    (mm, span): (Mm, Span),
+    change: impl Fn(Entry) -> Marks,
+) {
+    for_pages_of(cx, mm, span, |cx, page| {
+        if cx.world.emptier(page) == Some(who.task) {
+            cx.world.set_emptier(page, None);
+            mark(cx, page, &change);
+        }
+    });
 }
 
 /// fork returns: the frames that the child shares are copied before they are stored to.
@@ -133,6 +160,11 @@ pub fn forked<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, span: Span)
 /// A frame has been copied and is about to be replaced: a store that does not ask the PTE is lost.
 pub fn copied_away<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, frame: FrameNo) {
     mark_frame(cx, frame, |_, entry| Marks::of(entry).copied(entry.writable && entry.dirty));
+}
+
+/// A frame has been copied for one of its pages, which is about to let go of it: a store through that page is lost.
+pub fn copied_from<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, page: Page, frame: FrameNo) {
+    mark(cx, page, |entry| Marks::of(entry).copied(entry.frame == frame.0 && entry.writable && entry.dirty));
 }
 
 /// A page is marked clean and written: a store that sets no D is lost.

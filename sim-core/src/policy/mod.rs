@@ -11,11 +11,14 @@ mod flag_before_clear;
 mod generation_check;
 mod immediate;
 mod invlpgb;
+mod latr;
 mod local_only;
 mod pending_flag;
 mod pending_generation;
 
 use std::fmt::Debug;
+
+use crate::nouns::marks::Class;
 
 /// A flush policy. Hooks that touch shared words do so one access at a time, so that every interleaving exists.
 pub trait Policy: Sync + Debug {
@@ -36,6 +39,18 @@ pub trait Policy: Sync + Debug {
 
     /// R4.5a: does each deferred clear issue its invalidation at once, so that the end of the batch only waits?
     fn issues_when_deferring(&self) -> bool {
+        false
+    }
+
+    /// Z9: may munmap put its own flush off, and return before the other CPUs have made it? What it has unmapped is then held
+    /// back until they have.
+    fn defers_unmap(&self) -> bool {
+        false
+    }
+
+    /// The contract it declares where it is weaker than that of the system calls: is a violation of this class none under it?
+    fn excuses(&self, class: Class) -> bool {
+        let _ = class;
         false
     }
 
@@ -116,6 +131,18 @@ pub struct PolicyInfo {
     pub strategy: &'static dyn Policy,
 }
 
+impl PolicyInfo {
+    /// Does the clock have prices for it?
+    pub fn priced(&self) -> bool {
+        !self.broadcast && !self.strategy.defers_unmap()
+    }
+
+    /// Does it declare a contract that is weaker than that of the system calls?
+    pub fn is_weaker(&self) -> bool {
+        Class::ALL.into_iter().any(|class| self.strategy.excuses(class))
+    }
+}
+
 /// All policies whose invalidations are interrupts, in order of history.
 pub static POLICIES: &[PolicyInfo] = &[
     immediate::INFO,
@@ -128,9 +155,9 @@ pub static POLICIES: &[PolicyInfo] = &[
     pending_generation::INFO,
 ];
 
-/// Policies for machines that broadcast invalidations. No profile has their costs yet, so they are explored and not run on the
-/// clock.
-pub static BROADCASTING: &[PolicyInfo] = &[arm64_dsb::INFO, arm64_flush::INFO, invlpgb::INFO];
+/// Policies whose invalidations are broadcasts, or that leave some to the ticks of other CPUs. No profile has the costs of either yet, so
+/// they are explored and not run on the clock.
+pub static BROADCASTING: &[PolicyInfo] = &[arm64_dsb::INFO, arm64_flush::INFO, invlpgb::INFO, latr::INFO];
 
 /// `pending-generation` with its restart (`TLB_FLUSH_BATCH_PENDING_LARGE`, 16,383) scaled down to 1, 2 or 3: then an exploration
 /// can reach it.

@@ -34,6 +34,21 @@ pub struct Protections {
     pub nested_reclaim_keeps_batch: bool,
     /// munmap and `MADV_DONTNEED` flush dirty file pages before they let go of the PTL (Z6).
     pub flush_dirty_under_ptl: bool,
+    /// Reclaim holds its isolate references until it has flushed (R9 after R7).
+    pub isolate_until_flushed: bool,
+    /// KSM flushes for a PTE that is read-only and clean if a flush is pending in the address space (v4.13, b3a81d0841a9).
+    pub ksm_checks_pending: bool,
+    /// KSM leaves a page alone that has more references than it knows of, once it has flushed for its PTE.
+    pub ksm_checks_references: bool,
+    /// A pass of soft-dirty tracking counts itself in `tlb_flush_pending` (v4.13, b3a81d0841a9).
+    pub soft_dirty_counts: bool,
+    /// A store that has to copy a page of its own flushes for it first if a flush is pending in the address space (v5.12,
+    /// 6ce64428d620, for pages that userfaultfd watches; here for all).
+    pub wp_fault_checks_pending: bool,
+    /// Where munmap leaves its flush to other CPUs, frames are freed when all have made it (LATR).
+    pub frames_held_until_swept: bool,
+    /// And nothing is mapped at those addresses before.
+    pub addresses_held_until_swept: bool,
 }
 
 impl Protections {
@@ -48,6 +63,13 @@ impl Protections {
         recheck_after_relock: true,
         nested_reclaim_keeps_batch: true,
         flush_dirty_under_ptl: true,
+        isolate_until_flushed: true,
+        ksm_checks_pending: true,
+        ksm_checks_references: true,
+        soft_dirty_counts: true,
+        wp_fault_checks_pending: true,
+        frames_held_until_swept: true,
+        addresses_held_until_swept: true,
     };
 }
 
@@ -99,6 +121,18 @@ pub struct Era {
     pub flushes_before_keeping: bool,
     /// `page_mkclean()` makes the pending check. No kernel does; the other remedy for the same loss.
     pub mkclean_checks_pending: bool,
+    /// A store to a read-only anonymous page of its own takes it over as it is. Off: it is copied, as v5.9 to v5.18 did for any
+    /// reference too many, which every page is then taken to have.
+    pub wp_reuses: bool,
+    /// A load that swaps a page in maps it writable if it may be. Off: only a store does, as before v6.11.
+    pub swapin_grants_write: bool,
+    /// Reclaim may write pages. Off: it keeps dirty ones once it has unmapped them, as with laptop mode or for an allocation that
+    /// must not start IO.
+    pub reclaim_may_write: bool,
+    /// KSM flushes for the PTE of a page that only one process maps, whatever its bits (v5.19, `PageAnonExclusive`).
+    pub ksm_flushes_exclusive: bool,
+    /// KSM counts references also where it owed no flush. No kernel does.
+    pub ksm_counts_read_only: bool,
     /// What no kernel leaves out.
     pub protections: Protections,
 }
@@ -122,6 +156,11 @@ const V4_13: Era = Era {
     pageout_reenters: false,
     flushes_before_keeping: false,
     mkclean_checks_pending: false,
+    wp_reuses: true,
+    swapin_grants_write: true,
+    reclaim_may_write: true,
+    ksm_flushes_exclusive: false,
+    ksm_counts_read_only: false,
     protections: Protections::ALL,
 };
 
@@ -146,6 +185,7 @@ pub static ERAS: &[Era] = &[
         lazy_mask: true,
         skips_idle_targets: true,
         anon_on_trial: true,
+        ksm_flushes_exclusive: true,
         ..V4_13
     },
 ];

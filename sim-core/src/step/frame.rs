@@ -33,6 +33,8 @@ pub enum Path {
     Migrate,
     /// `ftruncate`, steps T.
     Truncate,
+    /// KSM merges a page, steps S0..S9.
+    Ksm,
     /// `mmap`.
     Mmap,
     /// `madvise(MADV_PAGEOUT)`, steps P.
@@ -53,6 +55,15 @@ pub enum Path {
     Flush,
     /// A shootdown seen from a target: the call-function interrupt, steps G.
     Irq,
+    /// A tick that frees what was held back for other CPUs' flushes.
+    Held,
+}
+
+impl Path {
+    /// Does it run on top of whatever the CPU is doing, with interrupts off?
+    pub fn interrupts(self) -> bool {
+        matches!(self, Path::Irq | Path::Held)
+    }
 }
 
 /// One activation of a path. Small enough to copy; packed further by the explorer.
@@ -103,12 +114,13 @@ impl Frame {
     pub fn entry(op: &Op) -> Frame {
         Frame::new(match op.kind {
             OpKind::Access(_) => Path::Access,
-            OpKind::Mprotect | OpKind::NumaScan => Path::Mprotect,
+            OpKind::Mprotect | OpKind::NumaScan | OpKind::SoftDirty(_) | OpKind::UffdWp => Path::Mprotect,
             OpKind::Munmap | OpKind::Exit(_) => Path::Munmap,
             OpKind::Fork(_) => Path::Fork,
             OpKind::Writeback(_) => Path::Writeback,
             OpKind::Migrate(_) => Path::Migrate,
             OpKind::Truncate(_) => Path::Truncate,
+            OpKind::Ksm(..) => Path::Ksm,
             OpKind::Mremap => Path::Mremap,
             OpKind::Mmap(_) => Path::Mmap,
             OpKind::Dontneed => Path::Dontneed,
@@ -197,6 +209,8 @@ pub enum Act {
         /// The new one.
         to: FrameNo,
     },
+    /// Two frames are found to hold the same.
+    Compare(FrameNo, FrameNo),
     /// Reclaim clears a PTE and puts the flush off; `dirty` is PTE.D.
     Deferred {
         /// Which page.

@@ -55,6 +55,8 @@ pub struct Folio {
     pub writeback: bool,
     /// Everybody but reclaim or the device has given it up: whoever drops the last reference frees it.
     pub dropped: bool,
+    /// KSM has put it under several pages, or is about to: nobody may write it in place (`PageKsm`).
+    pub ksm: bool,
 }
 
 impl Folio {
@@ -308,6 +310,16 @@ pub trait World {
     fn broadcast_pending(&self, from: Cpu) -> bool;
     /// Delivers what `from` has broadcast to `to`, whose translations go to `gone`; false if there is nothing.
     fn deliver(&mut self, from: Cpu, to: Cpu, gone: &mut dyn FnMut(Page, Entry)) -> bool;
+    /// Leaves a flush of a span to the other CPUs of `mm_cpumask`, as a broadcast that is delivered when they come to it.
+    fn record(&mut self, from: Cpu, mm: Mm, span: Span);
+    /// Is a broadcast or a recorded flush of some page of a span still pending at some CPU?
+    fn recorded(&self, mm: Mm, span: Span) -> bool;
+    /// A CPU holds back the frames that its task has put by to be freed, until what it has recorded is done everywhere.
+    fn hold_back(&mut self, who: Actor);
+    /// Does a CPU hold frames back although nothing that it has recorded is pending any more?
+    fn may_let_go(&self, cpu: Cpu) -> bool;
+    /// Takes one of these, the lowest first.
+    fn next_held(&mut self, cpu: Cpu) -> Option<FrameNo>;
     /// Looks a translation up for an access, as the hardware does (replacement state moves).
     fn tlb_lookup(&mut self, cpu: Cpu, page: Page, kind: AccessKind) -> Option<(Entry, TlbLevel)>;
     /// The translation a CPU holds, without touching anything.
@@ -403,6 +415,8 @@ pub trait World {
     }
     /// Puts a frame on the list that reclaim frees after the next flush; returns the new length.
     fn free_later(&mut self, task: Task, frame: FrameNo) -> u16;
+    /// Is a frame on that list?
+    fn frees_later(&self, task: Task, frame: FrameNo) -> bool;
     /// Takes one frame off that list.
     fn next_to_free(&mut self, task: Task) -> Option<FrameNo>;
     /// Gives a frame to the allocator.

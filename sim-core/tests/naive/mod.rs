@@ -141,7 +141,7 @@ impl Naive {
             }
             Act::Vma(mm) => self.remap(who.task, mm, op.ok_or("VMAs are changed by calls")?)?,
             Act::Return(OpKind::Mremap) => self.unmap_moved(who.task, op.ok_or("a call")?.span),
-            Act::PteXchg { page, old, new } => self.exchange(world, who, (page, old, new), at)?,
+            Act::PteXchg { page, old, new } => self.exchange(world, who, (page, old, new))?,
             Act::Use { page, kind, frame, level } => self.access(who.cpu, page, kind, (frame, level.is_none()))?,
             Act::FaultEnter(page) => _ = self.tlbs.remove(&(who.cpu, page)),
             Act::FlushLocal(request) | Act::FlushRemote { request, wrong_cpu: false, .. } => {
@@ -157,7 +157,13 @@ impl Naive {
                 self.allocate(pte.frame);
             }
             Act::Freeze(frame) => ensure!(self.frozen.insert(frame), "frozen twice"),
-            Act::Copy { to, .. } => self.allocate(to),
+            // The frame that a copy on write takes is nobody's until it is mapped.
+            Act::Copy { to, .. } => {
+                if at.path == Path::Fault {
+                    self.copying.insert(who.task);
+                }
+                self.allocate(to);
+            }
             Act::Free(frame) => {
                 if at.path == Path::Migrate {
                     // Migration gave up before the copy: nobody has heard of the frame yet.
@@ -216,7 +222,7 @@ impl Naive {
         }
     }
 
-    fn exchange(&mut self, world: &Big, who: Actor, (page, old, new): (Page, Pte, Pte), at: StepId) -> Check {
+    fn exchange(&mut self, world: &Big, who: Actor, (page, old, new): (Page, Pte, Pte)) -> Check {
         ensure!(self.pte(page) == old, "the PTE was {:?}", self.pte(page));
         let ptl = Lock::Ptl(world.table_of(page));
         let held = self.locks.get(&ptl).is_some_and(|held| held.contains(&who.task));
@@ -224,9 +230,6 @@ impl Naive {
         self.ptes.insert(page, new);
         if let Some(pte) = new.present() {
             self.allocate(pte.frame);
-        }
-        if at.path == Path::Fault && new == Pte::None {
-            self.copying.insert(who.task);
         }
         Ok(())
     }

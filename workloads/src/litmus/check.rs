@@ -1,12 +1,12 @@
 //! A file under a policy: every interleaving, and whether the verdict is the expected one.
 
 use sim_core::drive::engine::Setting;
-use sim_core::drive::explore::race::{Move, Only, Race, Recorder};
+use sim_core::drive::explore::race::{Counts, Move, Only, Race, Recorder};
 use sim_core::drive::explore::{Options, Outcome, Progress, System, Verdict, search_with};
 use sim_core::oracle::Class;
 use sim_core::policy::PolicyInfo;
 
-use super::Litmus;
+use super::{Expect, Litmus};
 
 /// What was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,15 +78,36 @@ impl Litmus {
         checked(&race, search_with(&race, options, progress))
     }
 
+    /// The same under the contract that a policy declares; none if it declares no weaker one.
+    pub fn check_declared(&self, policy: &PolicyInfo, bound: usize) -> Option<Checked> {
+        self.check_declared_with(policy, &Options { max_states: bound, ..Options::default() })
+    }
+
+    /// The same as asked for.
+    pub fn check_declared_with(&self, policy: &PolicyInfo, options: &Options) -> Option<Checked> {
+        let race = self.race(policy);
+        let declared = Only(race, Counts::Declared(policy.strategy));
+        policy.is_weaker().then(|| checked(&race, search_with(&declared, options, &mut |_| {})))
+    }
+
     /// Is this verdict the expected one? Where nothing is expected, any that was reached is.
     pub fn as_expected(&self, policy: &PolicyInfo, checked: &Checked) -> bool {
-        match self.expected(policy) {
-            None => !matches!(checked.found, Found::Stuck),
-            Some(expect) => match expect.class {
-                None => checked.found == Found::Never,
-                class => checked.found == Found::Sometimes && checked.class == class,
-            },
-        }
+        met(self.expected(policy), checked)
+    }
+
+    /// The same for the declared contract.
+    pub fn as_declared(&self, policy: &PolicyInfo, checked: &Checked) -> bool {
+        met(self.expected_declared(policy), checked)
+    }
+}
+
+fn met(expect: Option<&Expect>, checked: &Checked) -> bool {
+    match expect {
+        None => !matches!(checked.found, Found::Stuck),
+        Some(expect) => match expect.class {
+            None => checked.found == Found::Never,
+            class => checked.found == Found::Sometimes && checked.class == class,
+        },
     }
 }
 

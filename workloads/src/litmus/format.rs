@@ -38,7 +38,7 @@ fn line(text: Text<'_>, line: &Line<'_>) -> String {
     let width = LINES.iter().map(|word| word.name.len()).max().unwrap_or(0);
     let rest = match line.keyword.text {
         "title" | "source" => plain(&line.rest),
-        "expect" => match text.halves(&line.rest) {
+        "expect" | "weaker" => match text.halves(&line.rest) {
             Some((head, reason)) => format!("{}: {}", plain(&head), plain(&reason)),
             None => plain(&line.rest),
         },

@@ -35,6 +35,8 @@ pub struct Litmus {
     pub scenario: Scenario,
     /// The verdicts expected.
     pub expects: Vec<Expect>,
+    /// Those under the contract that a policy declares, where it is weaker than that of the system calls.
+    pub declared: Vec<Expect>,
 }
 
 /// What a file expects under one policy.
@@ -52,5 +54,10 @@ impl Litmus {
     /// What is expected under a policy, if the file says.
     pub fn expected(&self, policy: &PolicyInfo) -> Option<&Expect> {
         self.expects.iter().find(|expect| expect.policy.name == policy.name)
+    }
+
+    /// What is expected under a policy and the contract it declares, if the file says.
+    pub fn expected_declared(&self, policy: &PolicyInfo) -> Option<&Expect> {
+        self.declared.iter().find(|expect| expect.policy.name == policy.name)
     }
 }

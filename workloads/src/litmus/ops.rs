@@ -11,6 +11,9 @@ use crate::error::TextError;
 /// The program counter of a CPU has four bits.
 const OPERATIONS_MAX: usize = 15;
 
+/// What a kernel thread may do.
+const KTHREAD: [&str; 7] = ["reclaim", "kswapd", "mkclean", "migrate", "truncate", "ksm", "soft-dirty"];
+
 /// What a CPU may name.
 pub(super) struct Namespace<'d, 't> {
     pub(super) text: Text<'t>,
@@ -100,6 +103,12 @@ impl<'t> Namespace<'_, 't> {
                 let named = self.span(words)?;
                 call(OpKind::Truncate(named.mm), named)
             }
+            "ksm" => self.ksm(words)?,
+            "soft-dirty" => {
+                let named = self.span(words)?;
+                call(OpKind::SoftDirty(named.mm), named)
+            }
+            "uffd-wp" => call(OpKind::UffdWp, self.span(words)?),
             _ => call(OpKind::NumaScan, self.span(words)?),
         };
         words.end(known.form)?;
@@ -108,11 +117,8 @@ impl<'t> Namespace<'_, 't> {
 
     /// A kernel thread has no user code and makes no calls.
     fn may(&self, name: &Token<'t>) -> Result<(), TextError> {
-        if self.mm.is_none() && !["reclaim", "kswapd", "mkclean", "migrate", "truncate"].contains(&name.text) {
-            let message = format!(
-                "a kernel thread does no `{}`; expected reclaim, kswapd, mkclean, migrate, truncate",
-                name.text
-            );
+        if self.mm.is_none() && !KTHREAD.contains(&name.text) {
+            let message = format!("a kernel thread does no `{}`; expected {}", name.text, KTHREAD.join(", "));
             return Err(self.text.error(name.span.clone(), message));
         }
         if self.mm.is_some() && name.text == "kswapd" {
@@ -121,6 +127,17 @@ impl<'t> Namespace<'_, 't> {
                 .error(name.span.clone(), "kswapd is a kernel thread; expected it on a `kthread` CPU"));
         }
         Ok(())
+    }
+
+    /// A page and another one, which keeps its frame.
+    fn ksm(&self, words: &mut Words<'t>) -> Result<Op, TextError> {
+        let merged = self.place(words)?;
+        let word = words.need("the page whose frame it gets")?;
+        let stable = self.page(&word, word.text)?;
+        if (stable.mm, stable.span) == (merged.mm, merged.span) {
+            return Err(self.text.error(word.span, "a page has its own frame already; expected another page"));
+        }
+        Ok(Op::ksm((merged.mm, merged.span.first), (stable.mm, stable.span.first)))
     }
 
     /// One page by name.

@@ -47,6 +47,7 @@ struct Draft<'t> {
     cached: Vec<(Cached, Range<usize>)>,
     cpus: Vec<CpuLine<'t>>,
     expects: Vec<Expect>,
+    declared: Vec<Expect>,
 }
 
 impl Litmus {
@@ -67,6 +68,7 @@ impl Litmus {
             cached: Vec::new(),
             cpus: Vec::new(),
             expects: Vec::new(),
+            declared: Vec::new(),
         };
         for line in text.lines() {
             draft.line(&line)?;
@@ -95,7 +97,8 @@ impl<'t> Draft<'t> {
             "page" => self.page(line),
             "cached" => self.cached(line),
             "cpu" => self.cpu(line),
-            "expect" => self.expect(line),
+            "expect" => self.expect(line, false),
+            "weaker" => self.expect(line, true),
             other => {
                 let message = format!("unknown `{other}`; expected one of {}", words::names(LINES));
                 Err(self.text.error(line.keyword.span.clone(), message))
@@ -240,7 +243,8 @@ impl<'t> Draft<'t> {
         Ok(())
     }
 
-    fn expect(&mut self, line: &Line<'t>) -> Result<(), TextError> {
+    /// A verdict, under the contract of the system calls or under the one that the policies declare.
+    fn expect(&mut self, line: &Line<'t>, declared: bool) -> Result<(), TextError> {
         let text = self.text;
         let end = line.rest.span.end;
         let reason = "there is no reason; expected `: REASON` after the policies";
@@ -262,12 +266,18 @@ impl<'t> Draft<'t> {
                 let message = format!("unknown policy `{}`; expected one of {}", name.text, known.join(", "));
                 return Err(text.error(name.span, message));
             };
-            if self.expects.iter().any(|other| other.policy.name == policy.name) {
+            if declared && !policy.is_weaker() {
+                let message =
+                    format!("`{}` declares no contract of its own; expected an `expect` line for it", policy.name);
+                return Err(text.error(name.span, message));
+            }
+            let expects = if declared { &mut self.declared } else { &mut self.expects };
+            if expects.iter().any(|other| other.policy.name == policy.name) {
                 let message =
                     format!("a verdict of `{}` is expected already; expected one for each policy", policy.name);
                 return Err(text.error(name.span, message));
             }
-            self.expects.push(Expect { policy, class, reason: why.text.to_owned() });
+            expects.push(Expect { policy, class, reason: why.text.to_owned() });
             match words.next() {
                 Some(next) => name = next,
                 None => return Ok(()),
@@ -307,7 +317,7 @@ impl<'t> Draft<'t> {
                 return Err(text.error(value.span.clone(), message));
             }
         }
-        Ok(Litmus { name, title, source, era, scenario, expects: self.expects })
+        Ok(Litmus { name, title, source, era, scenario, expects: self.expects, declared: self.declared })
     }
 
     fn scenario(&self, name: &str) -> Result<Scenario, TextError> {

@@ -109,6 +109,16 @@ pub static SWITCHES: &[Switch] = &[
         "a zap flushes dirty file pages under the PTL",
     ),
     flag(
+        "frames_held_until_swept",
+        |e| &mut e.protections.frames_held_until_swept,
+        "where munmap leaves its flush to the other CPUs, frames are freed when all have made it",
+    ),
+    flag(
+        "addresses_held_until_swept",
+        |e| &mut e.protections.addresses_held_until_swept,
+        "and nothing is mapped at those addresses before",
+    ),
+    flag(
         "free_drops_ptl",
         |e| &mut e.free_drops_ptl,
         "`MADV_FREE` drops and retakes the PTL once in a table, as it does to split a large folio",
@@ -128,6 +138,52 @@ pub static SWITCHES: &[Switch] = &[
         "flush_pending_counts",
         |e| &mut e.protections.flush_pending_counts,
         "`tlb_flush_pending` counts who has not flushed yet; off: a flag",
+    ),
+    flag(
+        "isolate_until_flushed",
+        |e| &mut e.protections.isolate_until_flushed,
+        "reclaim holds its isolate references until it has flushed",
+    ),
+    flag(
+        "ksm_checks_pending",
+        |e| &mut e.protections.ksm_checks_pending,
+        "KSM flushes for a read-only, clean PTE if a flush is pending",
+    ),
+    flag(
+        "ksm_checks_references",
+        |e| &mut e.protections.ksm_checks_references,
+        "KSM gives a page up that somebody else has a reference to",
+    ),
+    flag(
+        "ksm_flushes_exclusive",
+        |e| &mut e.ksm_flushes_exclusive,
+        "KSM flushes for every PTE of a page that no other process maps",
+    ),
+    flag("ksm_counts_read_only", |e| &mut e.ksm_counts_read_only, "KSM counts references also where it owed no flush"),
+    flag(
+        "soft_dirty_counts",
+        |e| &mut e.protections.soft_dirty_counts,
+        "a pass of soft-dirty tracking counts itself as not flushed yet",
+    ),
+    flag(
+        "wp_fault_checks_pending",
+        |e| &mut e.protections.wp_fault_checks_pending,
+        "a store that copies a page of its own flushes for it first if a flush is pending",
+    ),
+    flag(
+        "wp_reuses",
+        |e| &mut e.wp_reuses,
+        "a store to a read-only page of its own takes it over; off: copies it, as for a reference too many",
+    ),
+    flag(
+        "swapin_grants_write",
+        |e| &mut e.swapin_grants_write,
+        "a load that swaps a page in maps it writable if it may be",
+    ),
+    flag(
+        "reclaim_may_write",
+        |e| &mut e.reclaim_may_write,
+        "reclaim writes dirty pages; off: it keeps them once they are unmapped",
     ),
     flag(
         "migration_checks_pending",

@@ -64,8 +64,10 @@ pub enum What {
     Interrupt,
     /// It loses a translation.
     Evict,
-    /// A broadcast invalidation reaches it.
+    /// A broadcast invalidation reaches it, or it sweeps what another CPU has left for it.
     Deliver,
+    /// Its tick frees what it has held back.
+    Tick,
 }
 
 /// One line of the witness.
@@ -132,6 +134,7 @@ impl Document {
             match *mv {
                 Move::Step(_) => of(What::Step),
                 Move::Interrupt(_) => of(What::Interrupt),
+                Move::Tick(_) => of(What::Tick),
                 Move::Evict(_, page) => MoveRow { page: Some(litmus.scenario.page_name(page)), ..of(What::Evict) },
                 Move::Deliver(from, _) => MoveRow { from: Some(from.0), ..of(What::Deliver) },
                 Move::Toward(_, to) => MoveRow { to: Some(to.0), ..of(What::Step) },
@@ -196,6 +199,7 @@ impl Litmus {
                 None => Move::Step(cpu),
             },
             What::Interrupt => Move::Interrupt(cpu),
+            What::Tick => Move::Tick(cpu),
             What::Deliver => {
                 let from = row.from.filter(|&from| usize::from(from) < cpus);
                 Move::Deliver(Cpu(from.ok_or("there is no CPU it is from; expected `from`")?), cpu)

@@ -33,6 +33,11 @@ pub static LINES: &[Word] = &[
     word("cached", "cached CPU PAGE [W] [D]", "a translation that a CPU holds at first, with the bits it has"),
     word("cpu", "cpu N [kthread] [process N]: [OPERATION; ...]", "what a CPU does, in order; CPUs are counted from 0"),
     word("expect", "expect never|sometimes CLASS POLICY...: REASON", "the verdict under these policies, and why"),
+    word(
+        "weaker",
+        "weaker never|sometimes CLASS POLICY...: REASON",
+        "the same under the contract that a policy declares, if it is weaker than that of the system calls",
+    ),
 ];
 
 /// The words that may follow on a `page` or `cpu` line.
@@ -102,6 +107,17 @@ pub static OPERATIONS: &[Word] = &[
         "migration of an anonymous page to another frame, as a NUMA hint fault asks for it",
     ),
     word("truncate", "truncate SPAN", "`ftruncate(2)`: the file pages go, wherever they are mapped"),
+    word("ksm", "ksm PAGE PAGE", "KSM: the first page gets the frame of the second, which holds the same"),
+    word(
+        "soft-dirty",
+        "soft-dirty SPAN",
+        "`CLEAR_REFS_SOFT_DIRTY`, by the process or, on a `kthread` CPU, by another: the next store to each page faults, to be noted",
+    ),
+    word(
+        "uffd-wp",
+        "uffd-wp SPAN",
+        "`UFFDIO_WRITEPROTECT`: the next store to each page faults; the monitor lets it through at once",
+    ),
 ];
 
 /// What `madvise` may advise.
@@ -112,8 +128,7 @@ pub static ADVICE: &[Word] = &[
 ];
 
 /// Operations that other kernels' races need and the model does not have.
-pub static NOT_YET: &[&str] =
-    &["await", "collapse", "gup", "ksm", "mincore", "process_madvise", "signal", "soft-dirty", "uffd-wp"];
+pub static NOT_YET: &[&str] = &["await", "collapse", "gup", "mincore", "process_madvise", "signal"];
 
 /// The classes of violation.
 pub fn class(name: &str) -> Option<Class> {

@@ -59,6 +59,8 @@ impl Player<'_> {
             Move::Evict(cpu, page) => return self.world.tlb_forget(cpu, page).is_some(),
             Move::Deliver(from, to) => return self.world.deliver(from, to, &mut |_, _| {}),
             Move::Toward(cpu, to) => return self.toward(cpu, to, heard),
+            // Policies that have these have no prices.
+            Move::Tick(_) => return false,
             Move::Step(cpu) => (cpu, false),
             Move::Interrupt(cpu) => (cpu, true),
         };
@@ -76,7 +78,7 @@ impl Player<'_> {
             self.world.begin(Task(cpu.0), op);
             stack.push(Frame::entry(&op));
         }
-        let in_operation = stack.frames()[0].path != Path::Irq;
+        let in_operation = !stack.frames()[0].path.interrupts();
         let who = Actor { cpu, task: Task(cpu.0) };
         if let Progress::Blocked(_) = self.setting.advance(&mut self.world, heard, who, stack) {
             return false;
@@ -125,6 +127,9 @@ pub fn along(
     let mut prices = Prices::new(profile, cpus as u16)?;
     if setting.era.mechanism == Mechanism::Broadcast {
         return Err(Unpriced::Broadcasts.into());
+    }
+    if setting.policy.defers_unmap() {
+        return Err(Unpriced::Ticks.into());
     }
     let (world, stacks) = (Big::stage(scenario, profile), vec![Stack::default(); cpus]);
     let mut player = Player { scenario, setting, world, stacks, pcs: vec![0; cpus] };

@@ -36,6 +36,11 @@ pub enum Unpriced {
         "the policy broadcasts its invalidations, which no profile has the costs of; it can be explored, but not run on the clock"
     )]
     Broadcasts,
+    /// No profile has the costs of sweeping at ticks.
+    #[error(
+        "the policy leaves flushes to the ticks of other CPUs, which no profile has the costs of; it can be explored, but not run on the clock"
+    )]
+    Ticks,
 }
 
 /// A cache line the model tracks.
@@ -186,6 +191,8 @@ impl Prices {
                 let body = k.minor_fault_anon_cyc.saturating_sub(charged);
                 body + if read_in { p.swap.as_ref().map_or(0, |s| s.zram_read_cyc) } else { 0 }
             }
+            // The copy is part of the fault's body.
+            Act::Copy { .. } if at.path == Path::Fault => 0,
             // The page's whole price less what the rmap walk was charged above.
             Act::Shrink(_) => p.kernel.reclaim_page_clean_cyc.saturating_sub(p.kernel.rmap_unmap_one_cyc),
             // The store that releases the entry is part of the handler's body, as counting is of the system call's, and
@@ -198,6 +205,7 @@ impl Prices {
             | Act::Clean(_)
             | Act::Lookup(_)
             | Act::Copy { .. }
+            | Act::Compare(..)
             | Act::Unlock(_)
             | Act::Vma(_)
             | Act::Deferred { .. }

@@ -42,7 +42,7 @@ pub(super) fn unpack_frames(words: &[u64], stack: &mut Stack) {
     }
 }
 
-const PATHS: [Path; 21] = [
+const PATHS: [Path; 23] = [
     Path::Access,
     Path::Fault,
     Path::Mprotect,
@@ -54,6 +54,7 @@ const PATHS: [Path; 21] = [
     Path::Writeback,
     Path::Migrate,
     Path::Truncate,
+    Path::Ksm,
     Path::Mmap,
     Path::Pageout,
     Path::Other,
@@ -64,6 +65,7 @@ const PATHS: [Path; 21] = [
     Path::Unmap,
     Path::Flush,
     Path::Irq,
+    Path::Held,
 ];
 
 // A path is packed by its discriminant.
@@ -73,5 +75,5 @@ const _: () = {
         assert!(PATHS[n] as usize == n);
         n += 1;
     }
-    assert!(n == Path::Irq as usize + 1);
+    assert!(n == Path::Held as usize + 1);
 };

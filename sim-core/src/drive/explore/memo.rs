@@ -18,7 +18,7 @@ pub(super) const ALL: u8 = u8::MAX;
 const MOST: usize = 1 << 20;
 
 /// What a CPU may try, in order.
-pub(super) type Moves = ArrayVec<Move, { 1 + PAGES + 2 * CPUS }>;
+pub(super) type Moves = ArrayVec<Move, { 2 + PAGES + 2 * CPUS }>;
 
 /// What a step did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -209,9 +209,10 @@ fn code(mv: Move) -> u32 {
     match mv {
         Move::Step(_) => 0,
         Move::Interrupt(_) => 1,
-        Move::Evict(_, page) => 2 + page.0,
-        Move::Deliver(_, to) => (2 + PAGES as u32) + u32::from(to.0),
-        Move::Toward(_, to) => (2 + PAGES as u32 + CPUS as u32) + u32::from(to.0),
+        Move::Tick(_) => 2,
+        Move::Evict(_, page) => 3 + page.0,
+        Move::Deliver(_, to) => (3 + PAGES as u32) + u32::from(to.0),
+        Move::Toward(_, to) => (3 + PAGES as u32 + CPUS as u32) + u32::from(to.0),
     }
 }
 

@@ -8,6 +8,7 @@ use crate::drive::explore::{Bench, Effect, Interner, Options, Seen, Successor, S
 use crate::nouns::op::{Op, OpKind};
 use crate::nouns::types::{AccessKind, Actor, Cpu, Page, Task};
 use crate::oracle::{Class, Marks, ghost};
+use crate::policy::Policy;
 use crate::step::frame::{Act, Frame, Path, Probe, StepId};
 use crate::world::World;
 use crate::world::small::{CPU_WORDS, CPUS, Scenario, Small};
@@ -63,18 +64,21 @@ pub enum Move {
     Evict(Cpu, Page),
     /// What the first CPU has broadcast reaches the second.
     Deliver(Cpu, Cpu),
+    /// A tick of the CPU lets go of what it has held back for the others.
+    Tick(Cpu),
     /// The first CPU goes on with a shootdown, or with the interrupt, and turns to the second: it posts to it, or serves it.
     /// [`Move::Step`] turns to the lowest.
     Toward(Cpu, Cpu),
 }
 
 impl Move {
-    /// Whose move it is: of a broadcast, of the CPU that it reaches.
+    /// On which CPU it happens.
     pub fn cpu(self) -> Cpu {
         let (Move::Step(cpu)
         | Move::Interrupt(cpu)
         | Move::Evict(cpu, _)
         | Move::Deliver(_, cpu)
+        | Move::Tick(cpu)
         | Move::Toward(cpu, _)) = self;
         cpu
     }
@@ -119,10 +123,37 @@ impl Probe for Recorder {
     }
 }
 
+/// Which violations count.
+#[derive(Clone, Copy, Debug)]
+pub enum Counts {
+    /// All: the contract of the system calls.
+    All,
+    /// Those of one class.
+    Class(Class),
+    /// Those that the contract a policy declares does not excuse.
+    Declared(&'static dyn Policy),
+}
+
+impl Counts {
+    fn counts(self, class: Class) -> bool {
+        match self {
+            Counts::All => true,
+            Counts::Class(only) => class == only,
+            Counts::Declared(policy) => !policy.excuses(class),
+        }
+    }
+}
+
+impl From<Class> for Counts {
+    fn from(class: Class) -> Counts {
+        Counts::Class(class)
+    }
+}
+
 /// Keeps only whether there was a violation, and whether the step was alone.
 struct Finder {
-    /// Only violations of this class count, if one is given.
-    class: Option<Class>,
+    /// Which violations count.
+    counts: Counts,
     /// The step at which the transition begins; none if an operation or an interrupt begins with it.
     begins: Option<StepId>,
     broken: bool,
@@ -137,7 +168,7 @@ impl Probe for Finder {
     }
 
     fn marked_use(&mut self, _who: Actor, _page: Page, kind: AccessKind, marks: Marks) {
-        self.broken |= self.class.is_none_or(|class| marks.breaks(kind) == Some(class));
+        self.broken |= marks.breaks(kind).is_some_and(|class| self.counts.counts(class));
     }
 
     fn window(&mut self, _cpu: Cpu, _page: Page, _class: Option<Class>) {}
@@ -168,7 +199,7 @@ fn actor(cpu: Cpu) -> Actor {
 impl<'s> Race<'s> {
     /// Makes one move in place; false if it is disabled, and the node is then spoilt.
     pub fn make<P: Probe>(&self, node: &mut Node<'s>, mv: Move, probe: &mut P) -> bool {
-        let (cpu, interrupt) = match mv {
+        let (cpu, over) = match mv {
             Move::Evict(cpu, page) => {
                 node.world.tlb_forget(cpu, page);
                 return true;
@@ -183,13 +214,14 @@ impl<'s> Race<'s> {
             Move::Toward(cpu, to) => {
                 return Self::toward(node, cpu, to, |node| self.make(node, Move::Step(cpu), probe));
             }
-            Move::Step(cpu) => (cpu, false),
-            Move::Interrupt(cpu) => (cpu, true),
+            Move::Step(cpu) => (cpu, None),
+            Move::Interrupt(cpu) => (cpu, Some(Path::Irq)),
+            Move::Tick(cpu) => (cpu, Some(Path::Held)),
         };
         node.moved |= 1 << cpu.0;
         let stack = &mut node.stacks[usize::from(cpu.0)];
-        if interrupt {
-            stack.push(Frame::new(Path::Irq));
+        if let Some(path) = over {
+            stack.push(Frame::new(path));
         } else if stack.is_empty() {
             let Some(op) = node.world.program_op(cpu) else {
                 return false;
@@ -197,7 +229,7 @@ impl<'s> Race<'s> {
             stack.push(Frame::entry(&op));
         }
         // An interrupt that found the CPU between two operations ends none of them.
-        let in_operation = stack.frames().first().is_some_and(|f| f.path != Path::Irq);
+        let in_operation = stack.frames().first().is_some_and(|f| !f.path.interrupts());
         if let Progress::Blocked(_) = self.setting.advance(&mut node.world, probe, actor(cpu), stack) {
             return false;
         }
@@ -209,13 +241,13 @@ impl<'s> Race<'s> {
 }
 
 impl<'s> Race<'s> {
-    fn take(&self, node: &mut Node<'s>, mv: Move, class: Option<Class>) -> Option<Effect> {
+    fn take(&self, node: &mut Node<'s>, mv: Move, counts: Counts) -> Option<Effect> {
         let top = |cpu: Cpu| node.stacks[usize::from(cpu.0)].frames().last();
         let begins = match mv {
             Move::Step(cpu) => top(cpu).map(|f| StepId { path: f.path, pc: f.pc }),
-            Move::Interrupt(_) | Move::Evict(..) | Move::Deliver(..) | Move::Toward(..) => None,
+            Move::Interrupt(_) | Move::Tick(_) | Move::Evict(..) | Move::Deliver(..) | Move::Toward(..) => None,
         };
-        let mut finder = Finder { class, begins, broken: false, acts: 0, private: false };
+        let mut finder = Finder { counts, begins, broken: false, acts: 0, private: false };
         let alone = |finder: &Finder| matches!(mv, Move::Step(_)) && finder.acts == 1 && finder.private;
         self.make(node, mv, &mut finder).then(|| Effect { broken: finder.broken, alone: alone(&finder) })
     }
@@ -243,6 +275,9 @@ impl<'s> Race<'s> {
         if node.world.interrupt_pending(cpu) && !node.stacks[n].in_interrupt() {
             out.extend([Move::Interrupt(cpu)]);
         }
+        if node.world.may_let_go(cpu) && !node.stacks[n].in_interrupt() {
+            out.extend([Move::Tick(cpu)]);
+        }
         // Listed by who has issued them, so that what a CPU can do is seen in its own part of the state.
         out.extend(
             (0..self.cpus())
@@ -266,7 +301,7 @@ impl<'s> Race<'s> {
     fn successors_of<S>(
         &self,
         key: &Parts,
-        (options, class): (&Options, Option<Class>),
+        (options, counts): (&Options, Counts),
         bench: &mut Bench<'_, S>,
         out: &mut Vec<Successor<Parts>>,
     ) -> Seen
@@ -303,7 +338,7 @@ impl<'s> Race<'s> {
                     unpacked = true;
                 }
                 next.clone_from(state);
-                let effect = self.take(next, mv, class);
+                let effect = self.take(next, mv, counts);
                 let saw = next.world.saw() | 1 << n;
                 let all = self.cpus() > 1 && saw.count_ones() as usize == self.cpus();
                 let saw = if all { memo::ALL } else { saw };
@@ -380,7 +415,7 @@ impl<'s> System for Race<'s> {
         bench: &mut Bench<'_, Self>,
         out: &mut Vec<Successor<Parts>>,
     ) -> Seen {
-        self.successors_of(key, (options, None), bench, out)
+        self.successors_of(key, (options, Counts::All), bench, out)
     }
 
     fn renumber_memo(&self, memo: &mut Memo, new: impl Fn(u32) -> u32) {
@@ -412,7 +447,7 @@ impl<'s> System for Race<'s> {
     }
 
     fn apply(&self, node: &mut Node<'s>, action: Move) -> Option<Effect> {
-        self.take(node, action, None)
+        self.take(node, action, Counts::All)
     }
 
     fn may_end(&self, node: &Node<'s>) -> bool {
@@ -436,11 +471,11 @@ impl<'s> System for Race<'s> {
     }
 }
 
-/// A race in which only violations of one class count.
+/// A race in which only some violations count.
 #[derive(Clone, Copy, Debug)]
-pub struct Only<'s>(pub Race<'s>, pub Class);
+pub struct Only<'s, C>(pub Race<'s>, pub C);
 
-impl<'s> System for Only<'s> {
+impl<'s, C: Copy + Into<Counts> + Sync> System for Only<'s, C> {
     type State = Node<'s>;
     type Action = Move;
     type Key = Parts;
@@ -462,7 +497,7 @@ impl<'s> System for Only<'s> {
         bench: &mut Bench<'_, Self>,
         out: &mut Vec<Successor<Parts>>,
     ) -> Seen {
-        self.0.successors_of(key, (options, Some(self.1)), bench, out)
+        self.0.successors_of(key, (options, self.1.into()), bench, out)
     }
     fn renumber_memo(&self, memo: &mut Memo, new: impl Fn(u32) -> u32) {
         memo.renumber(new);
@@ -483,7 +518,7 @@ impl<'s> System for Only<'s> {
         self.0.represent(node);
     }
     fn apply(&self, node: &mut Node<'s>, action: Move) -> Option<Effect> {
-        self.0.take(node, action, Some(self.1))
+        self.0.take(node, action, self.1.into())
     }
     fn may_end(&self, node: &Node<'s>) -> bool {
         self.0.may_end(node)
@@ -492,6 +527,10 @@ impl<'s> System for Only<'s> {
         self.0.tested(node)
     }
     fn scope(&self) -> String {
-        format!("{}, class {}", self.0.scope(), self.1.name())
+        match self.1.into() {
+            Counts::All => self.0.scope(),
+            Counts::Class(class) => format!("{}, class {}", self.0.scope(), class.name()),
+            Counts::Declared(_) => format!("{}, declared contract", self.0.scope()),
+        }
     }
 }

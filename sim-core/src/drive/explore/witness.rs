@@ -6,7 +6,7 @@ use crate::drive::explore::System;
 use crate::drive::explore::race::{Move, Race, Recorder, Violation};
 use crate::drive::explore::snapshot::Snapshot;
 use crate::kernel::path::label;
-use crate::nouns::types::{AccessKind, Cpu, Page};
+use crate::nouns::types::{AccessKind, Cpu, Lock, Page};
 use crate::step::frame::{Act, Path};
 
 /// One line of a witness.
@@ -49,6 +49,10 @@ impl Witness {
             if let Move::Evict(cpu, page) = mv {
                 let text = format!("[TLB entry of {} evicted]", name(page));
                 lines.push(Line { cpu, id: "HW", text, state: String::new() });
+            }
+            if let Move::Deliver(from, to) = mv {
+                let text = format!("[the flush that CPU{} asked for is made]", from.0);
+                lines.push(Line { cpu: to, id: "HW", text, state: String::new() });
             }
             for (cpu, act, at) in &recorder.acts[heard..] {
                 let label = label(*at);
@@ -100,6 +104,9 @@ fn describe(act: &Act, text: &str, path: Path, name: &dyn Fn(Page) -> String) ->
         {
             format!("{text}: [PTE of {} non-present - no flush]", name(*page))
         }
+        // Passes that walk as mprotect does.
+        Act::Enter(kind) if path == Path::Mprotect => format!("{}()", kind.name()),
+        Act::Lock(Lock::MmapRead(_)) if path == Path::Mprotect => "mmap_read_lock()".to_owned(),
         Act::FaultEnter(page) => format!("page fault on {}", name(*page)),
         _ => text.to_owned(),
     }

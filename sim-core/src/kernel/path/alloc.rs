@@ -3,19 +3,26 @@
 
 use crate::kernel::path::shrink;
 use crate::nouns::types::{AccessKind, Actor, Backing, FrameNo, Page, Pte};
+use crate::step::era::Era;
 use crate::step::frame::{Act, Cx, Flow, Frame, Probe, Wait};
 use crate::world::{Folio, Vma, World};
 
-/// May a page be written in place? Not if it is in the page cache, or a relative of this process has a claim to it.
+/// May a page be written in place? Not if it is in the page cache or KSM's, or a relative of this process has a claim to it.
 pub(super) fn owned<W: World>(world: &W, frame: FrameNo, page: Page) -> bool {
-    world.folio(frame).anon && !world.shared(frame, page)
+    let folio = world.folio(frame);
+    folio.anon && !folio.ksm && !world.shared(frame, page)
+}
+
+/// Does a store to a page that is mapped read-only copy it?
+pub(super) fn copies<W: World>(world: &W, era: &Era, frame: FrameNo, page: Page) -> bool {
+    !era.wp_reuses || !owned(world, frame, page)
 }
 
 /// Will the fault take a frame? What the PTE says without its lock is good enough.
-pub(super) fn wanted<W: World>(world: &W, page: Page, kind: AccessKind, vma: Vma) -> bool {
+pub(super) fn wanted<W: World>(world: &W, era: &Era, page: Page, kind: AccessKind, vma: Vma) -> bool {
     let store = kind == AccessKind::Store;
     match world.pte(page) {
-        Pte::Present(old) => store && vma.backing != Backing::SharedFile && !owned(world, old.frame, page),
+        Pte::Present(old) => store && vma.backing != Backing::SharedFile && copies(world, era, old.frame, page),
         Pte::Swap => world.cached_frame(page).is_none(),
         Pte::None => store || vma.backing != Backing::Anon,
     }

@@ -1,9 +1,9 @@
 //! Calls that change VMAs only, or nothing.
 
 use crate::nouns::op::OpKind;
-use crate::nouns::types::{Actor, Lock};
+use crate::nouns::types::{Actor, Lock, Mm, Span};
 use crate::oracle;
-use crate::step::frame::{Act, Cx, Flow, Frame, Probe, steps};
+use crate::step::frame::{Act, Cx, Flow, Frame, Probe, Wait, steps};
 use crate::world::{Vma, World};
 
 steps! {
@@ -23,6 +23,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             Flow::Next
         }
         Step::LockMmap => cx.lock(who, f, Lock::MmapWrite(mm), Step::Map as u8),
+        Step::Map if addresses_held(cx, mm, op.span) => Flow::Blocked(Wait::Broadcasts),
         Step::Map => {
             let OpKind::Mmap(backing) = op.kind else { unreachable!("only mmap maps") };
             cx.world.set_vma(mm, op.span, Vma { mapped: true, rights: op.rights, backing });
@@ -40,4 +41,9 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             Flow::Return(0)
         }
     }
+}
+
+/// Are addresses still held back, because a CPU has not flushed yet what was there before?
+pub(super) fn addresses_held<W: World, P: Probe>(cx: &Cx<'_, W, P>, mm: Mm, span: Span) -> bool {
+    cx.policy.defers_unmap() && cx.era.protections.addresses_held_until_swept && cx.world.recorded(mm, span)
 }

@@ -1,11 +1,11 @@
 //! The page-fault handler: fresh memory, swap-in, write enabling, copy on write.
 
 use crate::kernel::path::access::allows;
-use crate::kernel::path::alloc::{self, owned};
+use crate::kernel::path::alloc::{self, copies, owned};
 use crate::nouns::op::OpKind;
 use crate::nouns::types::Backing;
 use crate::nouns::types::{AccessKind, Actor, FrameNo, Lock, Page, Present, Pte};
-use crate::oracle;
+use crate::oracle::{self, ghost};
 use crate::step::frame::{Act, Cx, Flow, Frame, Probe, Wait, steps};
 use crate::world::{Cause, Folio, Request, Vma, World};
 
@@ -16,6 +16,8 @@ steps! {
     ReadIn = "FT2" "swap_read_folio()",
     LockPtl = "FT3" "pte_offset_map_lock()",
     Map = "FT4" "set_pte_at()",
+    Copy = "FT5" "wp_page_copy(): copy_user_highpage()",
+    Clear = "FT5" "wp_page_copy(): ptep_clear_flush()",
     CowFlushed = "FT5" "wp_page_copy(): ptep_clear_flush() done",
     UnlockPtl = "FT6" "pte_unmap_unlock()",
     PutOld = "FT6" "wp_page_copy(): folio_put(old)",
@@ -52,7 +54,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             Flow::Next
         }
         Step::Alloc => {
-            let wanted = alloc::wanted(cx.world, f.page, kind, vma);
+            let wanted = alloc::wanted(cx.world, cx.era, f.page, kind, vma);
             alloc::watermarks(cx, who, f, wanted, Step::ReadIn as u8)
         }
         Step::ReadIn => alloc::read_in(cx, who, f, Step::LockPtl as u8),
@@ -61,7 +63,10 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             cx.lock(who, f, Lock::Ptl(table), Step::Map as u8)
         }
         Step::Map => map(cx, who, f, kind, vma),
+        Step::Copy => copy(cx, who, f),
+        Step::Clear => clear(cx, who, f),
         Step::CowFlushed => {
+            cx.world.keep_rmap(f.page, None);
             let pte = Present { frame: f.frame, writable: true, dirty: true, accessed: true, protnone: false };
             cx.xchg(who, f.page, Pte::Present(pte));
             let folio = cx.world.folio(f.frame);
@@ -104,9 +109,12 @@ fn map<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, kin
             Flow::Next
         }
         Pte::Present(old)
-            if store && !old.protnone && vma.backing != Backing::SharedFile && !owned(cx.world, old.frame, f.page) =>
+            if store
+                && !old.protnone
+                && vma.backing != Backing::SharedFile
+                && copies(cx.world, cx.era, old.frame, f.page) =>
         {
-            copy(cx, who, f, old.frame)
+            before_copy(cx, f, old.frame)
         }
         Pte::Present(old) => {
             // A page that somebody else has a claim to waits for the retried store to copy it.
@@ -133,7 +141,7 @@ fn map<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, kin
             let active = folio.active || (read_in && alloc::starts_active(cx));
             let mapped = Folio { lru: true, anon: true, dirty: true, cached: shared, active, ..folio };
             cx.world.set_folio(frame, mapped);
-            let writable = vma.rights.write() && !shared;
+            let writable = vma.rights.write() && !shared && !folio.ksm && (store || cx.era.swapin_grants_write);
             let dirty = store && writable;
             let pte = Present { frame, writable, dirty, accessed: true, protnone: false };
             install(cx, who, f, pte, read_in)
@@ -198,16 +206,41 @@ fn locked<W: World>(world: &W, page: Page, kind: AccessKind, vma: Vma) -> Option
     world.cached_frame(page).or(mapped).filter(|&frame| world.folio(frame).locked)
 }
 
-/// `wp_page_copy`: the old translation must be gone everywhere before the new frame becomes writable. The old frame, a zero
-/// page, the file's or one that a relative maps too, is put by and freed like those of a zap.
-fn copy<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, old: FrameNo) -> Flow {
-    let Some(frame) = cx.alloc_for(f.page) else {
+/// FT4, still under the PTL. A page of one's own may have lost W a moment ago to somebody who has not flushed yet, so that others
+/// would store to it while it is copied.
+fn before_copy<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, f: &mut Frame, old: FrameNo) -> Flow {
+    f.pc = Step::Copy as u8;
+    if !owned(cx.world, old, f.page) {
+        return Flow::Next;
+    }
+    ghost::inspected(cx.world, f.page);
+    let (mm, vpn) = (cx.world.mm_of(f.page), cx.world.vpn(f.page));
+    if !cx.era.protections.wp_fault_checks_pending || *cx.world.flush_pending(mm) == 0 {
+        return Flow::Next;
+    }
+    Flow::Call(Cx::<W, P>::flush(Request::page(mm, vpn, Cause::Nested)))
+}
+
+/// FT5, the copy: what is stored to the old frame from now on without asking the PTE is lost. The model holds the PTL over it,
+/// where the kernel lets go of it and looks afterwards whether the PTE is the same.
+fn copy<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
+    let Some(to) = cx.alloc_for(f.page) else {
         return no_memory(f);
     };
     let active = alloc::starts_active(cx);
-    cx.world.set_folio(frame, Folio { allocated: true, anon: true, dirty: true, active, ..Folio::default() });
-    f.frame = frame;
-    cx.xchg(who, f.page, Pte::None);
+    cx.world.set_folio(to, Folio { allocated: true, anon: true, dirty: true, active, ..Folio::default() });
+    let from = cx.world.pte(f.page).present().expect("its PTL is held").frame;
+    oracle::copied_from(cx, f.page, from);
+    cx.act(who, Act::Copy { from, to });
+    (f.frame, f.pc) = (to, Step::Clear as u8);
+    Flow::Next
+}
+
+/// FT5: the old translation must be gone everywhere before the new frame becomes writable, and until then nobody may take the old
+/// frame for his own. It, a zero page, the file's or one that a relative maps too, is put by and freed like those of a zap.
+fn clear<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
+    let old = cx.xchg(who, f.page, Pte::None).present().expect("its PTL is held").frame;
+    cx.world.keep_rmap(f.page, Some(old));
     let folio = cx.world.folio(old);
     cx.world.set_folio(old, Folio { cached: folio.cached && folio.anon, gathered: folio.gathered + 1, ..folio });
     cx.world.free_later(who.task, old);

@@ -69,7 +69,13 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::ReunlockPtl => unlock(cx, who, f, Step::UnlockFolio),
         Step::UnlockFolio => {
             let folio = cx.world.folio(f.frame);
-            cx.world.set_folio(f.frame, Folio { locked: false, isolated: false, ..folio });
+            // Whoever has unmapped it meanwhile has left the last reference here.
+            let gathered = folio.gathered + u8::from(folio.dropped);
+            let unlocked = Folio { locked: false, isolated: false, dropped: false, gathered, ..folio };
+            cx.world.set_folio(f.frame, unlocked);
+            if folio.dropped {
+                cx.world.free_later(who.task, f.frame);
+            }
             cx.act(who, Act::Keep(f.frame));
             f.pc = Step::Put as u8;
             Flow::Next

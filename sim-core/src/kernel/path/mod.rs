@@ -6,7 +6,9 @@ mod calls;
 mod fault;
 mod flush;
 mod fork;
+mod held;
 mod irq;
+mod ksm;
 mod kswapd;
 mod migrate;
 mod mprotect;
@@ -45,6 +47,7 @@ pub(crate) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Path::Writeback => writeback::step(cx, who, f),
         Path::Migrate => migrate::step(cx, who, f),
         Path::Truncate => truncate::step(cx, who, f),
+        Path::Ksm => ksm::step(cx, who, f),
         Path::Mmap | Path::Other => calls::step(cx, who, f),
         Path::Pageout => pageout::step(cx, who, f),
         Path::Reclaim => reclaim::step(cx, who, f),
@@ -54,6 +57,7 @@ pub(crate) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Path::Unmap => unmap::step(cx, who, f),
         Path::Flush => flush::step(cx, who, f),
         Path::Irq => irq::step(cx, who, f),
+        Path::Held => held::step(cx, who, f),
     }
 }
 
@@ -69,6 +73,7 @@ pub fn label(id: StepId) -> Label {
         Path::Writeback => writeback::LABELS,
         Path::Migrate => migrate::LABELS,
         Path::Truncate => truncate::LABELS,
+        Path::Ksm => ksm::LABELS,
         Path::Mmap | Path::Other => calls::LABELS,
         Path::Pageout => pageout::LABELS,
         Path::Reclaim => reclaim::LABELS,
@@ -78,6 +83,7 @@ pub fn label(id: StepId) -> Label {
         Path::Unmap => unmap::LABELS,
         Path::Flush => flush::LABELS,
         Path::Irq => irq::LABELS,
+        Path::Held => held::LABELS,
     };
     labels[usize::from(id.pc)]
 }

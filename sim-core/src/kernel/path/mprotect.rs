@@ -1,6 +1,8 @@
-//! `mprotect`: `do_mprotect_pkey()` and `change_pte_range()`, steps M1..M10. A pass of NUMA balancing walks the same way, under
-//! `mmap_lock` for read, and leaves the rights of user space alone.
+//! `mprotect`: `do_mprotect_pkey()` and `change_pte_range()`, steps M1..M10. Passes of NUMA balancing, of userfaultfd's write
+//! protection and of soft-dirty tracking walk the same way, under `mmap_lock` for read, and leave the rights of user space alone.
+//! Soft-dirty tracking makes no pending check and flushes the whole address space, whatever it has found (`clear_refs_write()`).
 
+use crate::kernel::path::alloc::owned;
 use crate::kernel::path::hook;
 use crate::kernel::path::pending::{self, NESTED};
 use crate::nouns::op::{Op, OpKind};
@@ -30,9 +32,12 @@ steps! {
 
 pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
     let op = cx.world.op(who.task);
-    let mm = cx.world.mm(who.task).expect("mprotect has an address space");
-    let numa = op.kind == OpKind::NumaScan;
-    let lock = if numa { Lock::MmapRead(mm) } else { Lock::MmapWrite(mm) };
+    let mm = match op.kind {
+        OpKind::SoftDirty(mm) => mm,
+        _ => cx.world.mm(who.task).expect("mprotect has an address space"),
+    };
+    let mprotect = op.kind == OpKind::Mprotect;
+    let lock = if mprotect { Lock::MmapWrite(mm) } else { Lock::MmapRead(mm) };
     match Step::of(f) {
         Step::Enter => {
             cx.act(who, Act::Enter(op.kind));
@@ -42,12 +47,20 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::LockMmap => cx.lock(who, f, lock, Step::SplitVma as u8),
         Step::SplitVma => {
             *cx.world.gather(who.task) = Gather::default();
-            if !numa {
+            if mprotect {
                 cx.world.protect_vma(mm, op.span, op.rights);
                 oracle::grant(cx, who, op.span, op.rights, false);
                 cx.act(who, Act::Vma(mm));
             }
             (f.cursor, f.pc) = (op.span.first, Step::Count as u8);
+            Flow::Next
+        }
+        Step::Count | Step::CountEarly | Step::Uncount if !counts(cx, op) => {
+            f.pc = match Step::of(f) {
+                Step::Count => Step::NextTable as u8,
+                Step::CountEarly => Step::Nested as u8,
+                _ => Step::Return as u8,
+            };
             Flow::Next
         }
         Step::Count => pending::count(cx, who, f, mm, Step::NextTable as u8),
@@ -60,6 +73,10 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::LockPtl => {
             let table = cx.world.table_at(mm, f.cursor).expect("the walk found a table");
             cx.lock(who, f, Lock::Ptl(table), Step::Pending as u8)
+        }
+        Step::Pending if soft_dirty(op) => {
+            f.pc = Step::Change as u8;
+            Flow::Next
         }
         Step::Pending => hook(cx, who, f, mm, Hook::BeforeTrust, Step::Change as u8),
         Step::Change => {
@@ -93,13 +110,24 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::Return => {
             // One step: nothing of the call is left to do, and the order of the promises is then that of the lock.
             cx.unlock(who, f, lock, Step::Return as u8);
-            if !numa {
-                oracle::promise_vmas(cx, who, op.span);
+            match op.kind {
+                OpKind::Mprotect => oracle::promise_vmas(cx, who, op.span),
+                OpKind::NumaScan => {}
+                _ => oracle::write_protected(cx, who, mm, op.span),
             }
             cx.act(who, Act::Return(op.kind));
             Flow::Return(0)
         }
     }
+}
+
+fn soft_dirty(op: Op) -> bool {
+    matches!(op.kind, OpKind::SoftDirty(_))
+}
+
+/// Does it count itself in `tlb_flush_pending`?
+fn counts<W: World, P: Probe>(cx: &Cx<'_, W, P>, op: Op) -> bool {
+    !soft_dirty(op) || cx.era.protections.soft_dirty_counts
 }
 
 fn after_flush<W: World, P: Probe>(cx: &Cx<'_, W, P>) -> u8 {
@@ -111,6 +139,9 @@ fn flush<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, m
     f.pc = after_flush(cx);
     if f.flags == NESTED {
         return Flow::Call(Cx::<W, P>::flush(Request::whole(mm, Cause::Nested)));
+    }
+    if soft_dirty(op) {
+        return Flow::Call(Cx::<W, P>::flush(Request::whole(mm, Cause::Operation)));
     }
     let changed = cx.world.gather(who.task).span;
     if changed.pages == 0 {
@@ -147,19 +178,27 @@ pub(super) fn leave(vpn: u64, in_table: Span, f: &mut Frame, done: u8) {
 /// in between, which would fault and wait for that PTL.
 fn change<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, op: Op) {
     ghost::inspected(cx.world, page);
+    let faults = soft_dirty(op) || op.kind == OpKind::UffdWp;
+    if faults && cx.world.pte(page) != Pte::None {
+        oracle::outdate(cx, who, page);
+    }
     let Pte::Present(old) = cx.world.pte(page) else {
         cx.act(who, Act::PteRead(page));
         return;
     };
     // can_change_pte_writable(): a promotion makes an exclusive anonymous page writable here; others fault on the next store.
-    let exclusive = || cx.world.folio(old.frame).anon && !cx.world.shared(old.frame, page);
+    let exclusive = || owned(cx.world, old.frame, page);
     let numa = op.kind == OpKind::NumaScan;
     if numa && old.protnone {
         cx.act(who, Act::PteRead(page));
         return;
     }
-    let writable = if numa { old.writable } else { op.rights.write() && (old.writable || exclusive()) };
-    let new = Present { writable, protnone: numa || !op.rights.read(), ..old };
+    let (writable, protnone) = match op.kind {
+        OpKind::NumaScan => (old.writable, true),
+        _ if faults => (false, old.protnone),
+        _ => (op.rights.write() && (old.writable || exclusive()), !op.rights.read()),
+    };
+    let new = Present { writable, protnone, ..old };
     let weaker = (old.writable && !writable) || (new.protnone && !old.protnone);
     if weaker {
         ghost::weakened(cx.world, who.cpu, page);

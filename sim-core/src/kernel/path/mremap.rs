@@ -1,12 +1,13 @@
 //! `mremap` to another address: `move_page_tables()` and `move_ptes()`, steps V1..V6.
 
+use crate::kernel::path::calls::addresses_held;
 use crate::kernel::path::hook;
 use crate::kernel::path::mprotect::next_table;
 use crate::nouns::op::OpKind;
 use crate::nouns::types::{Actor, Lock, Mm, Page, Pte, Rights, Span, Table};
 use crate::oracle::{self, ghost};
 use crate::policy::Hook;
-use crate::step::frame::{Act, Cx, Flow, Frame, Probe, steps};
+use crate::step::frame::{Act, Cx, Flow, Frame, Probe, Wait, steps};
 use crate::world::{Cause, Gather, Request, Vma, World};
 
 steps! {
@@ -37,6 +38,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             Flow::Next
         }
         Step::LockMmap => cx.lock(who, f, Lock::MmapWrite(mm), Step::NewVma as u8),
+        Step::NewVma if addresses_held(cx, mm, new_span) => Flow::Blocked(Wait::Broadcasts),
         Step::NewVma => {
             let vma = cx.world.vma(mm, op.span.first);
             if !may_move(cx.world, mm, op.span, new_span) {

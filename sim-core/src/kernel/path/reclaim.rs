@@ -21,11 +21,12 @@ steps! {
     Others = "R4" "rmap_walk(): next mapping",
     Unmapped = "R4" "try_to_unmap() done",
     FlushKept = "R5.1" "try_to_unmap_flush_dirty(), if kept pages ask for it",
-    Keep = "R5.1" "folio_unlock(): dirty file page, kept for writeback",
+    Keep = "R5.1" "folio_unlock(): dirty page, kept for writeback",
     FlushDirty = "R5.2" "try_to_unmap_flush_dirty()",
     Reenter = "R5.3" "get_swap_page(): try_to_free_pages(), init_tlb_ubc()",
     Pageout = "R5.3" "pageout()",
     Freeze = "R6" "__remove_mapping()",
+    PutbackEarly = "R9" "move_folios_to_lru(), before the flush",
     FlushFull = "R7" "try_to_unmap_flush(): batch of freed folios is full",
     FreeFull = "R8" "free_unref_folios()",
     Flush = "R7" "try_to_unmap_flush()",
@@ -106,25 +107,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             Flow::Next
         }
         Step::Pageout => pageout(cx, who, f),
-        Step::Freeze => {
-            let folio = cx.world.folio(f.frame);
-            if folio.gathered > 0 {
-                // folio_ref_freeze() fails: an operation has dropped its swap entry and not flushed yet.
-                cx.world.set_folio(f.frame, Folio { locked: false, ..folio });
-                cx.world.keep(who.task, f.frame);
-                cx.act(who, Act::Keep(f.frame));
-                f.pc = Step::Next as u8;
-                return Flow::Next;
-            }
-            cx.world.set_folio(f.frame, Folio { cached: false, locked: false, ..folio });
-            cx.world.uncache(f.frame);
-            ghost::given_up(cx.world, f.page);
-            let waiting = cx.world.free_later(who.task, f.frame);
-            cx.act(who, Act::Freeze(f.frame));
-            let full = cx.era.free_batch_slots != 0 && waiting >= cx.era.free_batch_slots;
-            f.pc = if full { release(cx, Step::FlushFull, Step::FreeFull) } else { Step::Next as u8 };
-            Flow::Next
-        }
+        Step::Freeze => freeze(cx, who, f),
         Step::FlushFull => {
             f.pc = flushed(cx, Step::FreeFull, Step::Next);
             if cx.world.batch(who.task).required { flush(cx, Cause::Batch) } else { Flow::Next }
@@ -140,6 +123,14 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::Free => {
             let next = freed(cx, Step::Flush, Step::Putback);
             free(cx, who, f, next)
+        }
+        Step::PutbackEarly => {
+            if let Some(frame) = cx.world.next_kept(who.task) {
+                put_back(cx, who, frame);
+                return Flow::Next;
+            }
+            f.pc = release(cx, Step::Flush, Step::Free);
+            Flow::Next
         }
         Step::Putback => {
             if let Some(frame) = cx.world.next_kept(who.task) {
@@ -174,6 +165,27 @@ fn pageout<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame)
     if !synchronous {
         cx.world.keep(who.task, f.frame);
     }
+    Flow::Next
+}
+
+/// R6: nobody else has it, so it leaves its cache and waits for the flush.
+fn freeze<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
+    let folio = cx.world.folio(f.frame);
+    if folio.gathered > 0 {
+        // folio_ref_freeze() fails: an operation has dropped its swap entry and not flushed yet.
+        cx.world.set_folio(f.frame, Folio { locked: false, ..folio });
+        cx.world.keep(who.task, f.frame);
+        cx.act(who, Act::Keep(f.frame));
+        f.pc = Step::Next as u8;
+        return Flow::Next;
+    }
+    cx.world.set_folio(f.frame, Folio { cached: false, locked: false, ..folio });
+    cx.world.uncache(f.frame);
+    ghost::given_up(cx.world, f.page);
+    let waiting = cx.world.free_later(who.task, f.frame);
+    cx.act(who, Act::Freeze(f.frame));
+    let full = cx.era.free_batch_slots != 0 && waiting >= cx.era.free_batch_slots;
+    f.pc = if full { release(cx, Step::FlushFull, Step::FreeFull) } else { Step::Next as u8 };
     Flow::Next
 }
 
@@ -229,7 +241,7 @@ fn unmapped<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame
     let by_kswapd = f.flags & REFERENCES != 0 && f.flags & DIRECT == 0;
     f.pc = match folio.dirty {
         // Reclaim leaves them to the flusher, but for kswapd when it meets no others.
-        true if !folio.anon && !by_kswapd => Step::FlushKept as u8,
+        true if !folio.anon && !by_kswapd || !cx.era.reclaim_may_write => Step::FlushKept as u8,
         true => Step::FlushDirty as u8,
         false => Step::Freeze as u8,
     };
@@ -282,7 +294,8 @@ fn isolate<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame)
 /// R1: the next folio of the list.
 fn next<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
     let Some((page, frame)) = cx.world.next_victim(who.task) else {
-        f.pc = release(cx, Step::Flush, Step::Free);
+        let late = cx.era.protections.isolate_until_flushed;
+        f.pc = if late { release(cx, Step::Flush, Step::Free) } else { Step::PutbackEarly as u8 };
         return Flow::Next;
     };
     let folio = cx.world.folio(frame);

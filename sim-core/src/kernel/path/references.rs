@@ -12,6 +12,12 @@ impl<W: World, P: Probe> Cx<'_, W, P> {
         let Some(frame) = self.world.next_to_free(who.task) else {
             return false;
         };
+        self.put(who, frame);
+        true
+    }
+
+    /// The same for a frame that was taken off a list.
+    pub fn put(&mut self, who: Actor, frame: FrameNo) {
         let folio = self.world.folio(frame);
         let left = folio.gathered.saturating_sub(1);
         let claimed = left > 0 || self.world.mapped(frame) || self.world.next_cached(frame, 0).is_some();
@@ -20,12 +26,11 @@ impl<W: World, P: Probe> Cx<'_, W, P> {
             let dropped = folio.dropped || !claimed;
             self.world.set_folio(frame, Folio { gathered: left, dropped, ..folio });
             self.act(who, Act::Put(frame));
-            return true;
+            return;
         }
         self.world.free_frame(frame);
         oracle::freed(self, frame);
         self.act(who, Act::Free(frame));
-        true
     }
 
     /// Takes a frame from the allocator for a page; none if memory is full.

@@ -4,6 +4,7 @@
 //! the old place before the PTL of the new one goes (V5).
 
 use crate::kernel::path::hook;
+use crate::kernel::path::pending;
 use crate::nouns::op::OpKind;
 use crate::nouns::types::{Actor, FrameNo, Lock, Mm, Page, Pte, Span};
 use crate::oracle::{self, ghost};
@@ -15,11 +16,13 @@ steps! {
     Enter = "T0" "ftruncate()",
     Find = "T1" "unmap_mapping_range(): next page",
     Mapping = "T2" "vma_interval_tree: next mapping",
+    Count = "T2" "tlb_gather_mmu(): inc_tlb_flush_pending()",
     LockPtl = "T3" "zap_pte_range(): lock PTL",
     Pending = "T3" "flush_tlb_batched_pending()",
     Zap = "T3" "ptep_get_and_clear_full()",
     UnlockPtl = "T4" "unlock PTL",
     Flush = "T4" "tlb_finish_mmu(), if a PTE was cleared",
+    Uncount = "T4" "tlb_finish_mmu(): dec_tlb_flush_pending()",
     LockFolio = "T5" "truncate_inode_folio(): folio_lock()",
     Delete = "T5" "filemap_remove_folio()",
     Free = "T6" "folio_put()",
@@ -45,8 +48,12 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
                 f.pc = if f.flags & LOCKED == 0 { Step::LockFolio as u8 } else { Step::Delete as u8 };
                 return Flow::Next;
             };
-            (f.page, f.count, f.pc) = (page, page.0 + 1, Step::LockPtl as u8);
+            (f.page, f.count, f.pc) = (page, page.0 + 1, Step::Count as u8);
             Flow::Next
+        }
+        Step::Count => {
+            let mm = cx.world.mm_of(f.page);
+            pending::count(cx, who, f, mm, Step::LockPtl as u8)
         }
         Step::LockPtl => {
             let table = cx.world.table_of(f.page);
@@ -65,13 +72,17 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             cx.unlock(who, f, Lock::Ptl(table), Step::Flush as u8)
         }
         Step::Flush => {
-            f.pc = Step::Mapping as u8;
+            f.pc = Step::Uncount as u8;
             if f.flags & CLEARED == 0 {
                 return Flow::Next;
             }
             f.flags &= !CLEARED;
             let (mm, vpn) = (cx.world.mm_of(f.page), cx.world.vpn(f.page));
             Flow::Call(Cx::<W, P>::flush(Request::page(mm, vpn, Cause::Operation)))
+        }
+        Step::Uncount => {
+            let mm = cx.world.mm_of(f.page);
+            pending::uncount(cx, who, f, mm, Step::Mapping as u8)
         }
         Step::LockFolio if cx.world.folio(f.frame).locked => Flow::Blocked(Wait::Folio(f.frame)),
         Step::LockFolio => {

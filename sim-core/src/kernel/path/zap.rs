@@ -31,6 +31,7 @@ steps! {
     CountEarly = "Z9" "dec_tlb_flush_pending() too early",
     Nested = "Z9" "mm_tlb_flush_nested()",
     Flush = "Z9" "tlb_finish_mmu(), if a PTE was cleared",
+    Record = "L1" "latr_record(): a state for every CPU of mm_cpumask, and this one's own flush",
     NothingOwed = "Z9" "no PTE was cleared",
     FreePages = "Z9" "free_pages_and_swap_cache()",
     Uncount = "Z9" "dec_tlb_flush_pending()",
@@ -76,11 +77,11 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::CountEarly => pending::uncount(cx, who, f, mm, Step::Nested as u8),
         Step::Nested => pending::nested(cx, who, f, mm, Step::Flush as u8),
         Step::Flush => flush(cx, who, f, mm),
+        Step::Record => record(cx, who, f, mm),
         Step::NothingOwed => hook(cx, who, f, mm, Hook::NothingOwed, Step::FreePages as u8),
         Step::FreePages => {
             if !cx.free_one(who) {
-                let late = cx.era.protections.pending_until_flushed;
-                f.pc = if late { Step::Uncount as u8 } else { Step::Return as u8 };
+                f.pc = freed(cx);
             }
             Flow::Next
         }
@@ -312,8 +313,12 @@ fn drop_swap_cache<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: 
 fn release<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, frame: FrameNo) {
     let folio = cx.world.folio(frame);
     let cached = folio.cached && cx.world.next_cached(frame, 0).is_some();
-    cx.world.set_folio(frame, Folio { cached, gathered: folio.gathered + 1, ..folio });
-    cx.world.free_later(who.task, frame);
+    // One reference will do for all pages that KSM has put under it.
+    let held = folio.gathered > 0 && cx.world.frees_later(who.task, frame);
+    cx.world.set_folio(frame, Folio { cached, gathered: folio.gathered + u8::from(!held), ..folio });
+    if !held {
+        cx.world.free_later(who.task, frame);
+    }
 }
 
 /// Z9: flush before the pages are freed.
@@ -328,5 +333,33 @@ fn flush<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, m
         return Flow::Next;
     }
     let request = Request::range(mm, span, cx.era.ceiling_pages, Cause::Operation);
+    let unmaps = cx.world.op(who.task).kind == OpKind::Munmap;
+    if unmaps && !freed_tables && cx.policy.defers_unmap() {
+        f.pc = Step::Record as u8;
+        return Flow::Next;
+    }
     Flow::Call(Cx::<W, P>::flush(Request { freed_tables, ..request }))
+}
+
+/// What comes after the pages are freed, or held back.
+fn freed<W: World, P: Probe>(cx: &Cx<'_, W, P>) -> u8 {
+    if cx.era.protections.pending_until_flushed { Step::Uncount as u8 } else { Step::Return as u8 }
+}
+
+/// L1: the others flush at their next tick; until then what was unmapped is held back.
+fn record<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm: Mm) -> Flow {
+    let span = cx.world.gather(who.task).span;
+    ghost::deferred(cx.world, who.cpu, mm, span);
+    cx.world.record(who.cpu, mm, span);
+    if cx.world.loaded(who.cpu) == Some(mm) {
+        oracle::drop_entries(cx, who.cpu, (mm, span));
+    }
+    cx.act(who, Act::Broadcast(Request::range(mm, span, u64::MAX, Cause::Operation)));
+    f.pc = if cx.era.protections.frames_held_until_swept {
+        cx.world.hold_back(who);
+        freed(cx)
+    } else {
+        Step::FreePages as u8
+    };
+    Flow::Next
 }

@@ -103,6 +103,8 @@ struct CpuState {
     serving: VecDeque<Cpu>,
     /// Broadcasts it has issued, and where each is pending.
     issued: Vec<(Cpu, Option<Mm>, Span)>,
+    /// Frames to be freed when that is done.
+    held: BinaryHeap<Reverse<u32>>,
     last_walk: Option<Levels>,
     last_miss_flushed: bool,
     last_drop_current: bool,
@@ -170,6 +172,7 @@ impl Big {
             queued: VecDeque::new(),
             serving: VecDeque::new(),
             issued: Vec::new(),
+            held: BinaryHeap::new(),
             last_walk: None,
             last_miss_flushed: false,
             last_drop_current: false,

@@ -225,6 +225,31 @@ impl World for Big {
         !self.cpus[usize::from(from.0)].issued.is_empty()
     }
 
+    fn record(&mut self, from: Cpu, mm: Mm, span: Span) {
+        let mut others = self.mms[usize::from(mm.0)].mask;
+        others.remove(from);
+        self.cpus[usize::from(from.0)].issued.extend(others.iter().map(|cpu| (cpu, Some(mm), span)));
+    }
+
+    fn recorded(&self, mm: Mm, span: Span) -> bool {
+        let pending =
+            |issued: &(Cpu, Option<Mm>, Span)| issued.1.is_none_or(|of| of == mm) && issued.2.clip(span).pages > 0;
+        self.cpus.iter().any(|cpu| cpu.issued.iter().any(pending))
+    }
+
+    fn hold_back(&mut self, who: Actor) {
+        let frames = &mut self.tasks[usize::from(who.task.0)].freeing;
+        self.cpus[usize::from(who.cpu.0)].held.append(frames);
+    }
+
+    fn may_let_go(&self, cpu: Cpu) -> bool {
+        !self.cpus[usize::from(cpu.0)].held.is_empty() && !self.broadcast_pending(cpu)
+    }
+
+    fn next_held(&mut self, cpu: Cpu) -> Option<FrameNo> {
+        self.cpus[usize::from(cpu.0)].held.pop().map(|Reverse(frame)| FrameNo(frame))
+    }
+
     fn deliver(&mut self, from: Cpu, to: Cpu, gone: &mut dyn FnMut(Page, Entry)) -> bool {
         self.deliver_to(from, to, gone)
     }
@@ -410,6 +435,10 @@ impl World for Big {
         let freeing = &mut self.tasks[usize::from(task.0)].freeing;
         freeing.push(Reverse(frame.0));
         freeing.len() as u16
+    }
+
+    fn frees_later(&self, task: Task, frame: FrameNo) -> bool {
+        self.tasks[usize::from(task.0)].freeing.iter().any(|&Reverse(waiting)| waiting == frame.0)
     }
 
     fn next_to_free(&mut self, task: Task) -> Option<FrameNo> {

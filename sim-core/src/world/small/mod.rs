@@ -160,6 +160,7 @@ struct CpuState {
     victims: Queue<FRAMES>,
     kept: u8,
     freeing: u8,
+    held: u8,
 }
 
 const IDLE: CpuState = CpuState {
@@ -177,6 +178,7 @@ const IDLE: CpuState = CpuState {
     victims: Queue::EMPTY,
     kept: 0,
     freeing: 0,
+    held: 0,
 };
 
 /// The small world. Copying it is how the explorer branches.

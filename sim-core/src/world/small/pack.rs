@@ -12,6 +12,7 @@ const CPU_BITS: u32 = CPUS as u32;
 const FRAME_BITS: u32 = FRAMES.ilog2();
 const ENTRY_BITS: u32 = 3 + MARK_BITS + FRAME_BITS;
 const FOLIO_BITS: u32 = 16;
+const FOLIO_FLAGS: u32 = 13;
 /// Words of a CPU before those of the path it is on.
 pub(crate) const CPU_WORDS: usize = 4;
 
@@ -253,11 +254,10 @@ fn take_backing(fields: &mut Fields) -> Backing {
 
 fn put_folio(folio: Folio, b: &mut Bits) {
     let Folio { allocated, lru, anon, dirty, cached, isolated, lazyfree, locked, .. } = folio;
-    let Folio { gathered, active, referenced, writeback, dropped, .. } = folio;
-    let flags =
-        [allocated, lru, anon, dirty, cached, isolated, lazyfree, locked, active, referenced, writeback, dropped];
-    b.flags(flags);
-    b.put(u64::from(gathered), FOLIO_BITS - flags.len() as u32);
+    let Folio { gathered, active, referenced, writeback, dropped, ksm, .. } = folio;
+    b.flags([allocated, lru, anon, dirty, cached, isolated, lazyfree]);
+    b.flags([locked, active, referenced, writeback, dropped, ksm]);
+    b.put(u64::from(gathered), FOLIO_BITS - FOLIO_FLAGS);
 }
 
 fn take_folio(fields: &mut Fields) -> Folio {
@@ -274,7 +274,8 @@ fn take_folio(fields: &mut Fields) -> Folio {
         referenced: fields.flag(),
         writeback: fields.flag(),
         dropped: fields.flag(),
-        gathered: fields.take(4) as u8,
+        ksm: fields.flag(),
+        gathered: fields.take(FOLIO_BITS - FOLIO_FLAGS) as u8,
     }
 }
 
@@ -316,6 +317,7 @@ impl CpuState {
             word(|b| {
                 put_request(self.request, b);
                 self.issued.iter().for_each(|&pages| b.put(u64::from(pages), PAGES as u32));
+                b.put(u64::from(self.held), FRAMES as u32);
             }),
             word(|b| {
                 self.victims.put(b);
@@ -340,6 +342,7 @@ impl CpuState {
         fields = Fields(words[2]);
         cpu.request = take_request(&mut fields);
         cpu.issued.iter_mut().for_each(|pages| *pages = fields.take(PAGES as u32) as u8);
+        cpu.held = fields.take(FRAMES as u32) as u8;
         fields = Fields(words[3]);
         cpu.victims = Queue::take_fields(&mut fields);
         (cpu.kept, cpu.freeing) = (fields.take(FRAMES as u32) as u8, fields.take(FRAMES as u32) as u8);

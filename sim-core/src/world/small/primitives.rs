@@ -264,16 +264,38 @@ impl World for Small<'_> {
     }
 
     fn broadcast(&mut self, from: Cpu, mm: Option<Mm>, span: Span) {
-        let concerned = |n: &u8| {
-            let page = Page(u32::from(*n));
-            mm.is_none_or(|mm| mm == self.mm_of(page)) && span.contains(self.vpn(page))
-        };
-        let pages = (0..self.scenario.all_pages()).filter(concerned).fold(0, |pages, n| pages | 1 << n);
+        let pages = self.pages_in(mm, span);
         let cpus = self.scenario.programs.len();
         let issued = &mut self.cpu(from).issued;
         for (n, pending) in issued[..cpus].iter_mut().enumerate() {
             *pending |= if n == usize::from(from.0) { 0 } else { pages };
         }
+    }
+
+    fn record(&mut self, from: Cpu, mm: Mm, span: Span) {
+        let (pages, mut others) = (self.pages_in(Some(mm), span), self.mms[usize::from(mm.0)].mask);
+        others.remove(from);
+        let issued = &mut self.cpu(from).issued;
+        others.iter().for_each(|cpu| issued[usize::from(cpu.0)] |= pages);
+    }
+
+    fn recorded(&self, mm: Mm, span: Span) -> bool {
+        let pages = self.pages_in(Some(mm), span);
+        let cpus = &self.cpus[..self.scenario.programs.len()];
+        cpus.iter().any(|cpu| cpu.issued.iter().any(|&pending| pending & pages != 0))
+    }
+
+    fn hold_back(&mut self, who: Actor) {
+        let frames = std::mem::take(&mut self.task(who.task).freeing);
+        self.cpu(who.cpu).held |= frames;
+    }
+
+    fn may_let_go(&self, cpu: Cpu) -> bool {
+        self.cpus[usize::from(cpu.0)].held != 0 && !self.broadcast_pending(cpu)
+    }
+
+    fn next_held(&mut self, cpu: Cpu) -> Option<FrameNo> {
+        take_lowest(&mut self.cpu(cpu).held)
     }
 
     fn broadcast_pending(&self, from: Cpu) -> bool {
@@ -478,6 +500,10 @@ impl World for Small<'_> {
         freeing.count_ones() as u16
     }
 
+    fn frees_later(&self, task: Task, frame: FrameNo) -> bool {
+        self.cpus[usize::from(task.0)].freeing & 1 << frame.0 != 0
+    }
+
     fn next_to_free(&mut self, task: Task) -> Option<FrameNo> {
         take_lowest(&mut self.task(task).freeing)
     }
@@ -491,6 +517,15 @@ impl Small<'_> {
     /// Is something that `from` has broadcast pending at `to`?
     pub(crate) fn is_issued(&self, from: Cpu, to: Cpu) -> bool {
         self.cpus[usize::from(from.0)].issued[usize::from(to.0)] != 0
+    }
+
+    /// The pages of a span, of every address space if none is named, a bit each.
+    fn pages_in(&self, mm: Option<Mm>, span: Span) -> u8 {
+        let concerned = |n: &u8| {
+            let page = Page(u32::from(*n));
+            mm.is_none_or(|mm| mm == self.mm_of(page)) && span.contains(self.vpn(page))
+        };
+        (0..self.scenario.all_pages()).filter(concerned).fold(0, |pages, n| pages | 1 << n)
     }
 
     fn set_table_freed(&mut self, mm: Mm, vpn: u64, freed: bool) {
