@@ -40,7 +40,7 @@ fn seed(c: &mut Criterion) {
 }
 
 fn ways(c: &mut Criterion) {
-    let model = Reference { pages: 3, told: Told::Generation };
+    let model = Reference::new(3, Told::Generation);
     let mut group = c.benchmark_group("explore-reference");
     group.sample_size(10);
     let plain = Options::default();
@@ -51,7 +51,7 @@ fn ways(c: &mut Criterion) {
     bench(&mut group, "symmetric", &model, &Options { symmetry: true, ..plain });
     group.finish();
     for told in [Told::Nothing, Told::Flag] {
-        let outcome = search_with(&Reference { pages: 3, told }, &plain, &mut |_| {});
+        let outcome = search_with(&Reference::new(3, told), &plain, &mut |_| {});
         println!("{told:?}: {} states until the race", outcome.states);
     }
 }

@@ -30,11 +30,31 @@ impl Progress {
         Part { whole: self, done: 0, cycles }
     }
 
-    fn advance(&self, cycles: u64) {
+    /// Nobody knows how many there will be: counts them, and how many a second.
+    pub(crate) fn counting(what: &str, noun: &str) -> Progress {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        let style = ProgressStyle::with_template("{msg} {human_pos} {prefix} in {elapsed}, {per_sec}");
+        bar.set_style(style.expect("the template is right"));
+        bar.set_message(what.to_owned());
+        bar.set_prefix(noun.to_owned());
+        Progress { bar, since: Instant::now(), shown: AtomicBool::new(false) }
+    }
+
+    /// So many were counted so far.
+    pub(crate) fn counted(&self, so_far: u64) {
+        self.show();
+        self.bar.set_position(so_far);
+    }
+
+    fn show(&self) {
         if self.since.elapsed() > PATIENCE && !self.shown.swap(true, Ordering::Relaxed) {
             // Draws nothing where stderr is not a terminal.
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
         }
+    }
+
+    fn advance(&self, cycles: u64) {
+        self.show();
         self.bar.inc(cycles);
     }
 }

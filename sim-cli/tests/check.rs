@@ -75,6 +75,47 @@ fn exit_code_3_if_a_search_was_not_exhausted() {
 }
 
 #[test]
+fn ways_to_search_are_stated_and_change_no_verdict() {
+    const FILE: &str = "B10-dontneed";
+    let of = |more: &[&str]| {
+        let all = [&["check", FILE, "--policy", "pending-generation", "--policy", "batched"], more].concat();
+        json(&all).as_array().expect("a list").clone()
+    };
+    let plain = of(&[]);
+    let stated = |row: &Value| ["order", "reduce", "symmetry"].map(|key| row["bounds"][key].clone());
+    assert_eq!(stated(&plain[0]), [json!("breadth"), json!(false), json!(false)]);
+    assert_eq!(plain[0]["bounds"]["memory_max_mib"], Value::Null);
+    for (more, bounds) in [
+        (&["--symmetry"][..], [json!("breadth"), json!(false), json!(true)]),
+        (&["--reduce"], [json!("breadth"), json!(true), json!(false)]),
+        (&["--order", "depth", "--reduce", "--symmetry"], [json!("depth"), json!(true), json!(true)]),
+    ] {
+        let rows = of(more);
+        for (row, plain) in rows.iter().zip(&plain) {
+            assert_eq!(stated(row), bounds);
+            let verdict = |row: &Value| ["verdict", "class", "as_expected"].map(|key| row[key].clone());
+            assert_eq!(verdict(row), verdict(plain), "{more:?}");
+            let fewer = row["states"].as_u64() < plain["states"].as_u64();
+            assert!(fewer || row["verdict"] != "never", "{more:?}: {row}");
+        }
+    }
+    // One search has all the threads, and finds the same.
+    let one = |threads| stdout(&["check", FILE, "--policy", "batched", "--symmetry", "--threads", threads]);
+    assert_eq!(one("1"), one("3"));
+}
+
+#[test]
+fn too_little_memory_is_no_verdict() {
+    let args = ["check", "B10-dontneed", "--memory", "4", "--policy", "patched", "--format", "json"];
+    let assert = mmusim(&args).assert().code(3).stderr("");
+    let rows: Value = serde_json::from_slice(&assert.get_output().stdout).expect("JSON");
+    assert_eq!((&rows[0]["verdict"], &rows[0]["bounds"]["memory_max_mib"]), (&json!("not-exhausted"), &json!(4)));
+    assert!(rows[0]["states"].as_u64() > Some(10_000), "{rows}");
+    expect(&["check", SEED, "--memory", "0"], &["0 is not in 1.."]);
+    expect(&["check", SEED, "--order", "sideways"], &["[possible values: breadth, depth]"]);
+}
+
+#[test]
 fn rows_have_their_shape_and_do_not_depend_on_threads() {
     let args = ["check", SEED, "B04-local-only"];
     let rows = json(&args);
@@ -98,7 +139,18 @@ fn rows_have_their_shape_and_do_not_depend_on_threads() {
     ];
     let rows_listed = rows.as_array().expect("a list");
     assert!(rows_listed.iter().all(|row| keys(row) == expected), "{:?}", keys(&rows[0]));
-    let bounds = ["cpus", "evictions", "page_tables", "pages", "processes", "states_max"];
+    let bounds = [
+        "cpus",
+        "evictions",
+        "memory_max_mib",
+        "order",
+        "page_tables",
+        "pages",
+        "processes",
+        "reduce",
+        "states_max",
+        "symmetry",
+    ];
     assert_eq!(keys(&rows[0]["bounds"]), bounds);
     let of =
         |policy: &str| rows_listed.iter().find(|row| row["file"] == SEED && row["policy"] == policy).expect("a row");
@@ -116,7 +168,8 @@ fn rows_have_their_shape_and_do_not_depend_on_threads() {
     }
     let csv = stdout(&["check", SEED, "--format", "csv"]);
     let head = "schema,version,file,sha256,era,policy,expected,expected_class,verdict,class,as_expected,states,transitions,\
-        depth,states_max,declared_expected,declared_expected_class,declared_verdict,declared_class";
+        depth,states_max,declared_expected,declared_expected_class,declared_verdict,declared_class,memory_max_mib,order,\
+        reduce,symmetry";
     assert_eq!((csv.lines().next(), csv.lines().count()), (Some(head), 13));
     // Only a policy with a contract of its own has a second verdict.
     assert_eq!(of("batched")["declared"], Value::Null);

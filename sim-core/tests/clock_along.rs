@@ -44,9 +44,7 @@ fn in_turn(race: &Race<'_>) -> (Vec<Move>, Recorder) {
         let turn = moves.len() as u16 % cpus;
         options.sort_by_key(|mv| match *mv {
             Move::Interrupt(cpu) => (0, cpu.0),
-            Move::Step(cpu) | Move::Evict(cpu, _) | Move::Deliver(_, cpu) | Move::Tick(cpu) => {
-                (1, (cpu.0 + cpus - turn) % cpus)
-            }
+            _ => (1, (mv.cpu().0 + cpus - turn) % cpus),
         });
         let made = options.iter().find_map(|&mv| {
             let (mut next, mut said) = (node.clone(), Recorder::default());

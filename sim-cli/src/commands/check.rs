@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use comfy_table::{Cell, CellAlignment};
 use serde::Serialize;
-use sim_core::drive::explore::Witness;
+use sim_core::drive::explore::{Progress as Reached, Witness};
 use sim_core::oracle::Class;
 use sim_core::policy::PolicyInfo;
 use workloads::litmus::check::{Checked, Found};
@@ -14,7 +14,7 @@ use workloads::litmus::{Expect, LITMUS, Litmus, format};
 use workloads::outcome::Input;
 
 use crate::Verdict;
-use crate::cli::CheckArgs;
+use crate::cli::{CheckArgs, OrderArg};
 use crate::failure::Failure;
 use crate::output::{Format, OutputArgs, write_file};
 use crate::progress::Progress;
@@ -87,6 +87,11 @@ struct Bounds {
     processes: u8,
     evictions: bool,
     states_max: u64,
+    /// None if nothing bounds it.
+    memory_max_mib: Option<u64>,
+    order: &'static str,
+    reduce: bool,
+    symmetry: bool,
 }
 
 pub(crate) fn run(args: &CheckArgs) -> Result<Verdict, Failure> {
@@ -162,14 +167,21 @@ fn jobs<'f>(args: &CheckArgs, files: &'f [File]) -> Vec<Job<'f>> {
 /// Each search with the seconds it took.
 fn search(args: &CheckArgs, jobs: &[Job<'_>]) -> Vec<Searched> {
     let threads: NonZeroUsize = args.threads.unwrap_or_else(jobs::default_threads);
+    let check = |job: &Job<'_>, threads: usize, heard: &mut dyn FnMut(Reached)| {
+        let since = Instant::now();
+        let (litmus, options) = (&job.file.litmus, args.options(threads));
+        let checked = litmus.check_with(job.policy, &options, heard);
+        let declared = litmus.check_declared_with(job.policy, &options);
+        Searched { checked, declared, seconds: since.elapsed().as_secs_f64() }
+    };
+    if let [job] = jobs {
+        let progress = Progress::counting("exploring", "states");
+        return vec![check(job, threads.get(), &mut |reached| progress.counted(reached.states as u64))];
+    }
     let progress = Progress::new("exploring".to_owned(), jobs.len() as u64);
-    let bound = usize::try_from(args.states).unwrap_or(usize::MAX);
     jobs::all(jobs.len(), threads, |index| {
         let _part = progress.run(1);
-        let (since, job) = (Instant::now(), &jobs[index]);
-        let litmus = &job.file.litmus;
-        let (checked, declared) = (litmus.check(job.policy, bound), litmus.check_declared(job.policy, bound));
-        Searched { checked, declared, seconds: since.elapsed().as_secs_f64() }
+        check(&jobs[index], 1, &mut |_| {})
     })
 }
 
@@ -210,6 +222,13 @@ fn row<'f>(args: &CheckArgs, job: &Job<'f>, searched: &Searched) -> Row<'f> {
             processes: scenario.processes,
             evictions: scenario.evictions,
             states_max: args.states,
+            memory_max_mib: args.memory,
+            order: match args.order {
+                OrderArg::Breadth => "breadth",
+                OrderArg::Depth => "depth",
+            },
+            reduce: args.reduce,
+            symmetry: args.symmetry,
         },
         seconds: args.timings.then_some(*seconds),
     }
@@ -285,6 +304,7 @@ fn csv(rows: &[Row<'_>]) -> String {
         vec!["schema", "version", "file", "sha256", "era", "policy", "expected", "expected_class", "verdict"];
     head.extend(["class", "as_expected", "states", "transitions", "depth", "states_max"]);
     head.extend(["declared_expected", "declared_expected_class", "declared_verdict", "declared_class"]);
+    head.extend(["memory_max_mib", "order", "reduce", "symmetry"]);
     let timed = rows.iter().any(|row| row.seconds.is_some());
     head.extend(timed.then_some("seconds"));
     writer.write_record(&head).expect("memory is writable");
@@ -295,10 +315,13 @@ fn csv(rows: &[Row<'_>]) -> String {
         record.extend([row.verdict.to_owned(), text(row.class)]);
         record.push(row.as_expected.to_string());
         record.extend([row.states.to_string(), row.transitions.to_string()]);
-        record.extend([row.depth.to_string(), row.bounds.states_max.to_string()]);
+        let Bounds { states_max, memory_max_mib, order, reduce, symmetry, .. } = &row.bounds;
+        record.extend([row.depth.to_string(), states_max.to_string()]);
         let of = row.declared.as_ref();
         record.extend([text(of.and_then(|of| of.expected)), text(of.and_then(|of| of.expected_class))]);
         record.extend([text(of.map(|of| of.verdict)), text(of.and_then(|of| of.class))]);
+        record.push(memory_max_mib.map_or(String::new(), |mib| mib.to_string()));
+        record.extend([(*order).to_owned(), reduce.to_string(), symmetry.to_string()]);
         record.extend(row.seconds.map(|seconds| seconds.to_string()));
         writer.write_record(&record).expect("every row has the columns of the header");
     }

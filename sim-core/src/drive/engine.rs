@@ -34,6 +34,21 @@ impl Stack {
         self.0.push(frame);
     }
 
+    /// Does the next step turn to another CPU?
+    pub(crate) fn turn(&self) -> Option<Turn> {
+        match self.0.last()? {
+            f if f.path == Path::Flush && path::POSTING.contains(&f.pc) => Some(Turn::Post),
+            f if f.path == Path::Irq && f.pc == path::SERVING => Some(Turn::Serve),
+            _ => None,
+        }
+    }
+
+    /// Makes a shootdown go on with the targets from this number on; returns where it was.
+    pub(crate) fn aim(&mut self, at: u64) -> u64 {
+        let top = self.0.last_mut().expect("a shootdown is under way");
+        std::mem::replace(&mut top.cursor, at)
+    }
+
     /// Forgets whatever ran.
     pub(crate) fn clear(&mut self) {
         self.0.clear();
@@ -58,6 +73,15 @@ impl Stack {
     pub fn frames(&self) -> &[Frame] {
         &self.0
     }
+}
+
+/// How a step turns to another CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// An initiator posts, or may have to flush on its own first.
+    Post,
+    /// A target serves an initiator in its interrupt.
+    Serve,
 }
 
 /// How a transition ended.

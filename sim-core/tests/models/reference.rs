@@ -17,37 +17,66 @@ pub(crate) enum Told {
 }
 
 /// One instance.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Reference {
-    /// Page-table pages, with one page each: up to 3.
-    pub(crate) pages: u32,
-    /// The policy.
-    pub(crate) told: Told,
+    rules: Rules,
+    /// What a step does to a state, by who takes it on which page, and by the bits that it depends on.
+    changes: Vec<Change>,
 }
 
+/// The model itself.
+#[derive(Clone, Copy, Debug)]
+struct Rules {
+    pages: u32,
+    told: Told,
+}
+
+/// Most steps set some bits, clear some, and leave all others alone.
+#[derive(Clone, Copy, Debug, Default)]
+struct Change {
+    keep: u64,
+    set: u64,
+    /// It looks at the word of the address space, too.
+    looks: bool,
+    alone: bool,
+}
+
+/// Who takes a step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Who {
+    #[default]
+    Reclaim,
+    Mprotect,
+    /// The user CPU walks the page table.
+    Fill,
+    /// The user CPU stores through its translation, after mprotect has returned.
+    Store,
+}
+
+const WHO: [Who; 4] = [Who::Reclaim, Who::Mprotect, Who::Fill, Who::Store];
+
 /// One transition, with its page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Action {
-    Reclaim(u32),
-    Mprotect(u32),
-    Fill(u32),
-    Store(u32),
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Action {
+    who: Who,
+    page: u8,
 }
 
 /// A field of a state: where, and its bits.
 type Field = (u32, u64);
 
-// Of each page. A PTE or a TLB entry: 0 none, 1 read-only, 2 writable.
-const PTE: Field = (0, 3);
-const TLB: Field = (2, 3);
-const PTL: Field = (4, 1);
-const DONE: Field = (5, 1);
+// Of each page.
 /// Where reclaim is: 0 before the lock .. 5 done.
-const RECLAIM: Field = (6, 7);
-const OWES: Field = (9, 1);
+const RECLAIM: Field = (0, 7);
+const OWES: Field = (3, 1);
+const PTL: Field = (4, 1);
+/// A PTE or a TLB entry: 0 none, 1 read-only, 2 writable.
+const PTE: Field = (5, 3);
+const CHANGED: Field = (7, 1);
 /// Where mprotect is: 0 before mmap_lock .. 9 returned.
-const MPROTECT: Field = (10, 15);
-const CHANGED: Field = (14, 1);
+const MPROTECT: Field = (8, 15);
+const DONE: Field = (12, 1);
+const TLB: Field = (13, 3);
 const SEEN_PENDING: Field = (15, 3);
 const SEEN_FLUSHED: Field = (17, 3);
 const STRIDE: u32 = 19;
@@ -58,6 +87,12 @@ const PENDING: Field = (59, 3);
 const FLUSHED: Field = (61, 3);
 
 const PAGE: u64 = (1 << STRIDE) - 1;
+
+/// What the steps of reclaim depend on, of those of mprotect, and of the walker: neighbours all.
+const OF_RECLAIM: Field = (RECLAIM.0, 0x7f);
+const OF_MPROTECT: Field = (PTL.0, 0xff);
+/// Changes of each, for each page.
+const CHANGES: usize = 0x100;
 
 fn get(state: u64, (at, mask): Field) -> u64 {
     state >> at & mask
@@ -73,10 +108,72 @@ fn of(page: u32, (at, mask): Field) -> Field {
 
 /// Every CPU forgets every translation, in one step.
 fn flush(state: &mut u64) {
-    (0..3).for_each(|page| set(state, of(page, TLB), 0));
+    *state &= !(3 << TLB.0 | 3 << (TLB.0 + STRIDE) | 3 << (TLB.0 + 2 * STRIDE));
 }
 
 impl Reference {
+    /// With so many page-table pages, with one page each: up to 3.
+    pub(crate) fn new(pages: u32, told: Told) -> Reference {
+        let rules = Rules { pages, told };
+        let mut changes = vec![Change::default(); pages as usize * 4 * CHANGES];
+        for page in 0..pages {
+            for who in WHO {
+                let (at, mask) = of(page, who.depends_on());
+                for bits in 0..=mask {
+                    let all = !(mask << at) | bits << at;
+                    let action = Action { who, page: page as u8 };
+                    changes[action.change(all)] = rules.change(bits << at, all, action);
+                }
+            }
+        }
+        Reference { rules, changes }
+    }
+}
+
+impl Who {
+    fn depends_on(self) -> Field {
+        if self == Who::Reclaim { OF_RECLAIM } else { OF_MPROTECT }
+    }
+}
+
+impl Action {
+    /// Where among the changes that of this state is.
+    fn change(self, state: u64) -> usize {
+        let bits = get(state, of(self.page.into(), self.who.depends_on()));
+        (usize::from(self.page) * 4 + self.who as usize) * CHANGES + bits as usize
+    }
+}
+
+impl Rules {
+    /// A step, from two states that have none and all of the bits that it does not depend on.
+    fn change(self, none: u64, all: u64, action: Action) -> Change {
+        let at = |field| get(none, of(action.page.into(), field));
+        let (looks, alone) = match action.who {
+            Who::Reclaim => (at(RECLAIM) == 2, at(RECLAIM) == 3),
+            Who::Mprotect => (matches!(at(MPROTECT), 2 | 4), at(MPROTECT) == 6),
+            Who::Fill | Who::Store => (false, false),
+        };
+        let (mut set, mut keep) = (none, all);
+        if !looks {
+            self.step(&mut set, action);
+            self.step(&mut keep, action);
+        }
+        Change { keep, set, looks, alone }
+    }
+
+    fn step(self, state: &mut u64, Action { who, page }: Action) {
+        let page = page.into();
+        match who {
+            Who::Reclaim => self.reclaim(state, page),
+            Who::Mprotect => self.mprotect(state, page),
+            Who::Fill => {
+                let pte = get(*state, of(page, PTE));
+                set(state, of(page, TLB), pte);
+            }
+            Who::Store => {}
+        }
+    }
+
     fn reclaim(self, s: &mut u64, page: u32) {
         let at = of(page, RECLAIM);
         let next = match get(*s, at) {
@@ -188,7 +285,7 @@ impl System for Reference {
 
     fn initial(&self) -> u64 {
         let mut state = 0;
-        for page in 0..self.pages {
+        for page in 0..self.rules.pages {
             set(&mut state, of(page, PTE), 2);
             set(&mut state, of(page, TLB), 2);
         }
@@ -203,62 +300,55 @@ impl System for Reference {
         *state = *key;
     }
 
+    // Which of the four can go on is a coin toss to a processor, so it is added up and not branched on.
+    #[inline]
     fn actions(&self, state: &u64, out: &mut Vec<Action>) {
-        for page in 0..self.pages {
-            let field = |field| get(*state, of(page, field));
-            let free = field(PTL) == 0;
-            match field(RECLAIM) {
-                5 => {}
-                0 if !free => {}
-                _ => out.push(Action::Reclaim(page)),
-            }
-            match field(MPROTECT) {
-                9 => {}
-                0 if get(*state, MMAP_LOCK) == 1 => {}
-                1 if !free => {}
-                _ => out.push(Action::Mprotect(page)),
-            }
-            if field(TLB) == 0 && field(PTE) != 0 {
-                out.push(Action::Fill(page));
-            }
-            if field(TLB) == 2 && field(DONE) == 1 {
-                out.push(Action::Store(page));
+        let (mut enabled, mut n) = ([Action::default(); 4 * 3], 0);
+        let mmap_free = get(*state, MMAP_LOCK) == 0;
+        for page in 0..self.rules.pages {
+            let s = *state >> (page * STRIDE);
+            let (pte, tlb, free) = (get(s, PTE), get(s, TLB), get(s, PTL) == 0);
+            let (reclaim, mprotect) = (get(s, RECLAIM), get(s, MPROTECT));
+            for (who, enables) in [
+                (Who::Reclaim, reclaim != 5 && (reclaim != 0 || free)),
+                (Who::Mprotect, mprotect != 9 && (mprotect != 0 || mmap_free) && (mprotect != 1 || free)),
+                (Who::Fill, tlb == 0 && pte != 0),
+                (Who::Store, tlb == 2 && get(s, DONE) == 1),
+            ] {
+                enabled[n] = Action { who, page: page as u8 };
+                n += usize::from(enables);
             }
         }
+        let start = out.len();
+        out.extend_from_slice(&enabled);
+        out.truncate(start + n);
     }
 
-    /// Releasing a page-table lock overtakes anything: nobody else can touch that lock before.
+    // Releasing a page-table lock overtakes anything: nobody else can touch that lock before.
+    #[inline]
     fn apply(&self, state: &mut u64, action: Action) -> Option<Effect> {
-        let alone = match action {
-            Action::Reclaim(page) => get(*state, of(page, RECLAIM)) == 3,
-            Action::Mprotect(page) => get(*state, of(page, MPROTECT)) == 6,
-            Action::Fill(_) | Action::Store(_) => false,
-        };
-        match action {
-            Action::Reclaim(page) => self.reclaim(state, page),
-            Action::Mprotect(page) => self.mprotect(state, page),
-            Action::Fill(page) => {
-                let pte = get(*state, of(page, PTE));
-                set(state, of(page, TLB), pte);
-            }
-            Action::Store(_) => return Some(Effect { broken: true, alone }),
+        let Change { keep, set, looks, alone } = self.changes[action.change(*state)];
+        if looks {
+            self.rules.step(state, action);
+        } else {
+            *state = *state & keep | set;
         }
-        Some(Effect { broken: false, alone })
+        Some(Effect { broken: action.who == Who::Store, alone })
     }
 
     /// Pages differ by their names only.
     fn represent(&self, state: &mut u64) {
         let mut pages: [u64; 3] = std::array::from_fn(|page| *state >> (page as u32 * STRIDE) & PAGE);
-        pages[..self.pages as usize].sort_unstable();
+        pages[..self.rules.pages as usize].sort_unstable();
         let shared = *state >> (3 * STRIDE) << (3 * STRIDE);
         *state = pages.iter().rev().fold(0, |all, page| all << STRIDE | page) | shared;
     }
 
     fn may_end(&self, state: &u64) -> bool {
-        (0..self.pages).all(|page| get(*state, of(page, RECLAIM)) == 5 && get(*state, of(page, MPROTECT)) == 9)
+        (0..self.rules.pages).all(|page| get(*state, of(page, RECLAIM)) == 5 && get(*state, of(page, MPROTECT)) == 9)
     }
 
     fn tested(&self, state: &u64) -> bool {
-        (0..self.pages).any(|page| get(*state, of(page, DONE)) == 1)
+        (0..self.rules.pages).any(|page| get(*state, of(page, DONE)) == 1)
     }
 }

@@ -2,7 +2,7 @@
 
 use sim_core::drive::engine::Setting;
 use sim_core::drive::explore::race::{Counts, Move, Only, Race, Recorder};
-use sim_core::drive::explore::{Outcome, System, Verdict, search};
+use sim_core::drive::explore::{Options, Outcome, Progress, System, Verdict, search_with};
 use sim_core::oracle::Class;
 use sim_core::policy::PolicyInfo;
 
@@ -49,7 +49,7 @@ pub struct Checked {
     pub transitions: usize,
     /// Moves of the longest shortest way to a state that was visited.
     pub depth: usize,
-    /// A shortest way to the violation, or to where nothing goes on.
+    /// A way to the violation, or to where nothing goes on: a shortest one, breadth first and without reductions.
     pub moves: Option<Vec<Move>>,
 }
 
@@ -59,24 +59,35 @@ impl Litmus {
         Race { scenario: &self.scenario, setting: Setting::of(policy, self.era) }
     }
 
-    /// Explores the file under a policy, visiting at most `bound` states. Where a class is expected, a violation of that
-    /// class is looked for first: the shortest one of any class may be another.
+    /// Explores the file under a policy, breadth first and in full, visiting at most `bound` states.
     pub fn check(&self, policy: &PolicyInfo, bound: usize) -> Checked {
+        self.check_with(policy, &Options { max_states: bound, ..Options::default() }, &mut |_| {})
+    }
+
+    /// Explores the file under a policy as asked for, and reports now and then how far it has come. Where a class is
+    /// expected, a violation of that class is looked for first: the shortest one of any class may be another.
+    pub fn check_with(&self, policy: &PolicyInfo, options: &Options, progress: &mut dyn FnMut(Progress)) -> Checked {
         let race = self.race(policy);
         let wanted = self.expected(policy).and_then(|expect| expect.class);
         if let Some(class) = wanted {
-            let outcome = search(&Only(race, class), bound);
+            let outcome = search_with(&Only(race, class), options, progress);
             if !matches!(outcome.verdict, Verdict::Never { .. }) {
                 return checked(&race, outcome);
             }
         }
-        checked(&race, search(&race, bound))
+        checked(&race, search_with(&race, options, progress))
     }
 
     /// The same under the contract that a policy declares; none if it declares no weaker one.
     pub fn check_declared(&self, policy: &PolicyInfo, bound: usize) -> Option<Checked> {
+        self.check_declared_with(policy, &Options { max_states: bound, ..Options::default() })
+    }
+
+    /// The same as asked for.
+    pub fn check_declared_with(&self, policy: &PolicyInfo, options: &Options) -> Option<Checked> {
         let race = self.race(policy);
-        policy.is_weaker().then(|| checked(&race, search(&Only(race, Counts::Declared(policy.strategy)), bound)))
+        let declared = Only(race, Counts::Declared(policy.strategy));
+        policy.is_weaker().then(|| checked(&race, search_with(&declared, options, &mut |_| {})))
     }
 
     /// Is this verdict the expected one? Where nothing is expected, any that was reached is.

@@ -49,6 +49,9 @@ pub struct MoveRow {
     /// The CPU that has issued the broadcast which arrives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<u16>,
+    /// The CPU that a step turns to, if that need not be the lowest: a target, or an initiator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<u16>,
 }
 
 /// The kinds of move.
@@ -126,15 +129,16 @@ impl Document {
     /// The document of a witness, found in a file of this text.
     pub fn new(litmus: &Litmus, text: &str, policy: &PolicyInfo, moves: &[Move]) -> Document {
         let witness = Witness::replay(&litmus.race(policy), moves);
-        let row = |mv: &Move| match *mv {
-            Move::Step(cpu) => MoveRow { cpu: cpu.0, what: What::Step, page: None, from: None },
-            Move::Interrupt(cpu) => MoveRow { cpu: cpu.0, what: What::Interrupt, page: None, from: None },
-            Move::Tick(cpu) => MoveRow { cpu: cpu.0, what: What::Tick, page: None, from: None },
-            Move::Evict(cpu, page) => {
-                let page = Some(litmus.scenario.page_name(page));
-                MoveRow { cpu: cpu.0, what: What::Evict, page, from: None }
+        let row = |mv: &Move| {
+            let of = |what| MoveRow { cpu: mv.cpu().0, what, page: None, from: None, to: None };
+            match *mv {
+                Move::Step(_) => of(What::Step),
+                Move::Interrupt(_) => of(What::Interrupt),
+                Move::Tick(_) => of(What::Tick),
+                Move::Evict(_, page) => MoveRow { page: Some(litmus.scenario.page_name(page)), ..of(What::Evict) },
+                Move::Deliver(from, _) => MoveRow { from: Some(from.0), ..of(What::Deliver) },
+                Move::Toward(_, to) => MoveRow { to: Some(to.0), ..of(What::Step) },
             }
-            Move::Deliver(from, to) => MoveRow { cpu: to.0, what: What::Deliver, page: None, from: Some(from.0) },
         };
         let lines = witness.lines.iter().map(|line| LineRow {
             cpu: line.cpu.0,
@@ -187,7 +191,13 @@ impl Litmus {
             return Err(format!("there is no CPU {}; expected 0 to {}", row.cpu, cpus - 1));
         }
         Ok(match row.what {
-            What::Step => Move::Step(cpu),
+            What::Step => match row.to {
+                Some(to) if usize::from(to) >= cpus => {
+                    return Err(format!("there is no CPU {to}; expected 0 to {}", cpus - 1));
+                }
+                Some(to) => Move::Toward(cpu, Cpu(to)),
+                None => Move::Step(cpu),
+            },
             What::Interrupt => Move::Interrupt(cpu),
             What::Tick => Move::Tick(cpu),
             What::Deliver => {

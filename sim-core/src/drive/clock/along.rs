@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 
 use crate::drive::clock::price::{Prices, Unpriced};
 use crate::drive::clock::waiters::plain;
-use crate::drive::engine::{Progress, Setting, Stack};
+use crate::drive::engine::{Progress, Setting, Stack, Turn};
 use crate::drive::explore::race::{Move, Recorder, Violation};
 use crate::machine::profile::Profile;
 use crate::nouns::types::{Actor, Cpu, Lock, Task};
@@ -59,6 +59,7 @@ impl Player<'_> {
         let (cpu, interrupt) = match mv {
             Move::Evict(cpu, page) => return self.world.tlb_forget(cpu, page).is_some(),
             Move::Deliver(from, to) => return self.world.deliver(from, to, &mut |_, _| {}),
+            Move::Toward(cpu, to) => return self.toward(cpu, to, heard),
             // Policies that have these have no prices.
             Move::Tick(_) => return false,
             Move::Step(cpu) => (cpu, false),
@@ -85,6 +86,23 @@ impl Player<'_> {
         }
         self.pcs[n] += usize::from(stack.is_empty() && in_operation);
         true
+    }
+
+    /// Makes a step that turns to `to`, whoever is first by number.
+    fn toward(&mut self, cpu: Cpu, to: Cpu, heard: &mut Recorder) -> bool {
+        let n = usize::from(cpu.0);
+        match self.stacks[n].turn() {
+            Some(Turn::Serve) => self.world.serve_first(cpu, to) && self.make(Move::Step(cpu), heard),
+            Some(Turn::Post) if self.world.next_target(cpu, to.0) == Some(to) => {
+                self.stacks[n].aim(u64::from(to.0));
+                let made = self.make(Move::Step(cpu), heard);
+                if made && self.stacks[n].aim(0) > u64::from(to.0) {
+                    self.world.told(cpu, to);
+                }
+                made
+            }
+            _ => false,
+        }
     }
 }
 
@@ -167,7 +185,7 @@ impl Times {
                 self.released.insert(plain(lock), (now, cpu));
             }
             Act::Flag(flag, Touch::Write) => _ = self.set.entry(flag).or_insert(now),
-            Act::Post { to, .. } if world.next_target(cpu, to.0 + 1).is_none() => {
+            Act::Post { to, .. } if world.is_last_target(cpu, to) => {
                 for (to, arrival) in prices.arrivals(cpu, now) {
                     self.arrival[usize::from(to.0)] = arrival;
                 }

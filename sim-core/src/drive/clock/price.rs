@@ -247,10 +247,7 @@ impl Prices {
     fn post(&mut self, cpu: Cpu, to: Cpu, sent: bool, world: &Big) -> u64 {
         self.posted[usize::from(cpu.0)].push((to, sent));
         let p = &self.profile;
-        let writes = match world.next_target(cpu, to.0 + 1) {
-            Some(_) => 0,
-            None => self.icr_writes(cpu).1,
-        };
+        let writes = if world.is_last_target(cpu, to) { self.icr_writes(cpu).1 } else { 0 };
         p.csd_enqueue_cycles(p.distance(cpu.0, to.0)) + writes * p.ipi.icr_write_cyc.unwrap_or(0)
     }
 

@@ -8,38 +8,45 @@ use std::ops::Range;
 
 use super::parts::Parts;
 use super::visited::Visited;
-use super::{Bench, Interner, Key, Options, Outcome, Progress, System, Verdict, outcome, trail};
+use super::{Bench, Interner, Key, Options, Outcome, Progress, Successor, System, Verdict, outcome, trail};
 
 /// States expanded between two looks at the bounds.
 const BATCH: u32 = 4096;
 /// Batches smaller than this are not worth a thread.
 const SHARED: u32 = 512;
+/// States whose successors are taken in together: few enough that these stay in the nearest cache.
+const TOGETHER: usize = 64;
 
-/// Transitions whose slots are read ahead.
-const WARMED: usize = 64;
-
-/// A transition, as a worker hands it on.
-struct Found<K> {
-    key: K,
-    digest: u64,
-    parent: u32,
-    /// How many transitions the worker had taken by then.
+/// A state, as the worker that has expanded it hands it on.
+#[derive(Clone, Copy, Debug)]
+struct Expanded {
+    id: u32,
+    /// Where in the share's `found` its successors end.
+    end: u32,
     transitions: u32,
 }
 
-/// Why a worker stopped early, and at which state.
+/// Why a search ends early, and at which state.
 #[derive(Clone, Copy, Debug)]
 enum End {
     Broken(u32),
     Stuck(u32),
+    Full,
 }
 
 /// What a worker found in its share of a batch.
+#[derive(Debug)]
 struct Share<K> {
-    found: Vec<Found<K>>,
-    transitions: u32,
+    found: Vec<Successor<K>>,
+    expanded: Vec<Expanded>,
     tested: bool,
     end: Option<End>,
+}
+
+impl<K> Default for Share<K> {
+    fn default() -> Self {
+        Share { found: Vec::new(), expanded: Vec::new(), tested: false, end: None }
+    }
 }
 
 struct Search<'a, S: System> {
@@ -48,7 +55,13 @@ struct Search<'a, S: System> {
     visited: Visited<S::Key>,
     /// From which state each was first reached.
     parents: Vec<u32>,
+    /// Of what is taken in together.
+    digests: Vec<u64>,
     parts: Parts,
+    /// Bytes of the parts before this batch.
+    parts_before: u64,
+    /// There was no room for one more state.
+    full: bool,
     memos: Vec<S::Memo>,
     /// States of this level and of those before it have lower numbers.
     level_end: u32,
@@ -89,11 +102,26 @@ impl<'a, S: System> Search<'a, S> {
         let (parts, parents) = (interner.own, vec![0]);
         let reached = Progress { states: 1, transitions: 0, depth: 0, bytes: 0 };
         let memos = (0..options.threads.max(1)).map(|_| S::Memo::default()).collect();
-        Search { system, options, visited, parents, parts, memos, level_end: 1, reached, tested: false }
+        Search {
+            system,
+            options,
+            visited,
+            parents,
+            digests: Vec::new(),
+            parts,
+            parts_before: 0,
+            full: false,
+            memos,
+            level_end: 1,
+            reached,
+            tested: false,
+        }
     }
 
     fn reached(&self) -> Progress {
-        let bytes = self.visited.bytes() + self.parents.len() as u64 * 4 + self.parts.bytes();
+        // Where a search ends for room, how many parts were found by then is a matter of how many workers looked.
+        let parts = if self.full { self.parts_before } else { self.parts.bytes() };
+        let bytes = self.visited.bytes() + self.parents.len() as u64 * 4 + parts;
         Progress { states: self.visited.len(), bytes, ..self.reached }
     }
 
@@ -113,20 +141,26 @@ impl<'a, S: System> Search<'a, S> {
     }
 
     fn batch(&mut self, batch: Range<u32>) -> Option<Verdict<S::Action>> {
+        self.parts_before = self.parts.bytes();
         let workers = (self.memos.len() as u32).min((batch.len() as u32).div_ceil(SHARED));
         if workers > 1 {
             return self.shared_batch(batch, workers);
         }
         let interner = Interner::new(None, std::mem::take(&mut self.parts));
         let mut bench = Bench::new(self.system, interner, std::mem::take(&mut self.memos[0]));
-        let share = self.expand(batch, &mut bench, false);
+        let mut share = Share::default();
+        let starts = batch.clone().step_by(TOGETHER);
+        let end = starts.map(|start| start..batch.end.min(start + TOGETHER as u32)).find_map(|few| {
+            self.expand(few, &mut bench, false, &mut share);
+            self.take_in(&mut share)
+        });
         self.parts = bench.parts.own;
         self.memos[0] = bench.memo;
-        self.take_in(&share)
+        end.map(|end| self.verdict(end))
     }
 
     fn shared_batch(&mut self, batch: Range<u32>, workers: u32) -> Option<Verdict<S::Action>> {
-        let each = (batch.len() as u32).div_ceil(workers);
+        let each = (batch.len() as u32).div_ceil(workers).next_multiple_of(TOGETHER as u32);
         let mut memos = std::mem::take(&mut self.memos);
         let (this, known) = (&*self, self.parts.len());
         let shares = crossbeam_utils::thread::scope(|scope| {
@@ -135,7 +169,9 @@ impl<'a, S: System> Search<'a, S> {
                 scope.spawn(move |_| {
                     let interner = Interner::new(Some(&this.parts), Parts::default());
                     let mut bench = Bench::new(this.system, interner, memo);
-                    (this.expand(share, &mut bench, true), bench.parts.own, bench.memo)
+                    let mut found = Share::default();
+                    this.expand(share, &mut bench, true, &mut found);
+                    (found, bench.parts.own, bench.memo)
                 })
             };
             let starts = batch.clone().step_by(each as usize);
@@ -151,79 +187,108 @@ impl<'a, S: System> Search<'a, S> {
                 self.system.renumber_memo(&mut memo, new);
                 for found in &mut share.found {
                     found.key = self.system.renumber(found.key, new);
-                    found.digest = found.key.digest();
                 }
             }
             self.memos[n] = memo;
-            if let Some(verdict) = self.take_in(&share) {
-                return Some(verdict);
+            if let Some(end) = self.take_in(&mut share) {
+                return Some(self.verdict(end));
             }
         }
         None
     }
 
     /// Takes every action of some states. `sift`: leave out states that are known already.
-    fn expand(&self, states: Range<u32>, bench: &mut Bench<'_, S>, sift: bool) -> Share<S::Key> {
-        let mut share = Share { found: Vec::with_capacity(states.len() * 3), transitions: 0, tested: false, end: None };
-        let mut successors = Vec::new();
+    fn expand(&self, states: Range<u32>, bench: &mut Bench<'_, S>, sift: bool, share: &mut Share<S::Key>) {
         for id in states {
-            successors.clear();
-            let key = &self.visited.keys[id as usize];
-            let seen = self.system.successors(key, self.options, bench, &mut successors);
+            let (key, start) = (&self.visited.keys[id as usize], share.found.len());
+            let seen = self.system.successors(key, self.options, bench, &mut share.found);
             share.tested |= seen.tested;
-            if successors.is_empty() && !seen.may_end {
+            if share.found.len() == start && !seen.may_end {
                 share.end = Some(End::Stuck(id));
-                return share;
+                return;
             }
-            let before = (share.found.len(), share.transitions);
-            for successor in &successors {
-                share.transitions += 1;
-                if successor.effect.broken {
-                    share.end = Some(End::Broken(id));
-                    return share;
+            let mut transitions = share.found.len() - start;
+            let stop =
+                |s: &Successor<_>| s.effect.broken || self.options.reduce && s.effect.alone && self.overtakes(&s.key);
+            if let Some(n) = share.found[start..].iter().position(stop) {
+                if share.found[start + n].effect.broken {
+                    (transitions, share.end) = (n + 1, Some(End::Broken(id)));
+                    share.found.truncate(start + n);
+                } else {
+                    transitions = 1;
+                    share.found.swap(start, start + n);
+                    share.found.truncate(start + 1);
                 }
-                let (key, digest) = (successor.key, successor.key.digest());
-                let alone = self.options.reduce && successor.effect.alone;
-                let known = if alone || sift { self.visited.find(&key, digest) } else { None };
-                // The proviso: a cycle has a state whose successor was found on its level or before, and that one is
-                // expanded in full, so no action is put off for ever.
-                let alone = alone && known.is_none_or(|known| known >= self.level_end);
-                if alone {
-                    share.found.truncate(before.0);
-                    share.transitions = before.1 + 1;
-                }
-                if !sift || known.is_none() {
-                    share.found.push(Found { key, digest, parent: id, transitions: share.transitions });
-                }
-                if alone {
-                    break;
-                }
+            }
+            if sift {
+                self.sift(start, &mut share.found);
+            }
+            let end = share.found.len() as u32;
+            share.expanded.push(Expanded { id, end, transitions: transitions as u32 });
+            if share.end.is_some() {
+                return;
             }
         }
-        share
     }
 
-    fn take_in(&mut self, share: &Share<S::Key>) -> Option<Verdict<S::Action>> {
-        for (n, found) in share.found.iter().enumerate() {
-            if n.is_multiple_of(WARMED) {
-                let next = &share.found[n..share.found.len().min(n + WARMED)];
-                self.visited.warm(next.iter().map(|found| found.digest));
-            }
-            let full = self.visited.len() >= self.options.max_states;
-            if full && self.visited.find(&found.key, found.digest).is_none() {
-                self.reached.transitions += found.transitions as usize;
-                return Some(Verdict::NotExhausted { states: self.visited.len() });
-            }
-            if self.visited.insert(found.key, found.digest) {
-                self.parents.push(found.parent);
+    /// The proviso of a step that overtakes the others: a cycle has a state whose successor was found on its level or before,
+    /// and that one is expanded in full, so no action is put off for ever.
+    fn overtakes(&self, key: &S::Key) -> bool {
+        self.visited.find(key, key.digest()).is_none_or(|known| known >= self.level_end)
+    }
+
+    /// Leaves out what is known.
+    fn sift(&self, start: usize, found: &mut Vec<Successor<S::Key>>) {
+        let mut kept = start;
+        for n in start..found.len() {
+            if self.visited.find(&found[n].key, found[n].key.digest()).is_none() {
+                found[kept] = found[n];
+                kept += 1;
             }
         }
-        self.reached.transitions += share.transitions as usize;
+        found.truncate(kept);
+    }
+
+    /// Takes in what a worker found, and leaves its share empty.
+    fn take_in(&mut self, share: &mut Share<S::Key>) -> Option<End> {
+        let mut start = 0;
+        for expanded in share.expanded.chunks(TOGETHER) {
+            let together = start..expanded.last().map_or(start, |last| last.end as usize);
+            self.visited.warm(share.found[together].iter().map(|found| &found.key), &mut self.digests);
+            // Counted before sifting, for the room to be the same with any number of workers.
+            self.visited.reserve(expanded.iter().map(|state| state.transitions as usize).sum());
+            let mut digests = self.digests.iter();
+            for &Expanded { id, end, transitions } in expanded {
+                let found = share.found[start..end as usize].iter().zip(&mut digests);
+                start = end as usize;
+                for (found, &digest) in found {
+                    if let Err(free) = self.visited.probe(&found.key, digest) {
+                        if self.visited.len() >= self.options.max_states {
+                            return Some(End::Full);
+                        }
+                        self.visited.put(free, found.key, digest);
+                        self.parents.push(id);
+                    }
+                }
+                self.reached.transitions += transitions as usize;
+            }
+        }
         self.tested |= share.tested;
-        share.end.map(|end| match end {
+        share.found.clear();
+        share.expanded.clear();
+        share.tested = false;
+        share.end.take()
+    }
+
+    fn verdict(&mut self, end: End) -> Verdict<S::Action> {
+        match end {
             End::Broken(id) => Verdict::Sometimes(self.way_to(id, true)),
             End::Stuck(id) => Verdict::Stuck(self.way_to(id, false)),
-        })
+            End::Full => {
+                self.full = true;
+                Verdict::NotExhausted { states: self.visited.len() }
+            }
+        }
     }
 
     fn way_to(&mut self, mut id: u32, breaks: bool) -> Vec<S::Action> {

@@ -23,6 +23,7 @@ struct Search<'a, S: System> {
     /// States that those on the way lead to, not looked at yet; those of the last one come last.
     ahead: Vec<S::Key>,
     successors: Vec<Successor<S::Key>>,
+    digests: Vec<u64>,
     reached: Progress,
     tested: bool,
 }
@@ -45,6 +46,7 @@ pub(super) fn search<S: System>(
         way: Vec::new(),
         ahead: Vec::new(),
         successors: Vec::new(),
+        digests: Vec::new(),
         reached: Progress { states: 0, transitions: 0, depth: 0, bytes: 0 },
         tested: false,
     };
@@ -80,17 +82,18 @@ impl<S: System> Search<'_, S> {
             return None;
         }
         let key = self.ahead.pop().expect("a state ahead");
-        let digest = key.digest();
-        if self.visited.find(&key, digest).is_some() { None } else { self.enter(key, digest) }
+        self.enter(key, key.digest())
     }
 
-    /// Visits a new state.
+    /// Visits a state, if it is new.
     fn enter(&mut self, key: S::Key, digest: u64) -> Option<Verdict<S::Action>> {
+        self.visited.reserve(1);
+        let free = self.visited.probe(&key, digest).err()?;
         if self.visited.len() >= self.options.max_states {
             return Some(Verdict::NotExhausted { states: self.visited.len() });
         }
         self.way.push(Visit { id: self.visited.len() as u32, from: self.ahead.len() });
-        self.visited.insert(key, digest);
+        self.visited.put(free, key, digest);
         self.reached.depth = self.reached.depth.max(self.way.len() - 1);
         self.successors.clear();
         let seen = self.system.successors(&key, self.options, &mut self.bench, &mut self.successors);
@@ -98,24 +101,24 @@ impl<S: System> Search<'_, S> {
         if self.successors.is_empty() && !seen.may_end {
             return Some(Verdict::Stuck(self.path(false)));
         }
-        let mut alone = None;
-        for (n, successor) in self.successors.iter().enumerate() {
-            if successor.effect.broken {
+        self.visited.warm(self.successors.iter().map(|successor| &successor.key), &mut self.digests);
+        let new = |n: usize| self.visited.find(&self.successors[n].key, self.digests[n]).is_none();
+        for n in 0..self.successors.len() {
+            let effect = self.successors[n].effect;
+            if effect.broken {
                 self.reached.transitions += n + 1;
                 return Some(Verdict::Sometimes(self.path(true)));
             }
             // On a cycle the last state found leads to an old one and is left in full, so no action is put off for ever.
-            let new = |key: &S::Key| self.visited.find(key, key.digest()).is_none();
-            if self.options.reduce && successor.effect.alone && new(&successor.key) {
-                alone = Some(successor.key);
-                break;
+            if self.options.reduce && effect.alone && new(n) {
+                self.reached.transitions += 1;
+                self.ahead.push(self.successors[n].key);
+                return None;
             }
         }
-        self.reached.transitions += if alone.is_some() { 1 } else { self.successors.len() };
-        match alone {
-            Some(key) => self.ahead.push(key),
-            None => self.ahead.extend(self.successors.iter().rev().map(|successor| successor.key)),
-        }
+        self.reached.transitions += self.successors.len();
+        let ahead = (0..self.successors.len()).rev().filter(|&n| new(n));
+        self.ahead.extend(ahead.map(|n| self.successors[n].key));
         None
     }
 

@@ -51,6 +51,7 @@ pub(super) fn successors<S: System>(
     out: &mut Vec<Successor<S::Key>>,
 ) -> Seen {
     let Bench { parts, state, next, choices, .. } = bench;
+    let before = out.len();
     system.unpack(key, parts, state);
     actions(system, options, state, choices);
     for &action in &*choices {
@@ -62,5 +63,5 @@ pub(super) fn successors<S: System>(
             out.push(Successor { key: system.pack(next, parts), effect });
         }
     }
-    Seen { tested: system.tested(state), may_end: out.is_empty() && system.may_end(state) }
+    Seen { tested: system.tested(state), may_end: out.len() == before && system.may_end(state) }
 }

@@ -1,10 +1,13 @@
 //! Steps taken before: most depend on nothing but what the CPUs share and on the CPU that takes them, and many states agree in
 //! these. Which step does is not declared but seen: the world notes every look at another CPU.
 
+use std::sync::Arc;
+
 use arrayvec::ArrayVec;
 
 use super::Effect;
 use super::race::{Move, Parts};
+use super::twins::Twins;
 use super::visited::{Key, Slots};
 use crate::world::small::{CPUS, PAGES};
 
@@ -15,7 +18,7 @@ pub(super) const ALL: u8 = u8::MAX;
 const MOST: usize = 1 << 20;
 
 /// What a CPU may try, in order.
-pub(super) type Moves = ArrayVec<Move, { 3 + PAGES + CPUS }>;
+pub(super) type Moves = ArrayVec<Move, { 2 + PAGES + 2 * CPUS }>;
 
 /// What a step did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +55,9 @@ pub struct Memo {
     /// By the number of the part.
     views: Vec<Option<View>>,
     tested: Vec<Option<bool>>,
+    /// The parts under other numbers of CPUs, by the number of the part and the way to rename.
+    renamed: Vec<Option<Box<[u32]>>>,
+    twins: Option<Arc<Twins>>,
 }
 
 #[derive(Debug)]
@@ -79,7 +85,8 @@ impl<K: Key, V: Copy> Table<K, V> {
             *self = Table::default();
         }
         let n = self.find(&key).unwrap_or_else(|| {
-            self.slots.insert(key.digest(), self.rows.len() as u32);
+            let rows = &self.rows;
+            self.slots.insert(key.digest(), rows.len() as u32, |n| rows[n as usize].0.digest());
             self.rows.push((key, value));
             self.rows.len() - 1
         });
@@ -149,6 +156,24 @@ impl Memo {
         put(&mut self.views, part, view);
     }
 
+    /// The twins of the scenario, worked out once.
+    pub(super) fn twins(&mut self, of: impl FnOnce() -> Twins) -> Arc<Twins> {
+        self.twins.get_or_insert_with(|| Arc::new(of())).clone()
+    }
+
+    #[inline]
+    pub(super) fn renamed(&self, part: u32, way: usize) -> Option<u32> {
+        let renamed = self.renamed.get(part as usize)?.as_ref()?[way];
+        (renamed != LEFT_OUT).then_some(renamed)
+    }
+
+    pub(super) fn keep_renamed(&mut self, part: u32, (way, ways): (usize, usize), renamed: u32) {
+        if self.renamed.get(part as usize).is_none_or(Option::is_none) {
+            put(&mut self.renamed, part, vec![LEFT_OUT; ways].into_boxed_slice());
+        }
+        self.renamed[part as usize].as_mut().expect("put there before")[way] = renamed;
+    }
+
     #[inline]
     pub(super) fn tested(&self, shared: u32) -> Option<bool> {
         *self.tested.get(shared as usize)?
@@ -187,6 +212,7 @@ fn code(mv: Move) -> u32 {
         Move::Tick(_) => 2,
         Move::Evict(_, page) => 3 + page.0,
         Move::Deliver(_, to) => (3 + PAGES as u32) + u32::from(to.0),
+        Move::Toward(_, to) => (3 + PAGES as u32 + CPUS as u32) + u32::from(to.0),
     }
 }
 

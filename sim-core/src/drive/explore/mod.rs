@@ -13,6 +13,7 @@ mod parts;
 pub mod race;
 mod snapshot;
 mod trail;
+mod twins;
 mod visited;
 mod witness;
 
@@ -38,7 +39,7 @@ pub trait System: Sync {
     fn pack(&self, state: &Self::State, parts: &mut Interner<'_>) -> Self::Key;
     /// Turns `state`, any state of this system, into the one that was packed.
     fn unpack(&self, key: &Self::Key, parts: &Interner<'_>, state: &mut Self::State);
-    /// Every transition from a packed state. Systems that can do with less than a whole state may have their own.
+    /// Every transition from a packed state, behind what `out` has already. Systems that can do with less than a whole state may have their own.
     fn successors(
         &self,
         key: &Self::Key,
@@ -65,6 +66,10 @@ pub trait System: Sync {
     /// The same where reductions are allowed: fewer, if that changes no verdict.
     fn reduced_actions(&self, state: &Self::State, out: &mut Vec<Self::Action>) {
         self.actions(state, out);
+    }
+    /// The actions to try in a search with these options.
+    fn actions_under(&self, options: &Options, state: &Self::State, out: &mut Vec<Self::Action>) {
+        if options.reduce { self.reduced_actions(state, out) } else { self.actions(state, out) }
     }
     /// Takes an action in place; none if it is disabled here, and the state is then spoilt.
     fn apply(&self, state: &mut Self::State, action: Self::Action) -> Option<Effect>;
@@ -233,5 +238,5 @@ fn outcome<S: System>(
 /// The actions to try in a state.
 fn actions<S: System>(system: &S, options: &Options, state: &S::State, out: &mut Vec<S::Action>) {
     out.clear();
-    if options.reduce { system.reduced_actions(state, out) } else { system.actions(state, out) }
+    system.actions_under(options, state, out);
 }

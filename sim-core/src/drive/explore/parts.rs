@@ -26,7 +26,8 @@ impl Parts {
     fn number(&mut self, row: &[u64], digest: u64) -> u32 {
         let Parts { words, ends, slots } = self;
         let (new, is_it) = (ends.len() as u32, |id: u32| row_of(words, ends, id) == row);
-        slots.find_or_insert(digest, new, is_it).unwrap_or_else(|| {
+        let digest_of = |id: u32| super::visited::digest(row_of(words, ends, id));
+        slots.find_or_insert(digest, new, is_it, digest_of).unwrap_or_else(|| {
             words.extend_from_slice(row);
             ends.push(u32::try_from(words.len()).expect("parts stay below 32 GiB"));
             new

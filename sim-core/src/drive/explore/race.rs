@@ -3,6 +3,7 @@
 use crate::drive::engine::{Progress, Setting, Stack};
 use crate::drive::explore::frames::{pack_frame, unpack_frames};
 use crate::drive::explore::memo::{self, Memo, Moves, Took, View};
+use crate::drive::explore::twins::Twins;
 use crate::drive::explore::{Bench, Effect, Interner, Options, Seen, Successor, System};
 use crate::nouns::op::{Op, OpKind};
 use crate::nouns::types::{AccessKind, Actor, Cpu, Page, Task};
@@ -27,11 +28,11 @@ pub struct Node<'s> {
     /// The world.
     pub world: Small<'s>,
     /// What each CPU is in the middle of.
-    stacks: [Stack; CPUS],
+    pub(super) stacks: [Stack; CPUS],
     /// What it was unpacked from, so that what has not changed since is not packed again.
     known: Parts,
     /// CPUs that have moved since.
-    moved: u8,
+    pub(super) moved: u8,
 }
 
 /// Numbers of the parts of a state: what is shared, then each CPU with the frames of the path it is on.
@@ -65,13 +66,20 @@ pub enum Move {
     Deliver(Cpu, Cpu),
     /// A tick of the CPU lets go of what it has held back for the others.
     Tick(Cpu),
+    /// The first CPU goes on with a shootdown, or with the interrupt, and turns to the second: it posts to it, or serves it.
+    /// [`Move::Step`] turns to the lowest.
+    Toward(Cpu, Cpu),
 }
 
 impl Move {
     /// On which CPU it happens.
     pub fn cpu(self) -> Cpu {
-        let (Move::Step(cpu) | Move::Interrupt(cpu) | Move::Evict(cpu, _) | Move::Deliver(_, cpu) | Move::Tick(cpu)) =
-            self;
+        let (Move::Step(cpu)
+        | Move::Interrupt(cpu)
+        | Move::Evict(cpu, _)
+        | Move::Deliver(_, cpu)
+        | Move::Tick(cpu)
+        | Move::Toward(cpu, _)) = self;
         cpu
     }
 }
@@ -203,6 +211,9 @@ impl<'s> Race<'s> {
                     }
                 });
             }
+            Move::Toward(cpu, to) => {
+                return Self::toward(node, cpu, to, |node| self.make(node, Move::Step(cpu), probe));
+            }
             Move::Step(cpu) => (cpu, None),
             Move::Interrupt(cpu) => (cpu, Some(Path::Irq)),
             Move::Tick(cpu) => (cpu, Some(Path::Held)),
@@ -234,7 +245,7 @@ impl<'s> Race<'s> {
         let top = |cpu: Cpu| node.stacks[usize::from(cpu.0)].frames().last();
         let begins = match mv {
             Move::Step(cpu) => top(cpu).map(|f| StepId { path: f.path, pc: f.pc }),
-            Move::Interrupt(_) | Move::Tick(_) | Move::Evict(..) | Move::Deliver(..) => None,
+            Move::Interrupt(_) | Move::Tick(_) | Move::Evict(..) | Move::Deliver(..) | Move::Toward(..) => None,
         };
         let mut finder = Finder { counts, begins, broken: false, acts: 0, private: false };
         let alone = |finder: &Finder| matches!(mv, Move::Step(_)) && finder.acts == 1 && finder.private;
@@ -252,9 +263,15 @@ impl<'s> Race<'s> {
         at_access && node.world.program_op(cpu).as_ref().is_some_and(access)
     }
 
-    fn moves_of(&self, node: &Node<'s>, n: usize, reduced: bool, out: &mut impl Extend<Move>) {
+    fn moves_of(
+        &self,
+        node: &Node<'s>,
+        n: usize,
+        (reduced, twins): (bool, Option<&Twins>),
+        out: &mut impl Extend<Move>,
+    ) {
         let cpu = Cpu(n as u16);
-        out.extend([Move::Step(cpu)]);
+        Self::steps_of(node, cpu, twins, out);
         if node.world.interrupt_pending(cpu) && !node.stacks[n].irqs_off() {
             out.extend([Move::Interrupt(cpu)]);
         }
@@ -284,7 +301,7 @@ impl<'s> Race<'s> {
     fn successors_of<S>(
         &self,
         key: &Parts,
-        (reduce, counts): (bool, Counts),
+        (options, counts): (&Options, Counts),
         bench: &mut Bench<'_, S>,
         out: &mut Vec<Successor<Parts>>,
     ) -> Seen
@@ -292,6 +309,9 @@ impl<'s> Race<'s> {
         S: System<State = Node<'s>, Memo = Memo>,
     {
         let Bench { parts, state, next, memo, .. } = bench;
+        let twins = options.symmetry.then(|| memo.twins(|| Twins::of(self.scenario))).filter(|twins| twins.any());
+        let twins = twins.as_deref();
+        let before = out.len();
         let mut unpacked = false;
         let mut may_end = true;
         for n in 0..self.cpus() {
@@ -299,7 +319,7 @@ impl<'s> Race<'s> {
             if memo.view(part).is_none() {
                 self.unpack(key, parts, state);
                 let mut moves = Moves::new();
-                self.moves_of(state, n, reduce, &mut moves);
+                self.moves_of(state, n, (options.reduce, twins), &mut moves);
                 memo.keep_view(part, View { moves, idle: Self::idle(state, n) });
             }
             let view = memo.view(part).expect("kept before");
@@ -331,6 +351,11 @@ impl<'s> Race<'s> {
                     provisional = to.iter().any(|&id| parts.provisional(id));
                 }
                 memo.keep(key, (n, mv, saw), took, provisional);
+            }
+        }
+        if let Some(twins) = twins {
+            for successor in &mut out[before..] {
+                successor.key = self.least(&successor.key, twins, memo, next, parts);
             }
         }
         let tested = memo.tested(key[0]).unwrap_or_else(|| {
@@ -390,7 +415,7 @@ impl<'s> System for Race<'s> {
         bench: &mut Bench<'_, Self>,
         out: &mut Vec<Successor<Parts>>,
     ) -> Seen {
-        self.successors_of(key, (options.reduce, Counts::All), bench, out)
+        self.successors_of(key, (options, Counts::All), bench, out)
     }
 
     fn renumber_memo(&self, memo: &mut Memo, new: impl Fn(u32) -> u32) {
@@ -403,13 +428,22 @@ impl<'s> System for Race<'s> {
     }
 
     fn actions(&self, node: &Node<'s>, out: &mut Vec<Move>) {
-        (0..self.cpus()).for_each(|n| self.moves_of(node, n, false, out));
+        (0..self.cpus()).for_each(|n| self.moves_of(node, n, (false, None), out));
     }
 
     /// A CPU may lose a translation at any time, but only its own next access to that page can tell, and the oracle hears
     /// the more of a translation the later it goes: so it goes right before that access or never.
     fn reduced_actions(&self, node: &Node<'s>, out: &mut Vec<Move>) {
-        (0..self.cpus()).for_each(|n| self.moves_of(node, n, true, out));
+        (0..self.cpus()).for_each(|n| self.moves_of(node, n, (true, None), out));
+    }
+
+    fn actions_under(&self, options: &Options, node: &Node<'s>, out: &mut Vec<Move>) {
+        let twins = options.symmetry.then(|| Twins::of(self.scenario)).filter(Twins::any);
+        (0..self.cpus()).for_each(|n| self.moves_of(node, n, (options.reduce, twins.as_ref()), out));
+    }
+
+    fn represent(&self, node: &mut Node<'s>) {
+        self.represent_node(node);
     }
 
     fn apply(&self, node: &mut Node<'s>, action: Move) -> Option<Effect> {
@@ -463,7 +497,7 @@ impl<'s, C: Copy + Into<Counts> + Sync> System for Only<'s, C> {
         bench: &mut Bench<'_, Self>,
         out: &mut Vec<Successor<Parts>>,
     ) -> Seen {
-        self.0.successors_of(key, (options.reduce, self.1.into()), bench, out)
+        self.0.successors_of(key, (options, self.1.into()), bench, out)
     }
     fn renumber_memo(&self, memo: &mut Memo, new: impl Fn(u32) -> u32) {
         memo.renumber(new);
@@ -476,6 +510,12 @@ impl<'s, C: Copy + Into<Counts> + Sync> System for Only<'s, C> {
     }
     fn reduced_actions(&self, node: &Node<'s>, out: &mut Vec<Move>) {
         self.0.reduced_actions(node, out);
+    }
+    fn actions_under(&self, options: &Options, node: &Node<'s>, out: &mut Vec<Move>) {
+        self.0.actions_under(options, node, out);
+    }
+    fn represent(&self, node: &mut Node<'s>) {
+        self.0.represent(node);
     }
     fn apply(&self, node: &mut Node<'s>, action: Move) -> Option<Effect> {
         self.0.take(node, action, self.1.into())

@@ -49,92 +49,116 @@ fn finish(digest: u64) -> u64 {
     (digest ^ digest >> 29).wrapping_mul(FACTOR)
 }
 
-/// Numbers by digest, in open addressing with linear probing; each slot keeps half of the digest, so that a probe reads a
-/// key only if it is most likely the right one, and the table grows without reading any.
+/// Numbers by digest, in open addressing with linear probing. A slot keeps in its upper bits, which no number needs yet, what
+/// the digest has there, so that a probe reads a key only if it is most likely the right one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Slots {
-    /// High half: of the digest; low half: the number plus one, 0 if free.
-    slots: Vec<u64>,
+    /// The number plus one, and above it bits of the digest; 0 if free. A power of two of them, or none.
+    table: Vec<u32>,
     used: usize,
+    /// The bits of a slot that are of the digest.
+    tag: u32,
+    /// How far down a digest the bits are that say where to look first.
+    shift: u32,
 }
 
-const HIGH: u64 = u64::MAX << 32;
-
-#[inline]
-fn home(digest: u64) -> usize {
-    (digest >> 32) as usize
-}
+/// Slots to begin with, and how many it takes until more room is taken in smaller steps.
+const FEW: usize = 64;
+const MANY: usize = 1 << 16;
 
 impl Slots {
+    /// Where a number is, or the free slot where it belongs.
     #[inline]
-    pub(super) fn find(&self, digest: u64, is_it: impl Fn(u32) -> bool) -> Option<u32> {
-        let mask = self.slots.len().checked_sub(1)?;
-        let mut at = home(digest) & mask;
+    fn probe(&self, digest: u64, is_it: impl Fn(u32) -> bool) -> Result<u32, usize> {
+        let mask = self.table.len() - 1;
+        let mut at = (digest >> self.shift) as usize;
         loop {
-            let slot = self.slots[at];
+            let slot = self.table[at & mask];
             if slot == 0 {
-                return None;
+                return Err(at & mask);
             }
-            if (slot ^ digest) & HIGH == 0 && is_it(slot as u32 - 1) {
-                return Some(slot as u32 - 1);
+            let id = (slot & !self.tag).wrapping_sub(1);
+            if (slot ^ digest as u32) & self.tag == 0 && is_it(id) {
+                return Ok(id);
             }
-            at = (at + 1) & mask;
+            at += 1;
         }
     }
 
-    /// The slot at which a search begins. To read many before searching for any hides the time that memory takes.
     #[inline]
-    fn first(&self, digest: u64) -> u64 {
-        self.slots.len().checked_sub(1).map_or(0, |mask| self.slots[home(digest) & mask])
+    pub(super) fn find(&self, digest: u64, is_it: impl Fn(u32) -> bool) -> Option<u32> {
+        if self.table.is_empty() {
+            return None;
+        }
+        self.probe(digest, is_it).ok()
+    }
+
+    /// What a search for this reads first: the slot at which it begins. To read many before searching for any hides the time
+    /// that memory takes.
+    #[inline]
+    fn first(&self, digest: u64) -> u32 {
+        self.table.get((digest >> self.shift) as usize).map_or(0, |&slot| slot)
     }
 
     /// Adds a number that is not there.
-    pub(super) fn insert(&mut self, digest: u64, id: u32) {
-        self.find_or_insert(digest, id, |_| false);
+    pub(super) fn insert(&mut self, digest: u64, id: u32, digest_of: impl Fn(u32) -> u64) {
+        self.find_or_insert(digest, id, |_| false, digest_of);
     }
 
-    /// The number that is there, or none after adding this one.
+    /// The number that is there, or none after adding this one. Numbers are added in their order.
     #[inline]
-    pub(super) fn find_or_insert(&mut self, digest: u64, id: u32, is_it: impl Fn(u32) -> bool) -> Option<u32> {
-        if self.used * 8 >= self.slots.len() * 5 {
-            self.grow();
-        }
-        let mask = self.slots.len() - 1;
-        let mut at = home(digest) & mask;
-        loop {
-            let slot = self.slots[at];
-            if slot == 0 {
-                break;
+    pub(super) fn find_or_insert(
+        &mut self,
+        digest: u64,
+        id: u32,
+        is_it: impl Fn(u32) -> bool,
+        digest_of: impl Fn(u32) -> u64,
+    ) -> Option<u32> {
+        self.reserve(1, digest_of);
+        match self.probe(digest, is_it) {
+            Ok(known) => Some(known),
+            Err(free) => {
+                self.put(free, digest, id);
+                None
             }
-            if (slot ^ digest) & HIGH == 0 && is_it(slot as u32 - 1) {
-                return Some(slot as u32 - 1);
-            }
-            at = (at + 1) & mask;
         }
+    }
+
+    #[inline]
+    fn put(&mut self, free: usize, digest: u64, id: u32) {
         assert!(id != u32::MAX, "fewer than 2^32 - 1 numbers");
+        self.table[free] = digest as u32 & self.tag | (id + 1);
         self.used += 1;
-        self.slots[at] = digest & HIGH | (u64::from(id) + 1);
-        None
+    }
+
+    /// Makes room for so many more. A quarter stays free, so that a search ends soon.
+    #[inline]
+    fn reserve(&mut self, more: usize, digest_of: impl Fn(u32) -> u64) {
+        if (self.used + more) * 4 > self.table.len() * 3 {
+            self.grow(more, digest_of);
+        }
     }
 
     #[cold]
-    fn grow(&mut self) {
-        let doubled = vec![0; (self.slots.len() * 2).max(64)];
-        let old = std::mem::replace(&mut self.slots, doubled);
-        old.into_iter().filter(|&slot| slot != 0).for_each(|slot| self.place(slot));
-    }
-
-    fn place(&mut self, slot: u64) {
-        let mask = self.slots.len() - 1;
-        let mut at = home(slot) & mask;
-        while self.slots[at] != 0 {
-            at = (at + 1) & mask;
+    fn grow(&mut self, more: usize, digest_of: impl Fn(u32) -> u64) {
+        let mut len = self.table.len();
+        while (self.used + more) * 4 > len * 3 {
+            len = if len < MANY { (len * 8).max(FEW) } else { len * 2 };
         }
-        self.slots[at] = slot;
+        // The old ones go first: both at once would be the most memory of a search.
+        self.table = Vec::new();
+        self.table = vec![0; len];
+        self.tag = u32::MAX.checked_shl(len.ilog2()).unwrap_or(0);
+        self.shift = u64::BITS - len.ilog2();
+        for id in 0..std::mem::take(&mut self.used) as u32 {
+            let digest = digest_of(id);
+            let free = self.probe(digest, |_| false).expect_err("nothing is it");
+            self.put(free, digest, id);
+        }
     }
 
     pub(super) fn bytes(&self) -> u64 {
-        self.slots.len() as u64 * 8
+        self.table.len() as u64 * 4
     }
 }
 
@@ -155,21 +179,44 @@ impl<K: Key> Visited<K> {
         self.slots.find(digest, |id| self.keys[id as usize] == *key)
     }
 
-    /// Adds a key; false if it was there.
-    #[inline]
-    pub(super) fn insert(&mut self, key: K, digest: u64) -> bool {
-        let (keys, id) = (&self.keys, self.keys.len() as u32);
-        let new = self.slots.find_or_insert(digest, id, |id| keys[id as usize] == key).is_none();
-        if new {
-            self.keys.push(key);
-        }
-        new
+    /// Makes room for so many more keys.
+    pub(super) fn reserve(&mut self, more: usize) {
+        let keys = &self.keys;
+        self.slots.reserve(more, |id| keys[id as usize].digest());
     }
 
-    /// Brings to the caches what a search for each of these will read.
+    /// The number of a key, or the free slot where it belongs: there has to be room for it.
     #[inline]
-    pub(super) fn warm(&self, digests: impl Iterator<Item = u64>) {
-        std::hint::black_box(digests.fold(0, |all, digest| all ^ self.slots.first(digest)));
+    pub(super) fn probe(&self, key: &K, digest: u64) -> Result<u32, usize> {
+        self.slots.probe(digest, |id| self.keys[id as usize] == *key)
+    }
+
+    /// Adds a key where a probe has just found that it belongs.
+    #[inline]
+    pub(super) fn put(&mut self, free: usize, key: K, digest: u64) {
+        self.slots.put(free, digest, self.keys.len() as u32);
+        self.keys.push(key);
+    }
+
+    /// Adds a key; false if it was there.
+    pub(super) fn insert(&mut self, key: K, digest: u64) -> bool {
+        self.reserve(1);
+        let free = self.probe(&key, digest).err();
+        if let Some(free) = free {
+            self.put(free, key, digest);
+        }
+        free.is_some()
+    }
+
+    /// Digests these keys, and brings to the caches what a search for each will read first.
+    #[inline]
+    pub(super) fn warm<'k>(&self, keys: impl Iterator<Item = &'k K>, digests: &mut Vec<u64>)
+    where
+        K: 'k,
+    {
+        digests.clear();
+        digests.extend(keys.map(Key::digest));
+        std::hint::black_box(digests.iter().fold(0, |all, &digest| all ^ self.slots.first(digest)));
     }
 
     pub(super) fn len(&self) -> usize {

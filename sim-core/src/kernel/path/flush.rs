@@ -16,6 +16,9 @@ steps! {
     End = "X7" "flush done",
 }
 
+/// Steps that turn to a target, the first perhaps after the local flush.
+pub(crate) const POSTING: [u8; 2] = [Step::SerialLocal as u8, Step::Post as u8];
+
 /// There are targets.
 const REMOTE: u8 = 1;
 /// A mutant: interrupts stay off until the others have acknowledged.

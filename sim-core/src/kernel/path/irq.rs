@@ -13,6 +13,9 @@ steps! {
     Exit = "G9" "interrupt returns",
 }
 
+/// The step that turns to an initiator; until it comes again the cursor is that one.
+pub(crate) const SERVING: u8 = Step::Flush as u8;
+
 pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
     match Step::of(f) {
         Step::Enter => {

@@ -29,6 +29,8 @@ mod writeback;
 mod zap;
 
 pub use access::{entry_of, would_hit};
+pub(crate) use flush::POSTING;
+pub(crate) use irq::SERVING;
 
 use crate::nouns::types::{Actor, Mm, Span};
 use crate::oracle;

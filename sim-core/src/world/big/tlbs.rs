@@ -4,6 +4,28 @@ use super::tables::insert;
 use super::{AccessKind, Big, Cpu, Entry, Key, Lookup, Mm, Page, PageSize, Span, TlbLevel, World, access};
 
 impl Big {
+    /// Puts an initiator in front of the others that a CPU serves; false if it is not among them.
+    pub(crate) fn serve_first(&mut self, cpu: Cpu, initiator: Cpu) -> bool {
+        let serving = &mut self.cpus[usize::from(cpu.0)].serving;
+        let at = serving.iter().position(|&other| other == initiator);
+        if let Some(at) = at {
+            serving.remove(at);
+            serving.push_front(initiator);
+        }
+        at.is_some()
+    }
+
+    /// Takes a target off those that a CPU has yet to tell.
+    pub(crate) fn told(&mut self, cpu: Cpu, to: Cpu) {
+        self.cpus[usize::from(cpu.0)].targets.remove(to);
+    }
+
+    /// Is nobody left to be told after this one? It is taken off where the order is not that of numbers.
+    pub(crate) fn is_last_target(&self, cpu: Cpu, to: Cpu) -> bool {
+        let targets = &self.cpus[usize::from(cpu.0)].targets;
+        targets.next_from(if targets.contains(to) { to.0 + 1 } else { 0 }).is_none()
+    }
+
     pub(super) fn deliver_to(&mut self, from: Cpu, to: Cpu, gone: &mut dyn FnMut(Page, Entry)) -> bool {
         let issued = &mut self.cpus[usize::from(from.0)].issued;
         let arriving: Vec<_> = issued.extract_if(.., |&mut (cpu, ..)| cpu == to).collect();

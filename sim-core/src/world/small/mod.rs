@@ -6,6 +6,7 @@
 mod pack;
 mod primitives;
 mod queue;
+mod rename;
 mod start;
 mod watched;
 
@@ -19,6 +20,7 @@ use crate::policy::Words;
 use crate::world::{Batch, Folio, Gather, IoQueue, Lockless, Lru, Memory, Request, TlbLevel, Vma, World};
 pub(crate) use pack::{Bits, CPU_WORDS, Fields};
 use queue::Queue;
+pub(crate) use rename::Renaming;
 pub use start::{Cached, Start};
 use watched::Watched;
 

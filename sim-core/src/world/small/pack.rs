@@ -161,7 +161,12 @@ impl Small<'_> {
 
     /// Appends the [`CPU_WORDS`] words of one CPU.
     pub(crate) fn pack_cpu(&self, n: usize, out: &mut Vec<u64>) {
-        out.extend(self.cpus[n].words(n));
+        self.pack_cpu_as(n, n, out);
+    }
+
+    /// The same under another number.
+    pub(crate) fn pack_cpu_as(&self, n: usize, number: usize, out: &mut Vec<u64>) {
+        out.extend(self.cpus[n].words(number));
     }
 
     /// Takes up the words of [`Small::pack_cpu`]; the CPU then counts as unwritten.
