@@ -22,14 +22,14 @@ use sim_core::world::small::Scenario;
 
 const POLICIES: [&str; 4] = ["clean-only", "local-only", "flag-before-clear", "pending-generation"];
 const ERAS: [&str; 2] = ["v4.13", "v6.18"];
-const RUNS: u64 = 1000;
+const RUNS: u64 = 2000;
 const CHILD: Mm = Mm(1);
 
 /// Every kind of operation, on two pages.
 fn op(rng: &mut ChaCha8Rng) -> Op {
     let mut below = |n: u32| u64::from(rng.next_u32() % n);
     let vpn = below(2);
-    match below(29) {
+    match below(32) {
         0..3 => store(vpn),
         3..5 => load(vpn),
         5 => Op::mprotect(Span::page(vpn), [Rights::READ, Rights::READ_WRITE][below(2) as usize]),
@@ -43,7 +43,7 @@ fn op(rng: &mut ChaCha8Rng) -> Op {
         26 | 27 => Op::call(OpKind::Gup, Span::page(vpn)),
         18 => Op::call(OpKind::Truncate(MM), Span::page(vpn)),
         17 => Op::call(OpKind::Migrate(MM), Span::page(vpn)),
-        15 => Op::call(OpKind::Kswapd, Span::default()),
+        15 | 29..32 => Op::call(OpKind::Kswapd, Span::default()),
         21 => Op::ksm((MM, vpn), (MM, 1 - vpn)),
         22 => Op::ksm((MM, vpn), (CHILD, 1 - vpn)),
         23 => Op::call(OpKind::SoftDirty(MM), span(0, 2)),

@@ -6,8 +6,8 @@ use crate::step::frame::{Act, Cx, Flow, Frame, Probe, steps};
 use crate::world::World;
 
 steps! {
-    Free = "L2" "every CPU has swept: free_pages_and_swap_cache()",
-    Exit = "L2" "tick returns",
+    Free = "LZ2" "every CPU has swept: free_pages_and_swap_cache()",
+    Exit = "LZ2" "tick returns",
 }
 
 pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {

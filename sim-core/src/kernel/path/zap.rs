@@ -33,7 +33,7 @@ steps! {
     CountEarly = "Z9" "dec_tlb_flush_pending() too early",
     Nested = "Z9" "mm_tlb_flush_nested()",
     Flush = "Z9" "tlb_finish_mmu(), if a PTE was cleared",
-    Record = "L1" "latr_record(): a state for every CPU of mm_cpumask, and this one's own flush",
+    Record = "LZ1" "latr_record(): a state for every CPU of mm_cpumask, and this one's own flush",
     NothingOwed = "Z9" "no PTE was cleared",
     FreePages = "Z9" "free_pages_and_swap_cache()",
     Uncount = "Z9" "dec_tlb_flush_pending()",
@@ -424,7 +424,7 @@ fn freed<W: World, P: Probe>(cx: &Cx<'_, W, P>) -> u8 {
     if cx.era.protections.pending_until_flushed { Step::Uncount as u8 } else { Step::Return as u8 }
 }
 
-/// L1: the others flush at their next tick; until then what was unmapped is held back.
+/// LZ1: the others flush at their next tick; until then what was unmapped is held back.
 fn record<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm: Mm) -> Flow {
     let span = cx.world.gather(who.task).span;
     ghost::deferred(cx.world, who.cpu, mm, span);
