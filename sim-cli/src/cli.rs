@@ -6,7 +6,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sim_core::drive::clock::RunAhead;
 use sim_core::drive::explore::{Options, Order};
-use sim_core::policy::{self, ABLATED, BROADCASTING, POLICIES, PolicyInfo};
+use sim_core::policy::{self, ABLATED, POLICIES, PolicyInfo, UNPRICED};
 use sim_core::step::era::{self, ERAS, Era};
 use workloads::litmus::ablate::{self, ABLATIONS, Ablation, SCENES, Scene};
 
@@ -325,7 +325,7 @@ fn policies() -> impl TypedValueParser<Value = &'static PolicyInfo> {
 
 /// All of them.
 fn explored_policies() -> impl TypedValueParser<Value = &'static PolicyInfo> {
-    one_of(POLICIES.iter().chain(BROADCASTING).chain(ABLATED))
+    one_of(POLICIES.iter().chain(UNPRICED).chain(ABLATED))
 }
 
 fn one_of(policies: impl Iterator<Item = &'static PolicyInfo>) -> impl TypedValueParser<Value = &'static PolicyInfo> {
@@ -362,7 +362,7 @@ mod tests {
 
     #[test]
     fn policies_that_broadcast_are_for_explorations() {
-        for policy in BROADCASTING {
+        for policy in UNPRICED {
             let parse = |command, rest| Cli::try_parse_from(["mmusim", command, rest, "--policy", policy.name]);
             let cli = parse("check", "--all").expect(policy.name);
             let Command::Check(args) = cli.command else { panic!("it is check") };

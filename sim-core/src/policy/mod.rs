@@ -157,7 +157,7 @@ pub static POLICIES: &[PolicyInfo] = &[
 
 /// Policies whose invalidations are broadcasts, or that leave some to the ticks of other CPUs. No profile has the costs of either yet, so
 /// they are explored and not run on the clock.
-pub static BROADCASTING: &[PolicyInfo] = &[arm64_dsb::INFO, arm64_flush::INFO, invlpgb::INFO, latr::INFO];
+pub static UNPRICED: &[PolicyInfo] = &[arm64_dsb::INFO, arm64_flush::INFO, invlpgb::INFO, latr::INFO];
 
 /// Policies with one part less or moved: mutants to be explored, in no list of policies.
 pub static ABLATED: &[PolicyInfo] = {
@@ -173,5 +173,5 @@ pub fn generation_restarting_after(large: u32) -> Option<&'static dyn Policy> {
 
 /// Finds a policy by name or alias.
 pub fn find(name: &str) -> Option<&'static PolicyInfo> {
-    POLICIES.iter().chain(BROADCASTING).chain(ABLATED).find(|p| p.name == name || p.aliases.contains(&name))
+    POLICIES.iter().chain(UNPRICED).chain(ABLATED).find(|p| p.name == name || p.aliases.contains(&name))
 }

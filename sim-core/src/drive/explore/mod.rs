@@ -8,6 +8,7 @@ mod breadth;
 mod depth;
 mod expand;
 mod frames;
+mod heard;
 mod memo;
 mod parts;
 pub mod race;

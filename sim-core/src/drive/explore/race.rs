@@ -2,14 +2,15 @@
 
 use crate::drive::engine::{Progress, Setting, Stack};
 use crate::drive::explore::frames::{pack_frame, unpack_frames};
+use crate::drive::explore::heard::Finder;
+pub use crate::drive::explore::heard::{Counts, Recorder, Violation};
 use crate::drive::explore::memo::{self, Memo, Moves, Took, View};
 use crate::drive::explore::twins::Twins;
 use crate::drive::explore::{Bench, Effect, Interner, Options, Seen, Successor, System};
 use crate::nouns::op::{Op, OpKind};
-use crate::nouns::types::{AccessKind, Actor, Cpu, Page, Task};
-use crate::oracle::{Class, Marks, ghost};
-use crate::policy::Policy;
-use crate::step::frame::{Act, Frame, Path, Probe, StepId};
+use crate::nouns::types::{Actor, Cpu, Page, Task};
+use crate::oracle::{Marks, ghost};
+use crate::step::frame::{Frame, Path, Probe, StepId};
 use crate::world::World;
 use crate::world::small::{CPU_WORDS, CPUS, Scenario, Small};
 
@@ -81,114 +82,6 @@ impl Move {
         | Move::Tick(cpu)
         | Move::Toward(cpu, _)) = self;
         cpu
-    }
-}
-
-/// A use of a translation that breaks a promise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Violation {
-    /// Who.
-    pub cpu: Cpu,
-    /// Where.
-    pub page: Page,
-    /// How.
-    pub kind: AccessKind,
-    /// Against which promise.
-    pub class: Class,
-}
-
-/// Keeps everything it hears.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recorder {
-    /// Every act, with its place.
-    pub acts: Vec<(Cpu, Act, StepId)>,
-    /// Every violation.
-    pub violations: Vec<Violation>,
-    /// Every change of a window.
-    pub windows: Vec<(Cpu, Page, Option<Class>)>,
-}
-
-impl Probe for Recorder {
-    fn act(&mut self, who: Actor, act: Act, at: StepId) {
-        self.acts.push((who.cpu, act, at));
-    }
-
-    fn marked_use(&mut self, who: Actor, page: Page, kind: AccessKind, marks: Marks) {
-        let class = marks.breaks(kind).expect("only uses that break a promise are reported");
-        self.violations.push(Violation { cpu: who.cpu, page, kind, class });
-    }
-
-    fn window(&mut self, cpu: Cpu, page: Page, class: Option<Class>) {
-        self.windows.push((cpu, page, class));
-    }
-}
-
-/// Which violations count.
-#[derive(Clone, Copy, Debug)]
-pub enum Counts {
-    /// All: the contract of the system calls.
-    All,
-    /// Those of one class.
-    Class(Class),
-    /// Those that the contract a policy declares does not excuse.
-    Declared(&'static dyn Policy),
-}
-
-impl Counts {
-    fn counts(self, class: Class) -> bool {
-        match self {
-            Counts::All => true,
-            Counts::Class(only) => class == only,
-            Counts::Declared(policy) => !policy.excuses(class),
-        }
-    }
-}
-
-impl From<Class> for Counts {
-    fn from(class: Class) -> Counts {
-        Counts::Class(class)
-    }
-}
-
-/// Keeps only whether there was a violation, and whether the step was alone.
-struct Finder {
-    /// Which violations count.
-    counts: Counts,
-    /// The step at which the transition begins; none if an operation or an interrupt begins with it.
-    begins: Option<StepId>,
-    broken: bool,
-    acts: u32,
-    private: bool,
-}
-
-impl Probe for Finder {
-    fn act(&mut self, _who: Actor, act: Act, at: StepId) {
-        self.acts += 1;
-        self.private = is_private(&act, self.begins == Some(at));
-    }
-
-    fn marked_use(&mut self, _who: Actor, _page: Page, kind: AccessKind, marks: Marks) {
-        self.broken |= marks.breaks(kind).is_some_and(|class| self.counts.counts(class));
-    }
-
-    fn window(&mut self, _cpu: Cpu, _page: Page, _class: Option<Class>) {}
-}
-
-/// Acts that a reduced search may take as soon as they can be taken. Each is the only move of its CPU but for interrupts and
-/// evictions, reads and writes only what its CPU owns until then, and shows nothing to the oracle:
-/// - a call is entered: nothing but the program has been read;
-/// - a lock is released, and no private step has looked around first (`at_once`): nobody else can touch the lock before, for
-///   readers of `mmap_lock` each have a place of their own;
-/// - an initiator that has seen every acknowledgement ends its shootdown: no target looks at the request any more;
-/// - an interrupt returns: what was posted meanwhile stays queued.
-///
-/// Taking it at once commutes with everything it overtakes, an interrupt on the same CPU included: that runs on top of the
-/// frame and touches the TLB, the queue and other CPUs' shootdowns only. `tests/reduction.rs` commutes each with each.
-fn is_private(act: &Act, at_once: bool) -> bool {
-    match act {
-        Act::Enter(_) | Act::FlushEnd(_) | Act::IrqExit => true,
-        Act::Unlock(_) => at_once,
-        _ => false,
     }
 }
 
@@ -309,7 +202,7 @@ impl<'s> Race<'s> {
         S: System<State = Node<'s>, Memo = Memo>,
     {
         let Bench { parts, state, next, memo, .. } = bench;
-        let twins = options.symmetry.then(|| memo.twins(|| Twins::of(self.scenario))).filter(|twins| twins.any());
+        let twins = options.symmetry.then(|| memo.twins(|| Twins::of(self))).filter(|twins| twins.any());
         let twins = twins.as_deref();
         let before = out.len();
         let mut unpacked = false;
@@ -438,7 +331,7 @@ impl<'s> System for Race<'s> {
     }
 
     fn actions_under(&self, options: &Options, node: &Node<'s>, out: &mut Vec<Move>) {
-        let twins = options.symmetry.then(|| Twins::of(self.scenario)).filter(Twins::any);
+        let twins = options.symmetry.then(|| Twins::of(self)).filter(Twins::any);
         (0..self.cpus()).for_each(|n| self.moves_of(node, n, (options.reduce, twins.as_ref()), out));
     }
 

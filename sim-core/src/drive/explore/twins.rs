@@ -21,7 +21,7 @@ use crate::kernel::path::SERVING;
 use crate::nouns::cpuset::CpuSet;
 use crate::nouns::types::Cpu;
 use crate::step::frame::{Frame, Path};
-use crate::world::small::{CPU_WORDS, CPUS, Renaming, Scenario};
+use crate::world::small::{CPU_WORDS, CPUS, Renaming};
 
 /// The CPUs of a scenario that are alike.
 #[derive(Clone, Debug)]
@@ -33,8 +33,13 @@ pub(super) struct Twins {
 }
 
 impl Twins {
-    pub(super) fn of(scenario: &Scenario) -> Twins {
-        let renamings = scenario.renamings();
+    pub(super) fn of(race: &Race<'_>) -> Twins {
+        let scenario = race.scenario;
+        let mut renamings = scenario.renamings();
+        if !race.setting.era.protections.mask_complete {
+            // The mutant passes over the CPU with the highest number, so numbers are more than names.
+            renamings.truncate(1);
+        }
         let cpus = scenario.programs.len() as u16;
         let extent = std::array::from_fn(|n| {
             let like = |&other: &u16| n < usize::from(cpus) && scenario.alike(Cpu(n as u16), Cpu(other));
@@ -159,7 +164,7 @@ impl<'s> Race<'s> {
 
     /// Turns a state into the one that stands for it.
     pub(super) fn represent_node(&self, node: &mut Node<'s>) {
-        let twins = Twins::of(self.scenario);
+        let twins = Twins::of(self);
         if !twins.any() {
             return;
         }

@@ -2,6 +2,7 @@
 
 use crate::kernel::path::access::allows;
 use crate::kernel::path::alloc::{self, copies, owned};
+use crate::kernel::path::{lock_ptl, unlock_ptl};
 use crate::nouns::op::OpKind;
 use crate::nouns::types::Backing;
 use crate::nouns::types::{AccessKind, Actor, FrameNo, Lock, Page, Present, Pte};
@@ -65,10 +66,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             alloc::watermarks(cx, who, f, wanted, Step::ReadIn as u8)
         }
         Step::ReadIn => alloc::read_in(cx, who, f, Step::LockPtl as u8),
-        Step::LockPtl => {
-            let table = cx.world.table_of(f.page);
-            cx.lock(who, f, Lock::Ptl(table), Step::Map as u8)
-        }
+        Step::LockPtl => lock_ptl(cx, who, f, Step::Map as u8),
         Step::Map => map(cx, who, f, kind, vma),
         Step::Copy => copy(cx, who, f),
         Step::Clear => clear(cx, who, f),
@@ -82,10 +80,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             f.pc = Step::UnlockPtl as u8;
             Flow::Next
         }
-        Step::UnlockPtl => {
-            let table = cx.world.table_of(f.page);
-            cx.unlock(who, f, Lock::Ptl(table), Step::PutOld as u8)
-        }
+        Step::UnlockPtl => unlock_ptl(cx, who, f, Step::PutOld as u8),
         Step::PutOld => {
             // Flushed for since FT5.
             cx.free_one(who);

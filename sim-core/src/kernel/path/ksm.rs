@@ -6,6 +6,7 @@
 //! operations, and of reclaim nothing does. Contents are taken to be equal.
 
 use crate::kernel::path::alloc::owned;
+use crate::kernel::path::{lock_ptl, unlock_ptl};
 use crate::nouns::op::OpKind;
 use crate::nouns::types::{Actor, FrameNo, Lock, Mm, Present, Pte};
 use crate::oracle::{self, ghost};
@@ -51,12 +52,12 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             f.pc = if lock_folio(cx, who, f, mm, vpn) { Step::LockPtl as u8 } else { Step::UnlockMmap as u8 };
             Flow::Next
         }
-        Step::LockPtl => lock(cx, who, f, Step::ClearFlush),
+        Step::LockPtl => lock_ptl(cx, who, f, Step::ClearFlush as u8),
         Step::ClearFlush => clear_flush(cx, who, f, mm),
         Step::Protect => protect(cx, who, f),
         Step::UnlockPtl => {
             let goes_on = f.flags == SECOND | PROTECTED;
-            unlock(cx, who, f, if goes_on { Step::Compare } else { Step::UnlockFolio })
+            unlock_ptl(cx, who, f, if goes_on { Step::Compare as u8 } else { Step::UnlockFolio as u8 })
         }
         Step::Compare => {
             // It may still find the PTE changed and give up; then a store is not lost, but it was not to know.
@@ -65,10 +66,10 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             f.pc = Step::RelockPtl as u8;
             Flow::Next
         }
-        Step::RelockPtl => lock(cx, who, f, Step::Replace),
+        Step::RelockPtl => lock_ptl(cx, who, f, Step::Replace as u8),
         Step::Replace => replace(cx, who, f, mm),
         Step::Map => map(cx, who, f, mm),
-        Step::ReunlockPtl => unlock(cx, who, f, Step::UnlockFolio),
+        Step::ReunlockPtl => unlock_ptl(cx, who, f, Step::UnlockFolio as u8),
         Step::UnlockFolio => {
             let folio = cx.world.folio(f.frame);
             cx.world.set_folio(f.frame, Folio { locked: false, ..folio });
@@ -95,16 +96,6 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             Flow::Return(0)
         }
     }
-}
-
-fn lock<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, next: Step) -> Flow {
-    let table = cx.world.table_of(f.page);
-    cx.lock(who, f, Lock::Ptl(table), next as u8)
-}
-
-fn unlock<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, next: Step) -> Flow {
-    let table = cx.world.table_of(f.page);
-    cx.unlock(who, f, Lock::Ptl(table), next as u8)
 }
 
 /// S1: an anonymous page that is present, its folio lock and a reference; false if it cannot have them at once.

@@ -4,9 +4,9 @@
 //! From the copy on a store to the old frame is lost, so no CPU may store there without asking the PTE. A PTE that is not
 //! accessible (`PROT_NONE`) can be in no TLB, unless whoever made it so has not flushed yet: `tlb_flush_pending` says that.
 
-use crate::kernel::path::hook;
+use crate::kernel::path::{hook, lock_ptl, put_off, unlock_ptl};
 use crate::nouns::op::OpKind;
-use crate::nouns::types::{Actor, FrameNo, Lock, Mm, Present, Pte};
+use crate::nouns::types::{Actor, FrameNo, Mm, Present, Pte};
 use crate::oracle::{self, ghost};
 use crate::policy::Hook;
 use crate::step::frame::{Act, Cx, Flow, Frame, Probe, Wait, steps};
@@ -54,7 +54,9 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             Flow::Next
         }
         Step::LockFolio => lock_folio(cx, who, f, mm, op.span.first),
-        Step::LockPtl => lock(cx, who, f, if cx.era.migration_batches { Step::Decide } else { Step::Clear }),
+        Step::LockPtl => {
+            lock_ptl(cx, who, f, if cx.era.migration_batches { Step::Decide as u8 } else { Step::Clear as u8 })
+        }
         Step::Decide => {
             cx.act(who, Act::MaskRead(mm));
             let defer = cx.policy.defer(cx.world.mask_any_but(mm, who.cpu));
@@ -63,7 +65,11 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         }
         Step::Announce => hook(cx, who, f, mm, Hook::BeforeClear, Step::Clear as u8),
         Step::Clear => clear(cx, who, f, mm),
-        Step::AddMask => add_mask(cx, who, f, mm),
+        Step::AddMask => {
+            put_off(cx, who, f.page, f.flags & DIRTY != 0);
+            f.pc = Step::SetPending as u8;
+            Flow::Next
+        }
         Step::SetPending => hook(cx, who, f, mm, Hook::Deferred, Step::Entry as u8),
         Step::Flush => {
             f.pc = Step::Entry as u8;
@@ -81,14 +87,14 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         }
         Step::UnlockPtl => {
             let first = cx.era.protections.flush_before_copy;
-            unlock(cx, who, f, if first { Step::FlushBatch } else { Step::Copy })
+            unlock_ptl(cx, who, f, if first { Step::FlushBatch as u8 } else { Step::Copy as u8 })
         }
         Step::FlushBatch => flush_batch(cx, who, f, Step::Copy),
         Step::FlushLate => flush_batch(cx, who, f, Step::Put),
         Step::Copy => copy(cx, who, f),
-        Step::RelockPtl => lock(cx, who, f, Step::Map),
+        Step::RelockPtl => lock_ptl(cx, who, f, Step::Map as u8),
         Step::Map => map(cx, who, f),
-        Step::ReunlockPtl => unlock(cx, who, f, Step::UnlockFolio),
+        Step::ReunlockPtl => unlock_ptl(cx, who, f, Step::UnlockFolio as u8),
         Step::UnlockFolio => {
             let folio = cx.world.folio(f.frame);
             // Whoever has unmapped it meanwhile has left the last reference here.
@@ -114,16 +120,6 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             Flow::Return(0)
         }
     }
-}
-
-fn lock<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, next: Step) -> Flow {
-    let table = cx.world.table_of(f.page);
-    cx.lock(who, f, Lock::Ptl(table), next as u8)
-}
-
-fn unlock<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, next: Step) -> Flow {
-    let table = cx.world.table_of(f.page);
-    cx.unlock(who, f, Lock::Ptl(table), next as u8)
 }
 
 /// G1: an anonymous page that only this address space maps, and a frame to move it to; otherwise it stays where it is.
@@ -168,18 +164,6 @@ fn clear<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, m
     cx.world.keep_rmap(f.page, Some(f.frame));
     let defers = f.count == DEFERS && (!old.dirty || cx.policy.defers_dirty());
     (f.count, f.pc) = (0, if defers && f.flags & ACCESSIBLE != 0 { Step::AddMask } else { Step::Flush } as u8);
-    Flow::Next
-}
-
-/// The flush is put off, as reclaim does it (R4.5a).
-fn add_mask<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm: Mm) -> Flow {
-    cx.world.batch_add_mask(who.task, mm);
-    let dirty = f.flags & DIRTY != 0;
-    let batch = cx.world.batch(who.task);
-    batch.required = true;
-    batch.writable |= dirty;
-    cx.act(who, Act::Deferred { page: f.page, dirty });
-    f.pc = Step::SetPending as u8;
     Flow::Next
 }
 

@@ -3,6 +3,7 @@
 //! Somebody who trusts it takes a page that is not resident for one that nobody can reach any more. That is not what it says: the
 //! PTE is gone as soon as it is cleared, and the translations are when whoever cleared it has flushed.
 
+use crate::kernel::path::unlock_ptl;
 use crate::nouns::op::OpKind;
 use crate::nouns::types::{Actor, Lock};
 use crate::oracle::{self, ghost};
@@ -52,10 +53,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             f.pc = Step::UnlockPtl as u8;
             Flow::Next
         }
-        Step::UnlockPtl => {
-            let table = cx.world.table_of(f.page);
-            cx.unlock(who, f, Lock::Ptl(table), Step::Return as u8)
-        }
+        Step::UnlockPtl => unlock_ptl(cx, who, f, Step::Return as u8),
         Step::Return => {
             cx.unlock(who, f, Lock::MmapRead(mm), Step::Return as u8);
             if f.flags == CONCLUDED {

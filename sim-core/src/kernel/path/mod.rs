@@ -32,7 +32,7 @@ pub use access::{entry_of, would_hit};
 pub(crate) use flush::POSTING;
 pub(crate) use irq::SERVING;
 
-use crate::nouns::types::{Actor, Mm, Span};
+use crate::nouns::types::{Actor, Lock, Mm, Page, Span};
 use crate::oracle;
 use crate::policy::{Hook, HookStep};
 use crate::step::era::Era;
@@ -141,6 +141,29 @@ fn check_pending<W: World, P: Probe>(
     }
     f.pc = next;
     Flow::Next
+}
+
+/// Takes the PTL of the page at hand and goes on with step `next`.
+fn lock_ptl<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, next: u8) -> Flow {
+    let table = cx.world.table_of(f.page);
+    cx.lock(who, f, Lock::Ptl(table), next)
+}
+
+/// Releases it.
+fn unlock_ptl<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, next: u8) -> Flow {
+    let table = cx.world.table_of(f.page);
+    cx.unlock(who, f, Lock::Ptl(table), next)
+}
+
+/// R4.5a, of reclaim and of migration: the flush for a PTE that was cleared is left to the end of the batch. R4.7a: a frame that was
+/// dirty in its PTE may be written by stale entries, so no IO before the flush.
+fn put_off<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, dirty: bool) {
+    let mm = cx.world.mm_of(page);
+    cx.world.batch_add_mask(who.task, mm);
+    let batch = cx.world.batch(who.task);
+    batch.required = true;
+    batch.writable |= dirty;
+    cx.act(who, Act::Deferred { page, dirty });
 }
 
 /// Runs one step of a policy hook inside the calling frame. When the hook is done the frame goes on with step `next`.

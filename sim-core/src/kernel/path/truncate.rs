@@ -3,10 +3,9 @@
 //! It comes by the rmap and not by the address space, so `mmap_lock` does not keep it away from mremap: what does is the flush of
 //! the old place before the PTL of the new one goes (V5).
 
-use crate::kernel::path::pending;
-use crate::kernel::path::{CheckOrder, check_pending};
+use crate::kernel::path::{CheckOrder, check_pending, lock_ptl, pending, unlock_ptl};
 use crate::nouns::op::OpKind;
-use crate::nouns::types::{Actor, FrameNo, Lock, Mm, Page, Pte, Span};
+use crate::nouns::types::{Actor, FrameNo, Mm, Page, Pte, Span};
 use crate::oracle::{self, ghost};
 use crate::step::frame::{Act, Cx, Flow, Frame, Probe, Wait, steps};
 use crate::world::{Cause, Folio, Request, World};
@@ -56,9 +55,8 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             pending::count(cx, who, f, mm, next)
         }
         Step::LockPtl => {
-            let table = cx.world.table_of(f.page);
             let next = order(cx).locked;
-            cx.lock(who, f, Lock::Ptl(table), next)
+            lock_ptl(cx, who, f, next)
         }
         Step::Pending => {
             let mm = cx.world.mm_of(f.page);
@@ -69,10 +67,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             zap(cx, who, f);
             Flow::Next
         }
-        Step::UnlockPtl => {
-            let table = cx.world.table_of(f.page);
-            cx.unlock(who, f, Lock::Ptl(table), Step::Flush as u8)
-        }
+        Step::UnlockPtl => unlock_ptl(cx, who, f, Step::Flush as u8),
         Step::Flush => {
             f.pc = Step::Uncount as u8;
             if f.flags & CLEARED == 0 {

@@ -1,6 +1,6 @@
 //! Unmapping one page for reclaim: `try_to_unmap_one()`, steps R4.1..R4.11.
 
-use crate::kernel::path::hook;
+use crate::kernel::path::{hook, lock_ptl, put_off};
 use crate::nouns::types::{Actor, Lock, Present, Pte};
 use crate::oracle::ghost;
 use crate::policy::Hook;
@@ -29,10 +29,7 @@ const PROTNONE: u8 = 4;
 pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
     let mm = cx.world.mm_of(f.page);
     match Step::of(f) {
-        Step::LockPtl => {
-            let table = cx.world.table_of(f.page);
-            cx.lock(who, f, Lock::Ptl(table), Step::ReadPte as u8)
-        }
+        Step::LockPtl => lock_ptl(cx, who, f, Step::ReadPte as u8),
         Step::ReadPte => {
             cx.act(who, Act::PteRead(f.page));
             let maps = cx.world.pte(f.page).present().is_some_and(|pte| pte.frame == f.frame);
@@ -53,13 +50,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             Flow::Next
         }
         Step::AddMask => {
-            cx.world.batch_add_mask(who.task, mm);
-            let dirty = f.flags & DIRTY != 0;
-            let batch = cx.world.batch(who.task);
-            batch.required = true;
-            // R4.7a: a frame that was dirty in its PTE may be written by stale entries, so no IO before the flush.
-            batch.writable |= dirty;
-            cx.act(who, Act::Deferred { page: f.page, dirty });
+            put_off(cx, who, f.page, f.flags & DIRTY != 0);
             f.pc = Step::SetPending as u8;
             Flow::Next
         }

@@ -3,14 +3,13 @@
 //! A page that is marked clean must not be stored to through a translation that has W and D: no PTE would tell. `page_mkclean()`
 //! sees to that for the PTEs that the rmap finds. Where reclaim has cleared a PTE and not flushed yet, it finds none.
 
+use crate::kernel::path::{hook, lock_ptl, unlock_ptl};
 use crate::nouns::op::OpKind;
-use crate::nouns::types::{Actor, FrameNo, Lock, Mm, Page, Present, Pte, Span};
+use crate::nouns::types::{Actor, FrameNo, Mm, Page, Present, Pte, Span};
 use crate::oracle::{self, ghost};
 use crate::policy::Hook;
 use crate::step::frame::{Act, Cx, Flow, Frame, Probe, Wait, steps};
 use crate::world::{Cause, Folio, Request, World};
-
-use crate::kernel::path::hook;
 
 steps! {
     Enter = "W0" "write_cache_pages()",
@@ -45,10 +44,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             f.pc = Step::LockPtl as u8;
             Flow::Next
         }
-        Step::LockPtl => {
-            let table = cx.world.table_of(f.page);
-            cx.lock(who, f, Lock::Ptl(table), Step::ClearFlush as u8)
-        }
+        Step::LockPtl => lock_ptl(cx, who, f, Step::ClearFlush as u8),
         Step::ClearFlush => clear_flush(cx, who, f),
         Step::SetClean => {
             let pte = Present { frame: f.frame, writable: false, dirty: false, accessed: true, protnone: f.flags != 0 };
@@ -57,10 +53,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             f.pc = Step::UnlockPtl as u8;
             Flow::Next
         }
-        Step::UnlockPtl => {
-            let table = cx.world.table_of(f.page);
-            cx.unlock(who, f, Lock::Ptl(table), Step::Mapping as u8)
-        }
+        Step::UnlockPtl => unlock_ptl(cx, who, f, Step::Mapping as u8),
         Step::Pending => hook(cx, who, f, mm, Hook::BeforeTrust, Step::Clean as u8),
         Step::Clean => {
             let folio = cx.world.folio(f.frame);

@@ -3,6 +3,7 @@
 //! A TLB here is a *set* of translations that may be dropped at will: no geometry, no replacement. Task n runs on CPU n for
 //! ever, in the address space 0, or in address space 1, its child, of which the pages follow those of the parent.
 
+mod broadcasts;
 mod pack;
 mod primitives;
 mod queue;
@@ -284,4 +285,22 @@ impl<'s> Small<'s> {
     fn task(&mut self, task: Task) -> &mut CpuState {
         &mut self.cpus[usize::from(task.0)]
     }
+
+    fn set_table_freed(&mut self, mm: Mm, vpn: u64, freed: bool) {
+        let under = self.table_span(vpn);
+        for n in 0..self.scenario.pages {
+            if under.contains(self.scenario.vpn(n)) {
+                let page = self.nth(mm, n);
+                self.pages[page.0 as usize].table_freed = freed;
+            }
+        }
+    }
+}
+
+fn take_lowest(frames: &mut u8) -> Option<FrameNo> {
+    let lowest = frames.trailing_zeros();
+    (*frames != 0).then(|| {
+        *frames &= *frames - 1;
+        FrameNo(lowest)
+    })
 }

@@ -3,6 +3,7 @@
 use super::{
     AccessKind, Actor, Batch, Cpu, CpuSet, Entry, Folio, FrameNo, Gather, IoQueue, Lock, Lockless, Lru, Memory, Mm, Op,
     Page, Promise, Pte, Request, Rights, Small, Span, TABLE_SHIFT, Table, Task, TlbLevel, Vma, Words, World,
+    take_lowest,
 };
 
 impl World for Small<'_> {
@@ -268,25 +269,23 @@ impl World for Small<'_> {
     }
 
     fn broadcast(&mut self, from: Cpu, mm: Option<Mm>, span: Span) {
-        let pages = self.pages_in(mm, span);
-        let cpus = self.scenario.programs.len();
-        let issued = &mut self.cpu(from).issued;
-        for (n, pending) in issued[..cpus].iter_mut().enumerate() {
-            *pending |= if n == usize::from(from.0) { 0 } else { pages };
-        }
+        self.issue(from, CpuSet::from_words([u64::MAX]), self.pages_in(mm, span));
+    }
+
+    fn broadcast_pending(&self, from: Cpu) -> bool {
+        self.cpus[usize::from(from.0)].issued.iter().any(|&pages| pages != 0)
+    }
+
+    fn deliver(&mut self, from: Cpu, to: Cpu, gone: &mut dyn FnMut(Page, Entry)) -> bool {
+        self.deliver_to(from, to, gone)
     }
 
     fn record(&mut self, from: Cpu, mm: Mm, span: Span) {
-        let (pages, mut others) = (self.pages_in(Some(mm), span), self.mms[usize::from(mm.0)].mask);
-        others.remove(from);
-        let issued = &mut self.cpu(from).issued;
-        others.iter().for_each(|cpu| issued[usize::from(cpu.0)] |= pages);
+        self.issue(from, self.mms[usize::from(mm.0)].mask, self.pages_in(Some(mm), span));
     }
 
     fn recorded(&self, mm: Mm, span: Span) -> bool {
-        let pages = self.pages_in(Some(mm), span);
-        let cpus = &self.cpus[..self.scenario.programs.len()];
-        cpus.iter().any(|cpu| cpu.issued.iter().any(|&pending| pending & pages != 0))
+        self.is_pending(self.pages_in(Some(mm), span))
     }
 
     fn hold_back(&mut self, who: Actor) {
@@ -300,20 +299,6 @@ impl World for Small<'_> {
 
     fn next_held(&mut self, cpu: Cpu) -> Option<FrameNo> {
         take_lowest(&mut self.cpu(cpu).held)
-    }
-
-    fn broadcast_pending(&self, from: Cpu) -> bool {
-        self.cpus[usize::from(from.0)].issued.iter().any(|&pages| pages != 0)
-    }
-
-    fn deliver(&mut self, from: Cpu, to: Cpu, gone: &mut dyn FnMut(Page, Entry)) -> bool {
-        let pages = std::mem::take(&mut self.cpu(from).issued[usize::from(to.0)]);
-        for n in (0..u32::from(self.scenario.all_pages())).filter(|n| pages & 1 << n != 0) {
-            if let Some(entry) = self.cpu(to).tlb[n as usize].take() {
-                gone(Page(n), entry);
-            }
-        }
-        pages != 0
     }
 
     fn tlb_lookup(&mut self, cpu: Cpu, page: Page, _kind: AccessKind) -> Option<(Entry, TlbLevel)> {
@@ -528,38 +513,4 @@ impl World for Small<'_> {
     fn free_frame(&mut self, frame: FrameNo) {
         self.set_folio(frame, Folio::default());
     }
-}
-
-impl Small<'_> {
-    /// Is something that `from` has broadcast pending at `to`?
-    pub(crate) fn is_issued(&self, from: Cpu, to: Cpu) -> bool {
-        self.cpus[usize::from(from.0)].issued[usize::from(to.0)] != 0
-    }
-
-    /// The pages of a span, of every address space if none is named, a bit each.
-    fn pages_in(&self, mm: Option<Mm>, span: Span) -> u8 {
-        let concerned = |n: &u8| {
-            let page = Page(u32::from(*n));
-            mm.is_none_or(|mm| mm == self.mm_of(page)) && span.contains(self.vpn(page))
-        };
-        (0..self.scenario.all_pages()).filter(concerned).fold(0, |pages, n| pages | 1 << n)
-    }
-
-    fn set_table_freed(&mut self, mm: Mm, vpn: u64, freed: bool) {
-        let under = self.table_span(vpn);
-        for n in 0..self.scenario.pages {
-            if under.contains(self.scenario.vpn(n)) {
-                let page = self.nth(mm, n);
-                self.pages[page.0 as usize].table_freed = freed;
-            }
-        }
-    }
-}
-
-fn take_lowest(frames: &mut u8) -> Option<FrameNo> {
-    let lowest = frames.trailing_zeros();
-    (*frames != 0).then(|| {
-        *frames &= *frames - 1;
-        FrameNo(lowest)
-    })
 }
