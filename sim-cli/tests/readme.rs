@@ -144,14 +144,14 @@ fn the_numbers_of_the_recordings_are_in_the_results() {
 
 /// The litmus files of the table of verdicts: one or two of each kind.
 const FILES: [&str; 10] = [
+    "B01-mprotect-ro",
     "B01-mprotect-none",
     "B01-dontneed",
-    "B01-free",
     "B01-mremap",
     "B02-flag-lost-mprotect",
     "B04-local-only",
+    "C1-ksm",
     "C2-mkclean",
-    "B05-nested-reclaim",
     "B06-walker-retakes-ptl",
     "M01-free-before-flush",
 ];
