@@ -4,11 +4,13 @@ mod common;
 #[path = "models/ways.rs"]
 mod ways;
 
+use std::collections::BTreeSet;
+
 use common::{MM, Machine, load, order, span, store};
 use sim_core::drive::clock::Clock;
 use sim_core::drive::engine::Setting;
 use sim_core::drive::explore::race::{Move, Only, Race, Recorder};
-use sim_core::drive::explore::{self, System, Verdict};
+use sim_core::drive::explore::{self, Interner, System, Verdict};
 use sim_core::machine::testing::prime_profile;
 use sim_core::nouns::op::{Op, OpKind};
 use sim_core::nouns::types::{Backing, Cpu, FrameNo, Mm, Page, Present, Pte, Rights, Span};
@@ -99,6 +101,33 @@ fn whoever_unmaps_both_pages_frees_their_frame_once() {
     let (_, ptes, folios) = alone(&twins(&program), kernel("v6.18"));
     assert_ne!(present(ptes[0]).frame, present(ptes[1]).frame);
     assert_eq!(folios.iter().filter(|folio| folio.allocated).count(), 2);
+}
+
+#[test]
+fn ksm_does_not_bring_back_what_was_given_up_meanwhile() {
+    // pte_same(): whatever the order, MADV_DONTNEED has the last word on a page that nobody touches any more.
+    let programs: &[&[Op]] = &[&[MERGE], &[call(OpKind::Dontneed)]];
+    let scenario = Scenario { evictions: false, ..Scenario::new("given up", 2, 1, programs) };
+    let race = Race { scenario: &scenario, setting: setting("immediate", kernel("v6.18")) };
+    let (mut parts, mut moves, mut merged) = (Interner::default(), Vec::new(), false);
+    let first = race.initial();
+    let mut seen = BTreeSet::from([race.pack(&first, &mut parts)]);
+    let mut open = vec![first];
+    while let Some(node) = open.pop() {
+        if race.may_end(&node) {
+            assert_eq!(node.world.pte(Page(0)), Pte::None);
+        }
+        merged |= node.world.pte(Page(0)).present().is_some_and(|pte| pte.frame == FrameNo(1));
+        moves.clear();
+        race.actions(&node, &mut moves);
+        for &mv in &moves {
+            let mut next = node.clone();
+            if race.apply(&mut next, mv).is_some() && seen.insert(race.pack(&next, &mut parts)) {
+                open.push(next);
+            }
+        }
+    }
+    assert!(merged, "sometimes KSM comes first");
 }
 
 #[test]
