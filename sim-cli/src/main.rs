@@ -15,6 +15,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use workloads::litmus::check::Found;
+
 use crate::cli::{Cli, Command};
 
 /// How a command ended that did not fail; the values are the exit codes.
@@ -26,6 +28,18 @@ enum Verdict {
     Unexpected = 1,
     /// A search ended before every state was visited.
     NotExhausted = 3,
+}
+
+impl Verdict {
+    /// Of searches, each with what it found and whether that was expected. An unexpected verdict is graver than none.
+    fn of(searches: impl Iterator<Item = (Found, bool)>) -> Verdict {
+        searches.fold(Verdict::Fine, |verdict, search| match (verdict, search) {
+            (Verdict::Unexpected, _) => Verdict::Unexpected,
+            (_, (Found::NotExhausted, _)) => Verdict::NotExhausted,
+            (_, (_, false)) => Verdict::Unexpected,
+            (verdict, _) => verdict,
+        })
+    }
 }
 
 /// Usage or input errors; what clap exits with, too.

@@ -69,6 +69,14 @@ fn exit_code_3_if_a_search_was_not_exhausted() {
     let rows: Value = serde_json::from_slice(&assert.get_output().stdout).expect("JSON");
     assert_eq!(rows[0]["verdict"], "not-exhausted");
     assert_eq!((&rows[0]["states"], &rows[0]["bounds"]["states_max"]), (&json!(300), &json!(300)));
+    // The same for the second verdict of a policy with a contract of its own: the first one comes long before all is visited.
+    let latr = |text: &str| {
+        let (_directory, path) = file("latr.litmus", text.as_bytes());
+        mmusim(&["check", &path, "--states", "150", "--policy", "latr"]).assert().get_output().status.code()
+    };
+    let text = find("P14-munmap").expect("built in").text;
+    assert_eq!(latr(text), Some(3));
+    assert_eq!(latr(&text.replace("sometimes unmapped latr", "never latr")), Some(1));
     // A verdict that is wrong is graver.
     let (_directory, path) = wrong();
     mmusim(&["check", &path, "--states", "3000"]).assert().code(1);

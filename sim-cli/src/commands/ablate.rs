@@ -71,7 +71,9 @@ pub(crate) fn run(args: &AblateArgs) -> Result<Verdict, Failure> {
     if let Some(directory) = &args.witness {
         witnesses(directory, &trials, &found)?;
     }
-    Ok(verdict(&rows))
+    let met =
+        |(trial, checked): (&Trial, &Checked)| (checked.found, trial.litmus().as_expected(trial.policy(), checked));
+    Ok(Verdict::of(trials.iter().zip(&found).map(met)))
 }
 
 fn chosen(args: &AblateArgs) -> Vec<&'static Ablation> {
@@ -115,18 +117,6 @@ fn row(args: &AblateArgs, trial: &Trial, checked: &Checked) -> Row {
         depth: checked.moves.as_ref().map_or(checked.depth, Vec::len),
         why: case.why,
         states_max: args.states,
-    }
-}
-
-/// An unexpected verdict is graver than none.
-fn verdict(rows: &[Row]) -> Verdict {
-    let exhausted = |row: &&Row| row.verdict != Found::NotExhausted.name();
-    if rows.iter().filter(exhausted).any(|row| !row.as_expected) {
-        Verdict::Unexpected
-    } else if rows.iter().all(|row| exhausted(&row)) {
-        Verdict::Fine
-    } else {
-        Verdict::NotExhausted
     }
 }
 

@@ -118,7 +118,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<Verdict, Failure> {
     if let Some(path) = &args.witness {
         write_witness(path, &jobs[0], &results[0].checked)?;
     }
-    Ok(verdict(&rows))
+    Ok(verdict(&jobs, &results))
 }
 
 fn formatted(args: &CheckArgs) -> Result<Verdict, Failure> {
@@ -238,17 +238,14 @@ fn verdict_name(expect: &Expect) -> &'static str {
     if expect.class.is_some() { "sometimes" } else { "never" }
 }
 
-/// An unexpected verdict is graver than none.
-fn verdict(rows: &[Row<'_>]) -> Verdict {
-    let cut = Found::NotExhausted.name();
-    let exhausted = |row: &&Row<'_>| row.verdict != cut && row.declared.as_ref().is_none_or(|of| of.verdict != cut);
-    if rows.iter().filter(exhausted).any(|row| !row.as_expected) {
-        Verdict::Unexpected
-    } else if rows.iter().all(|row| exhausted(&row)) {
-        Verdict::Fine
-    } else {
-        Verdict::NotExhausted
-    }
+/// Both verdicts of a search, that of the declared contract too, count for themselves.
+fn verdict(jobs: &[Job<'_>], results: &[Searched]) -> Verdict {
+    Verdict::of(jobs.iter().zip(results).flat_map(|(job, searched)| {
+        let litmus = &job.file.litmus;
+        let strict = (searched.checked.found, litmus.as_expected(job.policy, &searched.checked));
+        let declared = searched.declared.as_ref().map(|of| (of.found, litmus.as_declared(job.policy, of)));
+        [strict].into_iter().chain(declared)
+    }))
 }
 
 fn and_class(verdict: &str, class: Option<&str>) -> String {

@@ -4,6 +4,7 @@
 //! ever, in the address space 0, or in address space 1, its child, of which the pages follow those of the parent.
 
 mod broadcasts;
+mod locks;
 mod pack;
 mod primitives;
 mod queue;
