@@ -6,7 +6,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sim_core::drive::clock::RunAhead;
 use sim_core::drive::explore::{Options, Order};
-use sim_core::policy::{self, ABLATED, POLICIES, PolicyInfo, UNPRICED};
+use sim_core::policy::{self, ABLATED, POLICIES, PolicyInfo, OTHERS};
 use sim_core::step::era::{self, ERAS, Era};
 use workloads::litmus::ablate::{self, ABLATIONS, Ablation, SCENES, Scene};
 
@@ -320,12 +320,12 @@ pub(crate) enum Listing {
 
 /// Those that the clock has prices for.
 fn policies() -> impl TypedValueParser<Value = &'static PolicyInfo> {
-    one_of(POLICIES.iter())
+    one_of(POLICIES.iter().chain(OTHERS).filter(|policy| policy.priced()))
 }
 
 /// All of them.
 fn explored_policies() -> impl TypedValueParser<Value = &'static PolicyInfo> {
-    one_of(POLICIES.iter().chain(UNPRICED).chain(ABLATED))
+    one_of(POLICIES.iter().chain(OTHERS).chain(ABLATED))
 }
 
 fn one_of(policies: impl Iterator<Item = &'static PolicyInfo>) -> impl TypedValueParser<Value = &'static PolicyInfo> {
@@ -361,13 +361,13 @@ mod tests {
     }
 
     #[test]
-    fn policies_that_broadcast_are_for_explorations() {
-        for policy in UNPRICED {
+    fn policies_without_prices_are_for_explorations() {
+        for policy in OTHERS {
             let parse = |command, rest| Cli::try_parse_from(["mmusim", command, rest, "--policy", policy.name]);
             let cli = parse("check", "--all").expect(policy.name);
             let Command::Check(args) = cli.command else { panic!("it is check") };
             assert_eq!(args.policies[0].name, policy.name);
-            assert!(parse("compare", "overlap").is_err(), "{}", policy.name);
+            assert_eq!(parse("compare", "overlap").is_ok(), policy.priced(), "{}", policy.name);
         }
     }
 

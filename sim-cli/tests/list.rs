@@ -3,7 +3,7 @@
 mod common;
 
 use common::stdout;
-use sim_core::policy::{POLICIES, UNPRICED};
+use sim_core::policy::{POLICIES, OTHERS};
 use sim_core::step::era::ERAS;
 use workloads::litmus::LITMUS;
 use workloads::machines::MACHINES;
@@ -19,7 +19,7 @@ fn tables() {
 #[test]
 fn json_names_every_row_of_the_registries() {
     let registries: [(&str, Vec<&str>); 5] = [
-        ("policies", POLICIES.iter().chain(UNPRICED).map(|p| p.name).collect()),
+        ("policies", POLICIES.iter().chain(OTHERS).map(|p| p.name).collect()),
         ("eras", ERAS.iter().map(|e| e.name).collect()),
         ("litmus", LITMUS.iter().map(|l| l.name).collect()),
         ("workloads", WORKLOADS.iter().map(|w| w.name).collect()),

@@ -10,7 +10,7 @@ use sim_core::nouns::op::{Op, OpKind};
 use sim_core::nouns::types::Backing;
 use sim_core::nouns::types::{AccessKind, Actor, Cpu, Mm, Page, Rights, Span, Task};
 use sim_core::oracle::Class;
-use sim_core::policy::{POLICIES, UNPRICED};
+use sim_core::policy::{POLICIES, OTHERS};
 use sim_core::step::era::ERAS;
 use sim_core::step::frame::{Frame, Path};
 use sim_core::world::World;
@@ -165,7 +165,7 @@ fn assert_same(small: &Recorder, big: &Recorder, what: &str) {
 #[test]
 fn ten_thousand_schedules_agree_for_each_policy() {
     let mut all_violations = 0;
-    for (which, policy) in POLICIES.iter().chain(UNPRICED).enumerate() {
+    for (which, policy) in POLICIES.iter().chain(OTHERS).enumerate() {
         let (mut acts, mut violations, mut finished) = (0, 0, 0);
         for seed in 0..SCHEDULES {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);

@@ -11,7 +11,7 @@ use sim_core::drive::explore::race::{Only, Race};
 use sim_core::nouns::op::{Op, OpKind};
 use sim_core::nouns::types::{AccessKind, Backing, Mm, Rights, Span};
 use sim_core::oracle::Class;
-use sim_core::policy::{self, POLICIES, UNPRICED};
+use sim_core::policy::{self, POLICIES, OTHERS};
 use sim_core::step::era::{self, Era};
 use sim_core::world::small::Scenario;
 use ways::search;
@@ -53,7 +53,7 @@ fn scenario(dirty: bool, user: &[Op], calls: &[Op]) -> Scenario {
 
 /// Asserts a row: `class` under the policies of `raced`, and nothing at all under the others.
 fn row(scenario: &Scenario, era: Era, class: Class, raced: &[&str]) {
-    for info in POLICIES.iter().chain(UNPRICED) {
+    for info in POLICIES.iter().chain(OTHERS) {
         let race = Race { scenario, setting: Setting::of(info, era) };
         if raced.contains(&info.name) {
             let outcome = search(&Only(race, class), STATES);
@@ -181,7 +181,7 @@ fn reclaim_that_is_entered_again_does_not_reset_the_batch() {
     row(&scenario, reenters, Class::FreedFrame, &[]);
     let mut resets = reenters;
     resets.protections.nested_reclaim_keeps_batch = false;
-    let all = POLICIES.iter().chain(UNPRICED).map(|p| p.name);
+    let all = POLICIES.iter().chain(OTHERS).map(|p| p.name);
     let deferring: Vec<_> = all.filter(|&name| name != "immediate").collect();
     row(&scenario, resets, Class::FreedFrame, &deferring);
 }

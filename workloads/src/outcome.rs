@@ -46,6 +46,10 @@ pub struct Outcome {
     pub workload: Input,
     /// The seed; a recording has none.
     pub seed: Option<u64>,
+    /// User threads; of a recording, 0.
+    pub threads: u16,
+    /// Rounds of loops and programs that its threads have done.
+    pub rounds: u64,
     /// Reclaim cycles done: passes of kswapd or of direct reclaim, or calls of `MADV_PAGEOUT`.
     pub reclaim_cycles: u64,
     /// Where the frames were at the end, if memory was short.
@@ -148,6 +152,8 @@ const POTENTIAL: &str = "potential windows (PTE cleared, flush pending)";
 const VIOLATIONS: &str = "violations";
 const USER: &str = "user";
 const BY_CYCLE: &str = "pending checks, and reclaim cycles by the extra flushes they cost";
+const LOOPS: &str = "loops";
+const MEANS: &str = "invalidations and writes";
 
 const fn metric(
     heading: &'static str,
@@ -251,7 +257,17 @@ pub static METRICS: &[Metric] = &[
     metric(BY_CYCLE, "reclaim_cycles_extra_2_or_more", "with 2 or more", "", |o, _| cycles(o, 2..=u64::MAX)),
     metric(BY_CYCLE, "flushes_extra_in_reclaim_cycle_max", "most in one cycle", "", most_extra),
     metric(BY_CYCLE, "reclaim_cycles_cut_off", "cycles cut off", "", |o, _| Value::Count(o.cycles_cut_off())),
+    metric(LOOPS, "rounds", "rounds of loops and programs", "", |o, _| Value::Count(o.rounds)),
+    metric(LOOPS, "round_cycles", "a round, of one thread", "cycles", |o, _| round(o)),
+    metric(MEANS, "flush_requests", "requests that interrupts found queued", "", |o, _| Value::Count(o.stats.requests_served)),
+    metric(MEANS, "flush_broadcasts", "broadcast invalidations", "", |o, _| Value::Count(o.stats.broadcasts)),
+    metric(MEANS, "pages_written", "pages written to swap or file", "", |o, _| Value::Count(o.stats.writes)),
 ];
+
+/// The time of all threads, by the rounds they did in it.
+fn round(outcome: &Outcome) -> Value {
+    Value::quotient(u64::from(outcome.threads) * outcome.duration_cycles, outcome.rounds)
+}
 
 /// Only where memory is short.
 fn by_watermark(outcome: &Outcome, count: u64) -> Value {

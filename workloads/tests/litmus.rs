@@ -65,7 +65,7 @@ fn formatting_changes_blanks_only_and_nothing_the_second_time() {
 fn verdicts_of(prefixes: &[&str]) {
     let mine = || LITMUS.iter().filter(|row| prefixes.iter().any(|prefix| row.name.starts_with(prefix)));
     assert!(mine().count() > 2, "{prefixes:?}");
-    let profile = machine("skx_2s").unwrap().profile();
+    let [profile, broadcasting] = ["skx_2s", "milan_36c"].map(|name| machine(name).unwrap().profile());
     for row in mine() {
         let litmus = read(row.name);
         for expect in &litmus.expects {
@@ -88,12 +88,14 @@ fn verdicts_of(prefixes: &[&str]) {
             let race = litmus.race(expect.policy);
             let (mut node, mut heard) = (race.initial(), Recorder::default());
             assert!(moves.iter().all(|&mv| race.make(&mut node, mv, &mut heard)), "{what}");
-            if !expect.policy.priced() || race.setting.era.mechanism == Mechanism::Broadcast {
-                // No profile has the costs of broadcasts, nor of sweeps at ticks.
-                assert!(along(&read.litmus.scenario, race.setting, &profile, &read.moves).is_err(), "{what}");
+            let broadcasts = race.setting.era.mechanism == Mechanism::Broadcast;
+            let profile = if broadcasts { &broadcasting } else { &profile };
+            if !expect.policy.priced() {
+                // No profile has the costs of sweeps at ticks.
+                assert!(along(&read.litmus.scenario, race.setting, profile, &read.moves).is_err(), "{what}");
                 continue;
             }
-            let timed = along(&read.litmus.scenario, race.setting, &profile, &read.moves).expect(&what);
+            let timed = along(&read.litmus.scenario, race.setting, profile, &read.moves).expect(&what);
             let played: Vec<_> = timed.iter().flat_map(|t| t.acts.iter().map(|(act, _)| *act)).collect();
             assert_eq!(played, heard.acts.iter().map(|(_, act, _)| *act).collect::<Vec<_>>(), "{what}");
             let broken: Vec<_> = timed.iter().flat_map(|t| t.violations.clone()).collect();

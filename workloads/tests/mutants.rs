@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use sim_core::oracle::Class;
-use sim_core::policy::{self, ABLATED, POLICIES, PolicyInfo, UNPRICED};
+use sim_core::policy::{self, ABLATED, POLICIES, PolicyInfo, OTHERS};
 use workloads::litmus::check::Found;
 use workloads::litmus::{Expect, Litmus, find, switches};
 
@@ -146,7 +146,7 @@ static LEFT_OUT: &[(Invariant, &[&str], &str)] = &[
 ];
 
 fn policies() -> impl Iterator<Item = &'static PolicyInfo> {
-    POLICIES.iter().chain(UNPRICED)
+    POLICIES.iter().chain(OTHERS)
 }
 
 /// The file with one switch as given, where this class is looked for.

@@ -129,6 +129,8 @@ fn recorded(
             profile: machine.input.clone(),
             workload: Input { name: recording.file_name().to_owned(), sha256: recording.sha256.clone() },
             seed: None,
+            threads: 0,
+            rounds: 0,
             reclaim_cycles: report.reclaim_cycles,
             census: None,
             duration_cycles: report.replayed.duration_cycles,

@@ -255,6 +255,8 @@ pub struct KernelCosts {
     pub spin_handoff_same_cyc: u64,
     /// The same for a waiter of another socket.
     pub spin_handoff_remote_cyc: Option<u64>,
+    /// How long the lock of the LRU lists is held for the pages of one call; absent: it is never waited for.
+    pub lru_lock_hold_cyc: Option<u64>,
     /// Reclaiming one clean page, without its flush.
     pub reclaim_page_clean_cyc: u64,
     /// One reverse mapping in `try_to_unmap`.

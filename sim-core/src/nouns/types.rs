@@ -210,6 +210,11 @@ impl Backing {
     pub fn shared(self) -> bool {
         matches!(self, Backing::SharedFile | Backing::Pfn)
     }
+
+    /// Are pages that nobody has written those of a file?
+    pub fn file(self) -> bool {
+        matches!(self, Backing::SharedFile | Backing::PrivateFile)
+    }
 }
 
 /// What user space has been promised about a page (the oracle's side of a VMA).

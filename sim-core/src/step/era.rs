@@ -171,6 +171,15 @@ pub struct Era {
     pub ksm_flushes_exclusive: bool,
     /// KSM counts references also where it owed no flush. No kernel does.
     pub ksm_counts_read_only: bool,
+    /// A load of a file page that is not mapped maps those of an aligned window of so many pages (`fault_around_bytes`, 16 pages);
+    /// 1: only its own. Recordings show each page that was mapped by itself, so it is for workloads that say so.
+    pub fault_around_pages: u16,
+    /// An address space on fewer CPUs is interrupted where others are broadcast to (INVLPGB since v6.15: 4); 0: none is.
+    pub broadcast_min_cpus: u16,
+    /// A fault takes the lock of its VMA, not `mmap_lock` (v6.4, 5e31275cc997). It costs other lines; what it excludes is the same.
+    pub faults_lock_vma: bool,
+    /// A target reads `tlb_gen` of the address space even if it has made that flush already (before v6.0, aa44284960d5). Cost only.
+    pub reads_mm_gen_always: bool,
     /// What no kernel leaves out.
     pub protections: Protections,
 }
@@ -200,6 +209,10 @@ const V4_13: Era = Era {
     reclaim_may_write: true,
     ksm_flushes_exclusive: false,
     ksm_counts_read_only: false,
+    fault_around_pages: 1,
+    broadcast_min_cpus: 0,
+    faults_lock_vma: false,
+    reads_mm_gen_always: true,
     protections: Protections::ALL,
 };
 
@@ -226,6 +239,8 @@ pub static ERAS: &[Era] = &[
         anon_on_trial: true,
         migration_batches: true,
         ksm_flushes_exclusive: true,
+        faults_lock_vma: true,
+        reads_mm_gen_always: false,
         ..V4_13
     },
 ];

@@ -265,6 +265,8 @@ pub enum Act {
     Broadcast(Request),
     /// The initiator flushes its own TLB.
     FlushLocal(Request),
+    /// A CPU has waited for every broadcast of its own, outside a shootdown.
+    Sync,
     /// The initiator has seen every acknowledgement.
     FlushEnd(Request),
     /// A target enters the interrupt and takes its queue.
@@ -323,6 +325,8 @@ pub enum Act {
         pte: Present,
         /// Read from swap.
         read_in: bool,
+        /// Along with the page that faulted.
+        around: bool,
     },
     /// Reclaim puts a page on its private list.
     Isolate(Page),

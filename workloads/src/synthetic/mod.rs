@@ -3,6 +3,7 @@
 //! To add one, put `NAME.toml` into `workloads/synthetic/` and a row into [`WORKLOADS`].
 
 pub mod draw;
+mod looped;
 pub mod schema;
 mod threads;
 
@@ -25,6 +26,7 @@ use thiserror::Error;
 use crate::error::TextError;
 use crate::outcome::{Input, Outcome};
 use crate::synthetic::draw::Zipf;
+use crate::synthetic::looped::Looped;
 use crate::synthetic::schema::{Pattern, Workload};
 use crate::synthetic::threads::{Kswapd, Layout, Programmed, Reclaimer, Thread, User, backing_of, first_cycle};
 
@@ -47,8 +49,15 @@ macro_rules! builtin {
 }
 
 /// All workloads, by name.
-pub static WORKLOADS: &[Builtin] =
-    &[builtin!("alternating"), builtin!("overlap"), builtin!("overlap-two-tables"), builtin!("pressure")];
+pub static WORKLOADS: &[Builtin] = &[
+    builtin!("alternating"),
+    builtin!("overlap"),
+    builtin!("overlap-two-tables"),
+    builtin!("pressure"),
+    builtin!("tlb_flush1"),
+    builtin!("tlb_flush2"),
+    builtin!("tlb_flush3"),
+];
 
 /// The workload of this name.
 pub fn find(name: &str) -> Option<&'static Builtin> {
@@ -135,7 +144,12 @@ impl Synthetic {
         }
         let source = Cores::new(&self.workload, on.seed, &mut world, progress);
         let swap = self.workload.swap.as_ref().map(|swap| *swap.get_ref());
-        let era = Era { synchronous_swap: on.era.synchronous_swap && swap.is_none(), ..*on.era };
+        let around = self.workload.fault_around_pages.as_ref().map(|pages| pages.get_ref().get());
+        let era = Era {
+            synchronous_swap: on.era.synchronous_swap && swap.is_none(),
+            fault_around_pages: around.unwrap_or(on.era.fault_around_pages),
+            ..*on.era
+        };
         let setting = Setting::of(on.policy, era);
         let mut clock = Clock::new(world, source, setting, on.profile, on.run_ahead)?;
         if let Some(swap) = swap {
@@ -151,6 +165,8 @@ impl Synthetic {
             workload: self.input.clone(),
             seed: Some(on.seed),
             reclaim_cycles: clock.source.reclaim_cycles + by_watermarks,
+            threads: self.workload.cores.get_ref().get(),
+            rounds: clock.source.rounds,
             census: clock.world.census(),
             duration_cycles,
             stats: clock.stats,
@@ -160,7 +176,8 @@ impl Synthetic {
 
 /// The orders of all cores.
 struct Cores<'a> {
-    mm: Mm,
+    /// By user: whose threads they are.
+    mms: Vec<Mm>,
     duration_cycles: u64,
     users: Vec<(Task, Thread)>,
     /// By user: the reclaim cycle its next `MADV_PAGEOUT` is.
@@ -170,15 +187,25 @@ struct Cores<'a> {
     kswapd: Option<Kswapd>,
     users_left: usize,
     reclaim_cycles: u64,
+    rounds: u64,
     progress: &'a mut dyn FnMut(u64),
     until_progress: u32,
 }
 
 impl<'a> Cores<'a> {
     fn new(workload: &Workload, seed: u64, world: &mut Big, progress: &'a mut dyn FnMut(u64)) -> Cores<'a> {
-        let mm = world.add_mm();
+        let cores = workload.cores.get_ref().get();
+        let processes: Vec<Mm> = (0..workload.processes()).map(|_| world.add_mm()).collect();
+        let mms: Vec<Mm> = (0..cores).map(|core| processes[usize::from(core) % processes.len()]).collect();
+        let mm = mms[0];
         let vma = Vma { mapped: true, rights: Rights::READ_WRITE, backing: backing_of(workload) };
-        for span in Layout::new(workload).spans() {
+        let layout = Layout::new(workload);
+        if workload.looped.is_some() {
+            for core in 0..cores {
+                layout.spans_of_core(core).for_each(|span| world.map(mms[usize::from(core)], span, vma));
+            }
+        }
+        for span in layout.spans().filter(|_| workload.looped.is_none()) {
             world.map(mm, span, vma);
             // Written and swapped out before the run: a first load finds content, not the zero page.
             for vpn in span.first..span.end() {
@@ -188,14 +215,18 @@ impl<'a> Cores<'a> {
                 }
             }
         }
-        let zipf = (workload.user.pattern == Pattern::Zipf).then(|| {
-            let s = workload.user.zipf_s.as_ref().map_or(0.0, |s| *s.get_ref());
+        let zipf = workload.user.as_ref().filter(|user| user.pattern == Pattern::Zipf).map(|user| {
+            let s = user.zipf_s.as_ref().map_or(0.0, |s| *s.get_ref());
             Arc::new(Zipf::new(workload.pages.get_ref().get(), s))
         });
-        let cores = workload.cores.get_ref().get();
         let users = (0..cores).map(|core| {
+            let mm = mms[usize::from(core)];
             let program = workload.programs.iter().find(|p| *p.core.get_ref() == core);
+            let looped = workload.looped.as_ref().map(toml::Spanned::get_ref);
             let thread = match program {
+                _ if let Some(spec) = looped => {
+                    Thread::Looped(Box::new(Looped::new(workload, spec, seed, core, mm)))
+                }
                 Some(program) => Thread::Programmed(Box::new(Programmed::new(workload, program, seed))),
                 None => Thread::User(Box::new(User::new(workload, zipf.clone(), seed, core))),
             };
@@ -210,7 +241,7 @@ impl<'a> Cores<'a> {
             .map(|(spec, core)| Reclaimer::new(workload, spec, seed, core, (world.add_task(None), mm)))
             .collect();
         Cores {
-            mm,
+            mms,
             duration_cycles: workload.duration_cycles.get_ref().get(),
             pageouts: (0..cores).map(first_cycle).collect(),
             loaded: vec![false; users.len()],
@@ -219,6 +250,7 @@ impl<'a> Cores<'a> {
             users,
             reclaimers,
             reclaim_cycles: 0,
+            rounds: 0,
             progress,
             until_progress: PROGRESS_ORDERS,
         }
@@ -252,9 +284,9 @@ impl Source for Cores<'_> {
             let done = late || (over && reclaimer.between_cycles());
             return (!done).then(|| reclaimer.next());
         };
-        let order = |what, work, cycle| Order { task: *task, what, not_before: 0, work, tag: 0, cycle };
+        let order = |what, work, tag, cycle| Order { task: *task, what, not_before: 0, work, tag, cycle };
         if !std::mem::replace(&mut self.loaded[core], true) {
-            return Some(order(What::Load(Some(self.mm)), 0, None));
+            return Some(order(What::Load(Some(self.mms[core])), 0, 0, None));
         }
         if late || (over && thread.between_rounds()) {
             self.users_left -= 1;
@@ -266,7 +298,7 @@ impl Source for Cores<'_> {
             *next += 1;
             *next - 1
         });
-        Some(order(What::Op(op), work, cycle))
+        Some(order(What::Op(op), work, u32::from(thread.ends_round()), cycle))
     }
 
     fn may_begin(&self, order: &Order) -> bool {
@@ -297,6 +329,7 @@ impl Source for Cores<'_> {
             _ => false,
         };
         self.reclaim_cycles += u64::from(cycle);
+        self.rounds += u64::from(order.tag);
     }
 }
 

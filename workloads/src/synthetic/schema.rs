@@ -31,14 +31,19 @@ pub struct Workload {
     pub era: Spanned<String>,
     /// User threads, one on each CPU from 0 up.
     pub cores: Spanned<NonZeroU16>,
-    /// Pages of the working set.
+    /// Pages of the working set; with `loop` those of each thread.
     pub pages: Spanned<NonZeroU32>,
     /// Page-table pages they are spread over, evenly.
     pub page_tables: Spanned<NonZeroU32>,
     /// No thread starts anything after this many cycles.
     pub duration_cycles: Spanned<NonZeroU64>,
     /// What threads without a program do.
-    pub user: User,
+    pub user: Option<User>,
+    /// What every thread does instead, over pages of its own.
+    #[serde(rename = "loop")]
+    pub looped: Option<Spanned<Loop>>,
+    /// A load of a file page maps those of an aligned window of so many pages (the kernel: 16); only its own if absent.
+    pub fault_around_pages: Option<Spanned<NonZeroU16>>,
     /// System calls of these threads, in between.
     #[serde(default)]
     pub operations: Vec<Operation>,
@@ -209,6 +214,34 @@ pub struct Program {
     pub steps: Vec<Step>,
 }
 
+/// A benchmark loop, as those of will-it-scale: every thread goes through a region of its own, page by page, again and again.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Loop {
+    /// What is done with each page in turn; once is a round.
+    pub each_page: Vec<LoopStep>,
+    /// What is done with the whole region after its last page.
+    #[serde(default)]
+    pub at_end: Vec<LoopStep>,
+    /// Each thread is a process of its own.
+    #[serde(default)]
+    pub processes: bool,
+    /// Mean cycles of other work before each step.
+    #[serde(default)]
+    pub gap_cycles: u64,
+}
+
+/// One step of a loop, on the page or the region at hand.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoopStep {
+    /// What; not `mremap`, and not `work`, for which there is `gap_cycles`.
+    #[serde(rename = "do")]
+    pub what: Spanned<StepKind>,
+    /// The rights that `mprotect` leaves.
+    pub rights: Option<Rights>,
+}
+
 /// One step of a program.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -273,12 +306,26 @@ impl Workload {
         rules.user()?;
         rules.operations()?;
         rules.programs()?;
+        rules.looped()?;
         Ok(rules.workload)
     }
 
     /// Pages under each page table.
     pub fn table_pages(&self) -> u64 {
         u64::from(self.pages.get_ref().get() / self.page_tables.get_ref().get())
+    }
+
+    /// How many processes there are.
+    pub fn processes(&self) -> u16 {
+        match &self.looped {
+            Some(looped) if looped.get_ref().processes => self.cores.get_ref().get(),
+            _ => 1,
+        }
+    }
+
+    /// Mean cycles of other work between two accesses.
+    pub fn gap_cycles(&self) -> u64 {
+        self.user.as_ref().map_or(0, |user| user.gap_cycles)
     }
 
     /// CPUs it needs.
@@ -376,7 +423,12 @@ impl Rules<'_> {
     }
 
     fn user(&self) -> Result<(), TextError> {
-        let user = &self.workload.user;
+        let Some(user) = &self.workload.user else {
+            return match self.workload.looped {
+                Some(_) => Ok(()),
+                None => self.fail(&self.workload.cores, "cores: expected [user] or [loop], what threads do".to_owned()),
+            };
+        };
         if *user.stores_percent.get_ref() > 100 {
             return self.fail(&user.stores_percent, "stores_percent: expected 0 to 100".to_owned());
         }
@@ -429,6 +481,38 @@ impl Rules<'_> {
             }
             seen.push(core);
             program.steps.iter().try_for_each(|step| self.step(step))?;
+        }
+        Ok(())
+    }
+
+    fn looped(&self) -> Result<(), TextError> {
+        let workload = &self.workload;
+        if let Some(around) = &workload.fault_around_pages
+            && !(around.get_ref().is_power_of_two() && u64::from(around.get_ref().get()) <= TABLE_PAGES)
+        {
+            return self.fail(around, format!("fault_around_pages: expected a power of two up to {TABLE_PAGES}"));
+        }
+        let Some(looped) = &workload.looped else { return Ok(()) };
+        let others =
+            workload.user.is_some() || !workload.operations.is_empty() || !workload.programs.is_empty();
+        if others || workload.reclaim.is_some() {
+            let message = "loop: expected no [user], [[operations]], [[program]] or [reclaim] beside it";
+            return self.fail(looped, message.to_owned());
+        }
+        let Loop { each_page, at_end, .. } = looped.get_ref();
+        if each_page.is_empty() {
+            return self.fail(looped, "each_page: expected at least one step".to_owned());
+        }
+        for step in each_page.iter().chain(at_end) {
+            let kind = *step.what.get_ref();
+            if matches!(kind, StepKind::Mremap | StepKind::Work) {
+                let message = "do: expected anything but \"mremap\" and \"work\" in a loop (it has gap_cycles)";
+                return self.fail(&step.what, message.to_owned());
+            }
+            if (kind == StepKind::Mprotect) != step.rights.is_some() {
+                let message = "do: \"mprotect\" needs rights (\"none\", \"r\" or \"rw\"), and nothing else has them";
+                return self.fail(&step.what, message.to_owned());
+            }
         }
         Ok(())
     }

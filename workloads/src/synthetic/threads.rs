@@ -11,6 +11,7 @@ use sim_core::world::big::Big;
 use sim_core::world::{Folio, World};
 
 use crate::synthetic::draw::{Draw, Purpose, Zipf};
+use crate::synthetic::looped::Looped;
 use crate::synthetic::schema::{self, Call, Pattern, StepKind, TABLE_PAGES, Workload};
 
 /// A workload is one process.
@@ -52,6 +53,12 @@ impl Layout {
         (0..self.tables).map(move |table| Span { first: BASE + table * TABLE_PAGES, pages })
     }
 
+    /// The same for the region of a core, where each thread has its own.
+    pub(super) fn spans_of_core(&self, core: u16) -> impl Iterator<Item = Span> + use<> {
+        let offset = u64::from(core) * self.tables * TABLE_PAGES;
+        self.spans().map(move |span| Span { first: span.first + offset, ..span })
+    }
+
     /// Is a page among the first `percent` of 100 under its table?
     fn among_first(&self, index: u64, percent: u8) -> bool {
         index % self.table_pages * 100 < u64::from(percent) * self.table_pages
@@ -91,7 +98,7 @@ impl User {
         let cores = u64::from(workload.cores.get_ref().get());
         User {
             layout,
-            spec: workload.user.clone(),
+            spec: workload.user.clone().expect("a thread with a pattern has one"),
             zipf,
             operations: workload.operations.clone().into(),
             core,
@@ -170,7 +177,7 @@ impl User {
     }
 }
 
-fn rights_of(rights: Option<schema::Rights>) -> Rights {
+pub(super) fn rights_of(rights: Option<schema::Rights>) -> Rights {
     match rights {
         None | Some(schema::Rights::None) => Rights::NONE,
         Some(schema::Rights::R) => Rights::READ,
@@ -178,7 +185,7 @@ fn rights_of(rights: Option<schema::Rights>) -> Rights {
     }
 }
 
-fn mmap(span: Span, backing: Backing) -> Op {
+pub(super) fn mmap(span: Span, backing: Backing) -> Op {
     Op { rights: Rights::READ_WRITE, ..Op::call(OpKind::Mmap(backing), span) }
 }
 
@@ -208,7 +215,7 @@ impl Programmed {
                 first: layout.vpn(step.first),
                 pages: step.pages.as_ref().map_or(0, |pages| pages.get_ref().get()),
             };
-            let gap = workload.user.gap_cycles;
+            let gap = workload.gap_cycles();
             let mut each = |kind| ops.extend((span.first..span.end()).map(|vpn| (Op::access(kind, vpn), gap)));
             let op = match step.what.get_ref() {
                 StepKind::Load => {
@@ -252,6 +259,8 @@ pub(super) enum Thread {
     User(Box<User>),
     /// With a program.
     Programmed(Box<Programmed>),
+    /// In a loop over its own region.
+    Looped(Box<Looped>),
 }
 
 impl Thread {
@@ -260,6 +269,7 @@ impl Thread {
         match self {
             Thread::User(_) => true,
             Thread::Programmed(programmed) => programmed.pc == 0,
+            Thread::Looped(looped) => looped.between_rounds(),
         }
     }
 
@@ -268,6 +278,16 @@ impl Thread {
         match self {
             Thread::User(user) => user.next(),
             Thread::Programmed(programmed) => programmed.next(),
+            Thread::Looped(looped) => looped.next(),
+        }
+    }
+
+    /// Does what it gave last end a round?
+    pub(super) fn ends_round(&self) -> bool {
+        match self {
+            Thread::User(_) => false,
+            Thread::Programmed(programmed) => programmed.pc == 0,
+            Thread::Looped(looped) => looped.ends_round(),
         }
     }
 }

@@ -13,7 +13,6 @@ use crate::drive::explore::race::{Move, Recorder, Violation};
 use crate::machine::profile::Profile;
 use crate::nouns::types::{Actor, Cpu, Lock, Task};
 use crate::policy::Touch;
-use crate::step::era::Mechanism;
 use crate::step::frame::{Act, Frame, Path, StepId};
 use crate::world::World;
 use crate::world::big::Big;
@@ -113,6 +112,8 @@ struct Times {
     arrival: Vec<u64>,
     released: FxHashMap<Lock, (u64, Cpu)>,
     set: FxHashMap<u8, u64>,
+    /// When what a CPU has broadcast is done.
+    broadcast: Vec<u64>,
 }
 
 /// Runs moves in their order on a machine.
@@ -126,17 +127,14 @@ pub fn along(
     moves: &[Move],
 ) -> Result<Vec<Timed>, Unplayable> {
     let cpus = scenario.programs.len();
-    let mut prices = Prices::new(profile, cpus as u16)?;
-    if setting.era.mechanism == Mechanism::Broadcast {
-        return Err(Unpriced::Broadcasts.into());
-    }
+    let mut prices = Prices::new(profile, &setting.era, cpus as u16)?;
     if setting.policy.defers_unmap() {
         return Err(Unpriced::Ticks.into());
     }
     let (world, stacks) = (Big::stage(scenario, profile), vec![Stack::default(); cpus]);
     let mut player = Player { scenario, setting, world, stacks, pcs: vec![0; cpus] };
     let zero = || vec![0; cpus];
-    let mut times = Times { ready: zero(), arrival: zero(), released: FxHashMap::default(), set: FxHashMap::default() };
+    let mut times = Times { ready: zero(), arrival: zero(), broadcast: zero(), ..Times::default() };
     let (mut before, mut out) = (0, Vec::new());
     for (at, &mv) in moves.iter().enumerate() {
         let mut heard = Recorder::default();
@@ -144,19 +142,23 @@ pub fn along(
         if usize::from(cpu.0) >= cpus || !player.make(mv, &mut heard) {
             return Err(Unplayable::Disabled(at));
         }
-        let mut start = before.max(times.ready[usize::from(cpu.0)]);
-        if matches!(mv, Move::Interrupt(_)) {
-            start = start.max(times.arrival[usize::from(cpu.0)]);
-        }
+        let mut start = match mv {
+            // No core has a part in it.
+            Move::Deliver(from, _) => before.max(times.broadcast[usize::from(from.0)]),
+            Move::Interrupt(_) => before.max(times.ready[usize::from(cpu.0)]).max(times.arrival[usize::from(cpu.0)]),
+            _ => before.max(times.ready[usize::from(cpu.0)]),
+        };
         for &(_, act, _) in &heard.acts {
             start = start.max(times.there(&mut prices, cpu, act, start));
         }
         let mut now = start;
         for &(_, act, at) in &heard.acts {
-            now += prices.price(Actor { cpu, task: Task(cpu.0) }, act, at, &player.world);
+            now += prices.price(Actor { cpu, task: Task(cpu.0) }, act, at, now, &player.world);
             times.heard(&prices, &player.world, cpu, act, now);
         }
-        times.ready[usize::from(cpu.0)] = now;
+        if !matches!(mv, Move::Deliver(..)) {
+            times.ready[usize::from(cpu.0)] = now;
+        }
         before = start;
         let acts = heard.acts.into_iter().map(|(_, act, at)| (act, at)).collect();
         out.push(Timed { mv, start_cycles: start, length_cycles: now - start, acts, violations: heard.violations });
@@ -185,6 +187,10 @@ impl Times {
                 self.released.insert(plain(lock), (now, cpu));
             }
             Act::Flag(flag, Touch::Write) => _ = self.set.entry(flag).or_insert(now),
+            Act::Broadcast(request) => {
+                let done = &mut self.broadcast[usize::from(cpu.0)];
+                *done = (*done).max(now) + prices.broadcast_cycles(request, 0);
+            }
             Act::Post { to, .. } if world.is_last_target(cpu, to) => {
                 for (to, arrival) in prices.arrivals(cpu, now) {
                     self.arrival[usize::from(to.0)] = arrival;

@@ -29,7 +29,7 @@ impl<S: Source> Clock<S> {
         let cpus = self.world.cpus();
         self.world.attach_swap(depth);
         self.device = Some(Device { latency_cycles, done_at: VecDeque::new(), last_done: 0 });
-        self.tree = Tournament::new(cpus + 1);
+        self.tree = Tournament::new(self.tree.sources().max(cpus + 1));
         (0..cpus).for_each(|cpu| self.tree.set(cpu, 0));
     }
 

@@ -8,6 +8,7 @@ pub mod along;
 mod cores;
 pub mod cycles;
 mod device;
+mod fabric;
 pub mod price;
 mod recent;
 pub mod source;
@@ -19,6 +20,7 @@ use rustc_hash::FxHashMap;
 
 use crate::drive::clock::cores::{Core, State};
 use crate::drive::clock::device::Device;
+use crate::drive::clock::fabric::Fabric;
 use crate::drive::clock::price::{Prices, Unpriced};
 use crate::drive::clock::recent::Recent;
 use crate::drive::clock::source::{Order, Source, What};
@@ -32,7 +34,7 @@ use crate::nouns::op::OpKind;
 use crate::nouns::types::{AccessKind, Actor, Cpu, Page, Task};
 use crate::oracle::{Class, Marks};
 use crate::policy::Touch;
-use crate::step::era::Mechanism;
+use crate::step::era::{Era, Mechanism};
 use crate::step::frame::{Act, Frame, Path, Probe, StepId, Wait};
 use crate::world::World;
 use crate::world::big::Big;
@@ -74,6 +76,15 @@ impl Probe for Heard {
     }
 }
 
+/// The era on a machine: how its shootdowns reach other CPUs there, and for whom.
+fn on_machine(profile: &Profile, era: Era) -> Era {
+    Era {
+        mechanism: Prices::mechanism(profile, &era),
+        broadcast_min_cpus: profile.inval.invlpgb_min_active_cpus.map_or(0, |cpus| cpus as u16),
+        ..era
+    }
+}
+
 /// A simulation in cycles.
 pub struct Clock<S: Source> {
     /// The machine and the kernel.
@@ -95,6 +106,7 @@ pub struct Clock<S: Source> {
     heard: Option<Box<Heard>>,
     recent: Recent,
     device: Option<Device>,
+    fabric: Fabric,
     turns: u64,
 }
 
@@ -110,12 +122,15 @@ impl<S: Source> Clock<S> {
         profile: &Profile,
         run_ahead: RunAhead,
     ) -> Result<Clock<S>, Unpriced> {
-        if setting.era.mechanism == Mechanism::Broadcast {
-            return Err(Unpriced::Broadcasts);
+        if setting.policy.defers_unmap() {
+            return Err(Unpriced::Ticks);
         }
+        let setting = Setting { era: on_machine(profile, setting.era), ..setting };
         let cpus = world.cpus();
-        let bound = profile.lookahead_cycles();
-        let mut tree = Tournament::new(cpus);
+        let prices = Prices::new(profile, &setting.era, cpus)?;
+        let bound = profile.lookahead_cycles().min(prices.broadcast_cycles_least().unwrap_or(u64::MAX)).max(1);
+        let broadcasts = setting.era.mechanism == Mechanism::Broadcast;
+        let mut tree = Tournament::new(if broadcasts { cpus + 2 } else { cpus });
         (0..cpus).for_each(|cpu| tree.set(cpu, 0));
         Ok(Clock {
             world,
@@ -123,7 +138,7 @@ impl<S: Source> Clock<S> {
             stats: Stats::new(cpus),
             hot_victims: false,
             setting,
-            prices: Prices::new(profile, cpus)?,
+            prices,
             tree,
             cores: vec![Core::default(); usize::from(cpus)],
             waiters: FxHashMap::default(),
@@ -134,6 +149,7 @@ impl<S: Source> Clock<S> {
             heard: Some(Box::default()),
             recent: Recent::new(bound),
             device: None,
+            fabric: Fabric::new(cpus),
             turns: 0,
         })
     }
@@ -150,8 +166,8 @@ impl<S: Source> Clock<S> {
             if !self.recent.is_empty() {
                 self.recent.forget_before(now);
             }
-            if cpu == self.world.cpus() {
-                self.io_completes(time);
+            if cpu >= self.world.cpus() {
+                if cpu == self.fabric_source() { self.broadcast_done(time) } else { self.io_completes(time) }
                 continue;
             }
             self.turn(Cpu(cpu), time);
@@ -340,7 +356,7 @@ impl<S: Source> Clock<S> {
         let (mut now, mut paced) = (start, None);
         let mut touched = Vec::new();
         for (who, act, at) in heard.acts.drain(..) {
-            let cycles = self.prices.price(who, act, at, &self.world);
+            let cycles = self.prices.price(who, act, at, now, &self.world);
             if let Act::FlushBegin { request, .. } = act {
                 let op = self.core(cpu).order.map(|o| o.what);
                 self.stats.flush_value(request, op, &mut self.world);
@@ -369,6 +385,7 @@ impl<S: Source> Clock<S> {
             }
             match act {
                 Act::Submit { .. } => self.io_submitted(now),
+                Act::Broadcast(request) => self.broadcast(cpu, request, now - cycles),
                 Act::WakeKswapd { .. } => {
                     self.source.kswapd_woken();
                     self.ask_held(now);
@@ -430,7 +447,8 @@ impl<S: Source> Clock<S> {
     /// Retires further accesses of a core that hit its own TLB, as long as nobody could have reached it meanwhile.
     fn run_ahead(&mut self, cpu: Cpu, lookahead: u64) {
         let others = self.tree.second_min_time_excluding(cpu.0).unwrap_or(u64::MAX);
-        let horizon = others.saturating_add(lookahead);
+        // What was broadcast takes translations away when it is done, whatever their core is doing.
+        let horizon = others.saturating_add(lookahead).min(self.fabric.next().unwrap_or(u64::MAX));
         let mut moved = false;
         while self.retires(cpu, horizon) {
             moved = true;

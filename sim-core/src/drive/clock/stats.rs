@@ -121,6 +121,8 @@ pub struct Stats {
     pub ipis_received_elsewhere: u64,
     /// Requests found in the queue by all interrupts together; more than `ipis_received` where requests coalesced.
     pub requests_served: u64,
+    /// Broadcast invalidations issued.
+    pub broadcasts: u64,
     /// Shrink lists done.
     pub lists: u64,
     /// Pages unmapped by reclaim whose PTE was clean.
@@ -177,6 +179,7 @@ impl Stats {
             ipis_received: 0,
             ipis_received_elsewhere: 0,
             requests_served: 0,
+            broadcasts: 0,
             lists: 0,
             pages_clean: 0,
             pages_dirty: 0,
@@ -220,7 +223,7 @@ impl Stats {
     /// A core stopped waiting.
     pub(super) fn waited(&mut self, wait: Wait, cycles: u64) {
         match wait {
-            Wait::Acks => self.cycles.waiting += cycles,
+            Wait::Acks | Wait::Broadcasts => self.cycles.waiting += cycles,
             Wait::Io => self.io_wait_cycles += cycles,
             // The time of user code is nobody's cost.
             Wait::Flag(_) => {}

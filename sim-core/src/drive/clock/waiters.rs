@@ -23,9 +23,8 @@ pub(super) enum WaitKey {
 
 pub(super) fn wait_key(wait: Wait) -> Option<WaitKey> {
     Some(match wait {
-        Wait::Acks => return None,
+        Wait::Acks | Wait::Broadcasts => return None,
         Wait::Lock(lock) => WaitKey::Lock(plain(lock)),
-        Wait::Broadcasts => unreachable!("the clock refuses broadcasts, which it has no prices for"),
         Wait::Folio(frame) => WaitKey::Folio(frame),
         Wait::Memory => WaitKey::Memory,
         Wait::Io => WaitKey::Io,

@@ -5,7 +5,7 @@ use crate::kernel::path::alloc::{self, copies, owned};
 use crate::kernel::path::{lock_ptl, unlock_ptl};
 use crate::nouns::op::OpKind;
 use crate::nouns::types::Backing;
-use crate::nouns::types::{AccessKind, Actor, FrameNo, Lock, Page, Present, Pte};
+use crate::nouns::types::{AccessKind, Actor, FrameNo, Lock, Page, Present, Pte, Span};
 use crate::oracle::{self, ghost};
 use crate::step::frame::{Act, Cx, Flow, Frame, Probe, Wait, steps};
 use crate::world::{Cause, Folio, Request, Vma, World};
@@ -24,6 +24,7 @@ steps! {
     PutOld = "FT6" "wp_page_copy(): folio_put(old)",
     UnlockMmap = "FT7" "mmap_read_unlock()",
     Exit = "FT8" "return from fault",
+    Around = "FT4" "filemap_map_pages(): set_pte_at() of a neighbour",
 }
 
 /// The fault ends in SIGSEGV.
@@ -76,7 +77,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             cx.xchg(who, f.page, Pte::Present(pte));
             let folio = cx.world.folio(f.frame);
             cx.world.set_folio(f.frame, Folio { lru: true, ..folio });
-            cx.act(who, Act::FaultMap { page: f.page, pte, read_in: false });
+            cx.act(who, Act::FaultMap { page: f.page, pte, read_in: false, around: false });
             f.pc = Step::UnlockPtl as u8;
             Flow::Next
         }
@@ -88,6 +89,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             Flow::Next
         }
         Step::UnlockMmap => cx.unlock(who, f, Lock::MmapRead(mm), Step::Exit as u8),
+        Step::Around => map_around(cx, who, f, vma),
         Step::Exit => {
             cx.act(who, Act::FaultExit(f.page, f.flags == SEGV));
             Flow::Return(f.flags)
@@ -173,9 +175,60 @@ fn map<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, kin
             cx.world.set_folio(frame, fresh);
             let writable = vma.rights.write() && store;
             let pte = Present { frame, writable, dirty: store, accessed: true, protnone: false };
-            install(cx, who, f, pte, false)
+            let flow = install(cx, who, f, pte, false);
+            if cx.era.fault_around_pages > 1 && !store && vma.backing.file() {
+                (f.count, f.pc) = (0, Step::Around as u8);
+            }
+            flow
         }
     }
+}
+
+/// FT4, `do_fault_around()`: a load of a file page maps its neighbours in an aligned window, too, if nothing is mapped there. The
+/// whole file is taken to be in the page cache.
+fn map_around<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, vma: Vma) -> Flow {
+    let (mm, vpn) = (cx.world.mm_of(f.page), cx.world.vpn(f.page));
+    let pages = u64::from(cx.era.fault_around_pages);
+    let window = Span { first: vpn - vpn % pages, pages }.clip(cx.world.table_span(vpn));
+    while let neighbour = window.first + u64::from(f.count)
+        && neighbour < window.end()
+    {
+        f.count += 1;
+        if cx.world.vma(mm, neighbour) != vma {
+            continue;
+        }
+        let page = cx.world.populate(mm, neighbour);
+        if cx.world.pte(page) != Pte::None || cx.world.cached_frame(page).is_some_and(|frame| !in_cache(cx.world, frame)) {
+            continue;
+        }
+        let frame = match cx.world.cached_frame(page) {
+            Some(frame) => frame,
+            None if cx.world.memory().is_some() => continue,
+            None => match cx.alloc_for(page) {
+                Some(frame) => frame,
+                None => break,
+            },
+        };
+        let folio = cx.world.folio(frame);
+        if cx.world.cached_frame(page).is_none() {
+            cx.world.set_folio(frame, Folio { allocated: true, lru: true, cached: true, ..Folio::default() });
+        } else if folio.locked {
+            continue;
+        }
+        cx.world.set_cached_frame(page, None);
+        let pte = Present { frame, writable: false, dirty: false, accessed: true, protnone: false };
+        cx.xchg(who, page, Pte::Present(pte));
+        cx.act(who, Act::FaultMap { page, pte, read_in: false, around: true });
+        return Flow::Next;
+    }
+    f.pc = Step::UnlockPtl as u8;
+    Flow::Next
+}
+
+/// Is a frame that a page finds in a cache one of the page cache, which any fault may map?
+fn in_cache<W: World>(world: &W, frame: FrameNo) -> bool {
+    let folio = world.folio(frame);
+    !folio.anon && !folio.external()
 }
 
 /// Somebody else took the last frame, or what was there: let go of the locks, and the retried access waits for one.
@@ -194,7 +247,7 @@ fn install<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame,
         oracle::dirtied(cx, pte.frame);
     }
     cx.xchg(who, f.page, Pte::Present(pte));
-    cx.act(who, Act::FaultMap { page: f.page, pte, read_in });
+    cx.act(who, Act::FaultMap { page: f.page, pte, read_in, around: false });
     f.pc = Step::UnlockPtl as u8;
     Flow::Next
 }

@@ -43,6 +43,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
                 Mechanism::IpiConcurrent => Step::ConcurrentLocal as u8,
                 // The end of a batch that has issued as it went along only waits.
                 Mechanism::Broadcast if request.mm.is_none() && cx.policy.issues_when_deferring() => Step::Wait as u8,
+                Mechanism::Broadcast if on_few_cpus(cx, who) => Step::Post as u8,
                 Mechanism::Broadcast => Step::Issue as u8,
             };
             Flow::Next
@@ -112,6 +113,16 @@ fn passes_over<W: World, P: Probe>(cx: &Cx<'_, W, P>, who: Actor, to: Cpu) -> bo
     let idle = cx.era.skips_idle_targets && !request.freed_tables && (cx.world.lazy(to) || elsewhere);
     let left_out = !cx.era.protections.mask_complete && cx.world.next_target(who.cpu, to.0 + 1).is_none();
     idle || left_out
+}
+
+/// Is what is to be flushed on fewer CPUs than broadcasts are for?
+fn on_few_cpus<W: World, P: Probe>(cx: &Cx<'_, W, P>, who: Actor) -> bool {
+    let (mut cpus, mut from) = (1, 0);
+    while cpus < cx.era.broadcast_min_cpus {
+        let Some(target) = cx.world.next_target(who.cpu, from) else { return true };
+        (cpus, from) = (cpus + 1, target.0 + 1);
+    }
+    false
 }
 
 /// X4, with interrupts off: only if this CPU is concerned.

@@ -202,6 +202,7 @@ fn hook<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm
         HookStep::Sync(_) if cx.world.broadcast_pending(who.cpu) => Flow::Blocked(Wait::Broadcasts),
         HookStep::Sync(resume) => {
             f.hook = resume;
+            cx.act(who, Act::Sync);
             Flow::Next
         }
         HookStep::FlushLocal(resume) => {

@@ -1,0 +1,103 @@
+//! Broadcast invalidations: INVLPGB and TLBSYNC, TLBI and DSB.
+//!
+//! The invalidations of one CPU are done one after the other. A barrier waits for the last of them and costs something on its own.
+
+use crate::drive::clock::price::Prices;
+use crate::machine::profile::{InvalCosts, IpiMode, Profile};
+use crate::nouns::types::Cpu;
+use crate::world::{Cause, Request};
+
+/// What broadcasts cost; all in cycles.
+#[derive(Clone, Debug)]
+pub(super) struct BroadcastCost {
+    /// What issuing one takes its CPU.
+    issue: u64,
+    /// What the barrier takes beyond the invalidations it waits for.
+    sync: u64,
+    /// One invalidation of so many pages (`per_pages`) at most.
+    one: u64,
+    per_pages: u64,
+    /// From this many pages on everything of the address space is invalidated.
+    limit_pages: u64,
+    whole: u64,
+    /// The barrier after the page of a PTE that is cleared (`ptep_clear_flush()`).
+    sync_cleared: u64,
+    /// What every other CPU with invalidations under way adds.
+    peer: u64,
+}
+
+impl BroadcastCost {
+    /// The costs of this machine; none if its profile has none.
+    pub(super) fn new(profile: &Profile) -> Option<BroadcastCost> {
+        let inval = &profile.inval;
+        let own = if profile.ipi.mode == IpiMode::NoneForTlb { Self::tlbi(inval) } else { Self::invlpgb(profile) };
+        own.map(|cost| BroadcastCost { peer: inval.dsb_contention_cyc_per_peer.unwrap_or(0), ..cost })
+    }
+
+    fn tlbi(inval: &InvalCosts) -> Option<BroadcastCost> {
+        let (sync, one) = (inval.tlbi_dsb_fixed_cyc?, inval.tlbi_per_page_cyc?);
+        Some(BroadcastCost {
+            issue: inval.batched_tlbi_nosync_cyc.unwrap_or(0),
+            sync,
+            one,
+            per_pages: 1,
+            limit_pages: u64::from(inval.tlbi_range_limit_pages?),
+            // Published with its barrier.
+            whole: inval.tlbi_asid_all_cyc?.saturating_sub(sync).max(one),
+            // Published with its invalidation.
+            sync_cleared: inval.single_page_clear_flush_cyc.map_or(sync, |both| both.saturating_sub(one)),
+            peer: 0,
+        })
+    }
+
+    fn invlpgb(profile: &Profile) -> Option<BroadcastCost> {
+        let inval = &profile.inval;
+        // Published with its TLBSYNC only.
+        let one = inval.invlpgb_plus_tlbsync_cyc?;
+        Some(BroadcastCost {
+            issue: profile.cache.l1_cyc,
+            sync: 0,
+            one,
+            per_pages: u64::from(inval.invlpgb_max_pages?).max(1),
+            limit_pages: u64::from(profile.kernel.flush_ceiling_pages) + 1,
+            whole: one,
+            sync_cleared: 0,
+            peer: 0,
+        })
+    }
+
+    /// From its issue to when every CPU has done it.
+    fn takes(&self, request: Request) -> u64 {
+        let pages = request.span.map_or(u64::MAX, |span| span.pages);
+        if pages < self.limit_pages { pages.div_ceil(self.per_pages) * self.one } else { self.whole }
+    }
+}
+
+impl Prices {
+    fn broadcast(&self) -> &BroadcastCost {
+        self.broadcasts.as_ref().expect("only a machine that broadcasts issues one")
+    }
+
+    pub(super) fn issue(&mut self, cpu: Cpu) -> u64 {
+        self.shootdowns[usize::from(cpu.0)].broadcasts = true;
+        self.broadcast().issue
+    }
+
+    /// A barrier, beyond the invalidations it waits for: that of a request, or of a pending check.
+    pub(super) fn sync_cycles(&self, request: Option<Request>) -> u64 {
+        let cleared = |request: Request| matches!(request.cause, Cause::PerPage | Cause::Cow);
+        let cost = self.broadcasts.as_ref();
+        cost.map_or(0, |cost| if request.is_some_and(cleared) { cost.sync_cleared } else { cost.sync })
+    }
+
+    /// From the issue of a broadcast to when every CPU has done it, in cycles, while so many other CPUs have some under way.
+    pub fn broadcast_cycles(&self, request: Request, peers: u64) -> u64 {
+        let cost = self.broadcast();
+        cost.takes(request) + peers * cost.peer
+    }
+
+    /// The least that can be, if this machine broadcasts: nobody hears of one sooner.
+    pub fn broadcast_cycles_least(&self) -> Option<u64> {
+        self.broadcasts.as_ref().map(|cost| cost.one.min(cost.whole))
+    }
+}

@@ -1,0 +1,301 @@
+//! What an act costs on a machine: the composite formula of shootdown cost, taken apart.
+//!
+//! A cache line written by another core costs a transfer at its distance, one's own costs an L1 hit. Everything else comes
+//! from the profile; no number here is a cost. A shootdown costs what the composite formula says and no more: queueing at
+//! every target, the ICR writes, the slowest target (delivery, entry, each request found, flush), and a read per
+//! acknowledgement. What contention adds is waiting for lines that are on their way to others (`lines`).
+
+mod broadcast;
+mod lines;
+mod shootdown;
+
+use thiserror::Error;
+
+use crate::drive::clock::price::broadcast::BroadcastCost;
+use crate::drive::clock::price::lines::{Found, LineId, Lines};
+use crate::drive::clock::price::shootdown::Shootdown;
+use crate::machine::profile::{IpiMode, Profile};
+use crate::machine::psc::Level;
+use crate::machine::walk::{Line, WalkCost};
+use crate::nouns::op::OpKind;
+use crate::nouns::types::{Actor, Backing, Cpu, FrameNo, Lock, Mm, Page, Task};
+use crate::policy::Touch;
+use crate::step::era::{Era, Mechanism};
+use crate::step::frame::{Act, Path, StepId};
+use crate::world::big::Big;
+use crate::world::{TlbLevel, World};
+
+/// log2 of the PTEs in one cache line.
+const PTES_PER_LINE_SHIFT: u32 = 3;
+/// Acts of a minor fault that touch a line of their own core: `mmap_lock`, the PTE, the PTL, the PTE again, both unlocks.
+const FAULT_TOUCHES: u64 = 6;
+
+/// A profile cannot price the mechanism asked for.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum Unpriced {
+    /// Its machine has no interrupts for TLB flushes.
+    #[error(
+        "this profile flushes by broadcast (ipi.mode = \"none_for_tlb\"); expected one with IPI costs, such as zen5_vm or skx_2s"
+    )]
+    Interrupts,
+    /// Its machine does not broadcast invalidations, or nobody knows at what cost.
+    #[error(
+        "the policy broadcasts its invalidations, which this profile has no costs of; expected one with tlbi_* or invlpgb_* keys, such as kunpeng920_2s or milan_36c"
+    )]
+    Broadcasts,
+    /// No profile has the costs of sweeping at ticks.
+    #[error(
+        "the policy leaves flushes to the ticks of other CPUs, which no profile has the costs of; it can be explored, but not run on the clock"
+    )]
+    Ticks,
+}
+
+/// The prices of a machine, and who last wrote each line.
+#[derive(Clone, Debug)]
+pub struct Prices {
+    profile: Profile,
+    walk: WalkCost,
+    /// What broadcasts cost, where shootdowns are such.
+    broadcasts: Option<BroadcastCost>,
+    /// A fault takes the lock of its VMA, a line that other threads leave alone, in place of `mmap_lock`.
+    vma_locks: bool,
+    /// A target reads `tlb_gen` also where it has made the flush already.
+    gen_read_always: bool,
+    lines: Lines,
+    shootdowns: Vec<Shootdown>,
+}
+
+impl Prices {
+    /// The prices of a machine under an era, whose mechanism is that of the machine ([`Prices::mechanism`]).
+    ///
+    /// # Errors
+    /// If its profile has no costs for the mechanism.
+    pub fn new(profile: &Profile, era: &Era, cpus: u16) -> Result<Prices, Unpriced> {
+        let interrupts = profile.ipi.mode != IpiMode::NoneForTlb;
+        let broadcasts = match era.mechanism {
+            Mechanism::IpiSerial | Mechanism::IpiConcurrent if interrupts => None,
+            Mechanism::IpiSerial | Mechanism::IpiConcurrent => return Err(Unpriced::Interrupts),
+            Mechanism::Broadcast => Some(BroadcastCost::new(profile).ok_or(Unpriced::Broadcasts)?),
+        };
+        Ok(Prices {
+            walk: WalkCost::new(profile),
+            profile: profile.clone(),
+            broadcasts,
+            vma_locks: era.faults_lock_vma,
+            gen_read_always: era.reads_mm_gen_always,
+            lines: Lines::default(),
+            shootdowns: vec![Shootdown::default(); usize::from(cpus)],
+        })
+    }
+
+    /// How the shootdowns of a setting reach other CPUs on this machine.
+    pub fn mechanism(profile: &Profile, era: &Era) -> Mechanism {
+        if profile.ipi.mode == IpiMode::NoneForTlb { Mechanism::Broadcast } else { era.mechanism }
+    }
+
+    /// The machine.
+    pub fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// From an unlock to the waiter's next step.
+    pub fn handoff_cycles(&mut self, lock: Lock, from: Cpu, to: Cpu) -> u64 {
+        // The hand-over is the transfer of the line: the waiter has it now.
+        self.lines.hand_over(lock_line(lock), to);
+        self.profile.spin_handoff_cycles(self.profile.distance(from.0, to.0))
+    }
+
+    /// What one act costs the CPU that begins it at `now`. `world` is as the step left it.
+    pub fn price(&mut self, who: Actor, act: Act, at: StepId, now: u64, world: &Big) -> u64 {
+        let cpu = (who.cpu, now);
+        let p = &self.profile;
+        match act {
+            Act::Enter(OpKind::Munmap | OpKind::Dontneed | OpKind::Free) => p.kernel.syscall_cyc + self.drain_lru(cpu),
+            Act::Enter(_) => p.kernel.syscall_cyc,
+            Act::Lock(Lock::MmapRead(mm)) | Act::Unlock(Lock::MmapRead(mm))
+                if at.path == Path::Fault && self.vma_locks =>
+            {
+                self.vma_lock(cpu, mm, who.task, world)
+            }
+            Act::Lock(lock) => self.write(cpu, lock_line(lock)),
+            // Others spin on lines of their own for a PTL; `mmap_lock` is counted down.
+            Act::Unlock(Lock::Ptl(_)) => p.cache.l1_cyc,
+            Act::Unlock(lock) => self.write(cpu, lock_line(lock)),
+            Act::PteRead(_) | Act::PteXchg { .. } => self.pte(cpu, act, at, world),
+            Act::MaskRead(mm) => self.read(cpu, LineId::Mask(mm)),
+            Act::MaskClear(mm) => self.write(cpu, LineId::Mask(mm)),
+            Act::Flag(flag, Touch::Read) => self.read(cpu, LineId::Flag(flag)),
+            Act::Flag(flag, _) => self.write(cpu, LineId::Flag(flag)),
+            Act::Words { mm, touch: Touch::Read, .. } => self.read(cpu, LineId::Words(mm)),
+            Act::Words { mm, .. } => self.write(cpu, LineId::Words(mm)),
+            // What counting costs at home is part of the system call's body.
+            Act::FlushPending(mm, touch) => self.count(cpu, mm, touch),
+            Act::FlushBegin { request, .. } => self.begin(cpu, request),
+            Act::Post { to, sent } => self.post(cpu, to, sent, world),
+            Act::Broadcast(_) => self.issue(who.cpu),
+            Act::FlushLocal(request) => self.flush_local(who.cpu, request, world),
+            Act::FlushEnd(request) => self.end(who.cpu, request),
+            Act::Sync => self.sync_cycles(None),
+            Act::IrqEnter { .. } => self.enter(cpu),
+            Act::FlushRemote { from, request, wrong_cpu } => self.flush_remote(cpu, from, (request, wrong_cpu), world),
+            // Reading is_lazy and loaded_mm of the target.
+            Act::Skip(to) => p.c2c_cycles(p.distance(who.cpu.0, to.0)),
+            Act::LeaveLazy(_) => p.inval.cr3_noflush_cyc.unwrap_or(p.cache.l1_cyc),
+            Act::IrqExit => p.ipi.irq_exit_cyc,
+            Act::Use { level, .. } => self.access(level),
+            Act::Walk { page, updated } => self.walk(cpu, page, updated, world),
+            Act::Assist(page) => self.walk(cpu, page, true, world),
+            Act::FaultEnter(_) => p.kernel.fault_entry_cyc,
+            Act::FaultExit(..) => p.kernel.fault_exit_cyc,
+            // A page that is mapped along with another has its share in that one's body.
+            Act::FaultMap { around: true, .. } => p.cache.l1_cyc,
+            Act::FaultMap { read_in, pte, .. } => {
+                let k = &p.kernel;
+                // A whole fault less what its other acts are charged.
+                let charged = k.fault_entry_cyc + k.fault_exit_cyc + FAULT_TOUCHES * p.cache.l1_cyc;
+                let body = k.minor_fault_anon_cyc.saturating_sub(charged);
+                self.shootdowns[usize::from(who.cpu.0)].in_lru_batch |= pte.dirty;
+                body + if read_in { p.swap.as_ref().map_or(0, |s| s.zram_read_cyc) } else { 0 }
+            }
+            // The copy is part of the fault's body.
+            Act::Copy { .. } if at.path == Path::Fault => 0,
+            // The page's whole price less what the rmap walk was charged above.
+            Act::Shrink(_) => p.kernel.reclaim_page_clean_cyc.saturating_sub(p.kernel.rmap_unmap_one_cyc),
+            // The store that releases the entry is part of the handler's body, as dropping a reference is of freeing.
+            Act::Ack(_) | Act::Put(_) => 0,
+            Act::Free(_) => self.free(cpu),
+            Act::Write(_) => p.swap.as_ref().map_or(0, |s| s.zram_write_cyc),
+            Act::Return(_)
+            | Act::FreeTable(_)
+            | Act::Clean(_)
+            | Act::Lookup(_)
+            | Act::Pin(..)
+            // What it does with the page is the device's time.
+            | Act::Device(..)
+            | Act::Copy { .. }
+            | Act::Compare(..)
+            | Act::Vma(_)
+            | Act::Deferred { .. }
+            | Act::Isolate(_)
+            | Act::Freeze(FrameNo(_))
+            | Act::WakeKswapd { .. }
+            | Act::KswapdSleeps { .. }
+            | Act::DirectReclaim { .. }
+            | Act::Keep(_)
+            // The device's own time is not the CPU's.
+            | Act::Submit { .. }
+            | Act::ListEnd => p.cache.l1_cyc,
+        }
+    }
+
+    /// The lock of a VMA. Neighbouring anonymous mappings are one VMA, and all of an address space are taken to be neighbours; those
+    /// of a file are of one thread each.
+    fn vma_lock(&mut self, cpu: (Cpu, u64), mm: Mm, task: Task, world: &Big) -> u64 {
+        match world.vma(mm, world.op(task).span.first).backing {
+            Backing::Anon => self.write(cpu, LineId::AnonVma(mm)),
+            _ => self.profile.cache.l1_cyc,
+        }
+    }
+
+    /// A PTE, and the rmap walk that found it where reclaim looks at one.
+    fn pte(&mut self, cpu: (Cpu, u64), act: Act, at: StepId, world: &Big) -> u64 {
+        let rmap = self.profile.kernel.rmap_unmap_one_cyc;
+        match act {
+            // R4.2 carries the rmap walk that found the PTE.
+            Act::PteRead(page) if matches!(at.path, Path::Unmap | Path::Referenced) => {
+                rmap + self.read(cpu, ptes(world, page))
+            }
+            Act::PteXchg { page, .. } if at.path == Path::Referenced => rmap + self.write(cpu, ptes(world, page)),
+            Act::PteXchg { page, .. } => self.write(cpu, ptes(world, page)),
+            Act::PteRead(page) => self.read(cpu, ptes(world, page)),
+            other => unreachable!("{other:?} is about no PTE"),
+        }
+    }
+
+    fn count(&mut self, cpu: (Cpu, u64), mm: Mm, touch: Touch) -> u64 {
+        let p = &self.profile;
+        let away = |distance| p.c2c_cycles(distance);
+        let cycles = match touch {
+            Touch::Read => self.lines.read(p, cpu, LineId::Pending(mm), away),
+            _ => self.lines.write(p, cpu, LineId::Pending(mm), 0, away),
+        };
+        cycles.unwrap_or(0)
+    }
+
+    /// `release_pages()`: the first page that is freed after a flush takes the lock of the LRU lists for all of them.
+    fn free(&mut self, cpu: (Cpu, u64)) -> u64 {
+        let freed = std::mem::replace(&mut self.shootdowns[usize::from(cpu.0.0)].freed, true);
+        if freed { self.profile.cache.l1_cyc } else { self.lock_lru(cpu).max(self.profile.cache.l1_cyc) }
+    }
+
+    /// `lru_add_drain()`, with which these calls begin: the folios that faults of this CPU have put by go on their lists.
+    fn drain_lru(&mut self, cpu: (Cpu, u64)) -> u64 {
+        let any = std::mem::take(&mut self.shootdowns[usize::from(cpu.0.0)].in_lru_batch);
+        if any { self.lock_lru(cpu) } else { 0 }
+    }
+
+    /// Waits for the lock of the LRU lists and holds it, all with interrupts off.
+    fn lock_lru(&mut self, (cpu, now): (Cpu, u64)) -> u64 {
+        let p = &self.profile;
+        let Some(hold) = p.kernel.lru_lock_hold_cyc else { return 0 };
+        hold + self.lines.write(p, (cpu, now), LineId::Lru, hold, |d| p.spin_handoff_cycles(d)).unwrap_or(0)
+    }
+
+    /// A CPU loads another address space.
+    pub fn switch_cycles(&self) -> u64 {
+        self.profile.kernel.ctx_switch_cyc
+    }
+
+    fn access(&self, level: Option<TlbLevel>) -> u64 {
+        let l1 = self.profile.cache.l1_cyc;
+        match level {
+            Some(TlbLevel::Stlb) => l1 + self.walk.stlb_hit_cycles(),
+            Some(TlbLevel::L1) | None => l1,
+        }
+    }
+
+    /// A walk; `updated` if it set A or D, which makes the line the walker's own.
+    fn walk(&mut self, cpu: (Cpu, u64), page: Page, updated: bool, world: &Big) -> u64 {
+        let levels = world.last_walk(cpu.0).expect("a walk has just been made");
+        let table = world.table_of(page);
+        let mut found = [Line::Warm; 4];
+        for level in levels.iter() {
+            let id = match level {
+                Level::Pte => ptes(world, page),
+                upper => LineId::Upper(table, upper as u8),
+            };
+            found[level as usize] = match self.lines.to_read(&self.profile, cpu.0, id) {
+                Found::Untouched => Line::Cold,
+                Found::Own => Line::Warm,
+                Found::Away(distance) => Line::Owned(distance),
+            };
+            self.read(cpu, id);
+        }
+        if updated {
+            self.write(cpu, ptes(world, page));
+        }
+        self.walk.walk_cycles(levels, |level| found[level as usize])
+    }
+
+    /// Kernel data is never cold: some earlier call has touched it.
+    fn read(&mut self, cpu: (Cpu, u64), id: LineId) -> u64 {
+        let p = &self.profile;
+        self.lines.read(p, cpu, id, |distance| p.c2c_cycles(distance)).unwrap_or(p.cache.l1_cyc)
+    }
+
+    fn write(&mut self, cpu: (Cpu, u64), id: LineId) -> u64 {
+        let p = &self.profile;
+        self.lines.write(p, cpu, id, 0, |distance| p.c2c_cycles(distance)).unwrap_or(p.cache.l1_cyc)
+    }
+}
+
+fn lock_line(lock: Lock) -> LineId {
+    match lock {
+        Lock::MmapRead(mm) | Lock::MmapWrite(mm) => LineId::Mmap(mm),
+        Lock::Ptl(table) => LineId::Ptl(table),
+    }
+}
+
+fn ptes(world: &Big, page: Page) -> LineId {
+    LineId::Ptes(world.table_of(page), world.vpn(page) >> PTES_PER_LINE_SHIFT)
+}

@@ -1,0 +1,147 @@
+//! The composite formula of a shootdown by interrupt, from its initiator and from a target.
+
+use crate::drive::clock::price::Prices;
+use crate::drive::clock::price::lines::LineId;
+use crate::machine::profile::IpiMode;
+use crate::nouns::types::Cpu;
+use crate::world::Request;
+use crate::world::big::Big;
+
+/// CPUs that one write in x2APIC cluster mode reaches (Intel SDM vol. 3, 12.12.10.2).
+const CLUSTER_CPUS: u16 = 16;
+
+/// What a CPU has under way, as its initiator.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shootdown {
+    /// Its targets, and whether queueing at them takes an interrupt.
+    posted: Vec<(Cpu, bool)>,
+    /// It broadcasts, so that its own TLB is flushed with the others.
+    pub(super) broadcasts: bool,
+    /// Faults of the CPU have put folios by that are on no LRU list yet.
+    pub(super) in_lru_batch: bool,
+    /// The CPU has freed pages since its last flush.
+    pub(super) freed: bool,
+}
+
+impl Prices {
+    fn shootdown(&mut self, cpu: Cpu) -> &mut Shootdown {
+        &mut self.shootdowns[usize::from(cpu.0)]
+    }
+
+    /// `flush_tlb_mm_range()`: raises `tlb_gen` and reads `mm_cpumask`. What both cost at home is in somebody's body.
+    pub(super) fn begin(&mut self, cpu: (Cpu, u64), request: Request) -> u64 {
+        let state = self.shootdown(cpu.0);
+        state.posted.clear();
+        state.broadcasts = false;
+        let Some(mm) = request.mm else { return 0 };
+        let p = &self.profile;
+        let away = |distance| p.c2c_cycles(distance);
+        let raised = match request.catch_up {
+            true => self.lines.read(p, cpu, LineId::Gen(mm), away),
+            false => self.lines.write(p, cpu, LineId::Gen(mm), 0, away),
+        };
+        let raised = raised.unwrap_or(0);
+        raised + self.lines.read(p, (cpu.0, cpu.1 + raised), LineId::Mask(mm), away).unwrap_or(0)
+    }
+
+    /// Requests are queued at all targets first; the last one carries the ICR writes.
+    pub(super) fn post(&mut self, cpu: (Cpu, u64), to: Cpu, sent: bool, world: &Big) -> u64 {
+        self.shootdown(cpu.0).posted.push((to, sent));
+        let writes = if world.is_last_target(cpu.0, to) { self.icr_writes(cpu.0).1 } else { 0 };
+        let p = &self.profile;
+        // csd_lock(): the entry was released by its target.
+        let entry = p.csd_enqueue_cycles(p.distance(cpu.0.0, to.0));
+        // llist_add() reads the head of the queue before it exchanges it, and so fetches the line twice.
+        let away = |distance| p.c2c_cycles(distance);
+        let head = self.lines.read(p, (cpu.0, cpu.1 + entry), LineId::Queue(to), away).unwrap_or(0);
+        let ready = cpu.1 + entry + head;
+        let added = self.lines.write(p, (cpu.0, ready), LineId::Queue(to), 0, away).unwrap_or(0);
+        entry + head + added + writes * p.ipi.icr_write_cyc.unwrap_or(0)
+    }
+
+    /// The interrupts that leave when all of a shootdown's requests are queued and its last ICR write ends at `now`: where
+    /// they go and when they arrive. Each leaves with its own write.
+    pub fn arrivals(&self, from: Cpu, now: u64) -> Vec<(Cpu, u64)> {
+        let icr = self.profile.ipi.icr_write_cyc.unwrap_or(0);
+        let (targets, writes) = self.icr_writes(from);
+        let arrival = |(to, write): (Cpu, u64)| {
+            let distance = self.profile.distance(from.0, to.0);
+            (to, now - (writes - write) * icr + self.profile.delivery_cycles(distance))
+        };
+        targets.into_iter().map(arrival).collect()
+    }
+
+    /// Each target that needs an interrupt with the number of the ICR write that sends it, and how many writes that takes.
+    fn icr_writes(&self, from: Cpu) -> (Vec<(Cpu, u64)>, u64) {
+        let clusters = self.profile.ipi.mode == IpiMode::X2apicCluster;
+        let mut targets: Vec<(Cpu, u64)> = Vec::new();
+        for &(to, _) in self.shootdowns[usize::from(from.0)].posted.iter().filter(|(_, sent)| *sent) {
+            let write = match targets.last() {
+                Some(&(last, write)) if clusters && last.0 / CLUSTER_CPUS == to.0 / CLUSTER_CPUS => write,
+                Some(&(_, write)) => write + 1,
+                None => 1,
+            };
+            targets.push((to, write));
+        }
+        let writes = targets.last().map_or(0, |&(_, write)| write);
+        (targets, writes)
+    }
+
+    /// Interrupt entry, and `llist_del_all()` of the queue that others have written.
+    pub(super) fn enter(&mut self, cpu: (Cpu, u64)) -> u64 {
+        let p = &self.profile;
+        let entry = p.ipi.irq_entry_cyc + p.ipi.pti_extra_cyc.unwrap_or(0) + p.ipi.handler_body_cyc.unwrap_or(0);
+        let head = self.lines.write(p, (cpu.0, cpu.1 + entry), LineId::Queue(cpu.0), 0, |d| p.c2c_cycles(d));
+        entry + head.unwrap_or(0)
+    }
+
+    /// `flush_tlb_func()` for one entry of the queue: the entry is a line that its initiator wrote, and so is `tlb_gen`.
+    pub(super) fn flush_remote(
+        &mut self,
+        cpu: (Cpu, u64),
+        from: Cpu,
+        (request, wrong_cpu): (Request, bool),
+        world: &Big,
+    ) -> u64 {
+        let p = &self.profile;
+        let entry = p.c2c_cycles(p.distance(from.0, cpu.0.0));
+        if wrong_cpu {
+            return entry;
+        }
+        // aa44284960d5: who has made a flush as young as this one need not ask for the youngest.
+        let asks = self.gen_read_always || !world.last_drop_current(cpu.0);
+        let youngest = match request.mm.filter(|_| asks) {
+            Some(mm) => self.lines.read(p, (cpu.0, cpu.1 + entry), LineId::Gen(mm), |d| p.c2c_cycles(d)).unwrap_or(0),
+            None => 0,
+        };
+        entry + youngest + self.flush(cpu.0, request, world)
+    }
+
+    /// The initiator's own flush, which a broadcast has made already.
+    pub(super) fn flush_local(&self, cpu: Cpu, request: Request, world: &Big) -> u64 {
+        if self.shootdowns[usize::from(cpu.0)].broadcasts { 0 } else { self.flush(cpu, request, world) }
+    }
+
+    /// The invalidation itself; nothing if the CPU's generation was already that of the address space. With page-table isolation
+    /// each page goes from the user's PCID, too; the whole of it goes at the next return to user space.
+    fn flush(&self, cpu: Cpu, request: Request, world: &Big) -> u64 {
+        let inval = &self.profile.inval;
+        let isolated = self.profile.ipi.pti_extra_cyc.is_some_and(|extra| extra > 0);
+        let user = if isolated { inval.invpcid_single_cyc.unwrap_or(0) } else { 0 };
+        match request.span {
+            _ if world.last_drop_current(cpu) => 0,
+            Some(span) => span.pages * (inval.invlpg_cyc.unwrap_or(0) + user),
+            None => inval.cr3_flush_cyc.unwrap_or(0),
+        }
+    }
+
+    /// Reads every acknowledgement, or waits for what was broadcast to be done.
+    pub(super) fn end(&mut self, cpu: Cpu, request: Request) -> u64 {
+        let sync = self.sync_cycles(Some(request));
+        let p = &self.profile;
+        let state = &mut self.shootdowns[usize::from(cpu.0)];
+        state.freed = false;
+        let reads = state.posted.iter().map(|(to, _)| p.ack_read_cycles(p.distance(cpu.0, to.0))).sum::<u64>();
+        reads + if state.posted.is_empty() { sync } else { 0 }
+    }
+}
