@@ -130,9 +130,10 @@ impl Serialize for RowJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.columns.len()))?;
         for (column, field) in self.columns.iter().zip(self.fields) {
-            match column.is_number {
-                true => map.serialize_entry(column.name, &number(field))?,
-                false => map.serialize_entry(column.name, field)?,
+            if column.is_number {
+                map.serialize_entry(column.name, &number(field))?;
+            } else {
+                map.serialize_entry(column.name, field)?;
             }
         }
         map.end()
