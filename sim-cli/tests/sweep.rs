@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -302,4 +303,24 @@ fn wrong_arguments() {
     common::expect(&sweep.args("merge", &[]), &["no directory", "expected the --dir of `mmusim sweep run`"]);
     std::fs::write(&sweep.points, "").expect("a file");
     common::expect(&sweep.args("run", &[]), &["cannot make"]);
+}
+
+#[test]
+fn the_page_has_the_table_of_knobs_and_the_plans_beside_it_can_be_run() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    let read = |path: &Path| std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let page = read(&docs.join("sweeps.md"));
+    let mut rows = String::new();
+    for knob in workloads::sweep::knob::KNOBS {
+        let key = if knob.name.ends_with('.') { "KEY" } else { "" };
+        writeln!(rows, "| `{}{key}` | {} |", knob.name, knob.doc).expect("memory is writable");
+    }
+    assert!(page.contains(&rows), "expected in docs/sweeps.md:\n{rows}");
+    assert!(page.contains(&format!("```toml\n{}```", read(&docs.join("plans/gaps.toml")))));
+    let plans = std::fs::read_dir(docs.join("plans")).expect("listed").map(|entry| entry.expect("listed").path());
+    for (plan, points) in plans.map(|plan| (plan.clone(), read(&plan))) {
+        let listed = stdout(&["sweep", "plan", plan.to_str().expect("text"), "--format", "csv"]);
+        let told = format!(": {} points.", listed.lines().count() - 1);
+        assert!(points.lines().next().expect("a comment").ends_with(&told), "{}: expected{told}", plan.display());
+    }
 }

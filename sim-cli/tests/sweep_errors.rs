@@ -37,8 +37,8 @@ const RULES: &[(&str, &[(&str, &str)])] = &[
         "axes are tables",
         &[
             ("[[axis]]\npolicy", "[axis]\npolicy"),
-            ("[[axis]]\nworkload", "[other]\n"),
-            ("[[axis]]\nseed", "[more]\nseed"),
+            ("[[axis]]\nworkload", "[more]\nworkload"),
+            ("[[axis]]\nseed", "[most]\nseed"),
         ],
     ),
     ("an axis has a knob", &[("policy = [\"unpatched\", \"patched\"]", "")]),
@@ -54,7 +54,7 @@ const RULES: &[(&str, &[(&str, &str)])] = &[
     ("knobs of an axis have as many values", &[("[32, 64]", "[16, 32, 64]")]),
     ("a knob is set once", &[("[fixed]\n", "[fixed]\nseed = 1\n")]),
     ("a knob is set under one name", &[("[fixed]\n", "[fixed]\ncores = 2\n\"workload.cores\" = 3\n")]),
-    ("a knob is set or a part of it", &[("[fixed]\n", "[fixed]\n\"workload.user\" = { pattern = \"uniform\" }\n")]),
+    ("a knob is set or a part of it", &[("[fixed]\n", "[fixed]\n\"workload.user\" = [1]\n")]),
     ("points are few", &[("to = 4", "to = 90_000")]),
     ("a policy is said", &[("policy = [\"unpatched\", \"patched\"]", "era = [\"v4.13\", \"v5.17\"]")]),
     ("a workload is said", &[("workload = \"overlap\"\n", "")]),
@@ -80,6 +80,10 @@ const RULES: &[(&str, &[(&str, &str)])] = &[
     (
         "values follow the rules over several keys",
         &[("[32, 64]", "[32, 60]"), ("[fixed]\n", "[fixed]\n\"workload.page_tables\" = 32\n")],
+    ),
+    (
+        "a rule over several keys is broken by the one without which it holds",
+        &[("[fixed]\n", "[fixed]\n\"workload.user.pattern\" = \"uniform\"\n")],
     ),
     ("a cost is bounded", &[("[fixed]\n", "[fixed]\n\"profile.ipi.irq_entry_cyc\" = 1_000_000_001\n")]),
     ("a machine has the CPUs", &[("[fixed]\n", "[fixed]\ncores = 104\n")]),

@@ -9,6 +9,15 @@ use toml::Value;
 
 use crate::litmus::switches::{self, Kind};
 
+/// Why a knob cannot be set, and what was expected.
+#[derive(Debug)]
+pub enum Wrong {
+    /// There is nothing of this name.
+    Name(String),
+    /// It takes no such value.
+    Value(String),
+}
+
 /// A row of the table.
 #[derive(Debug)]
 pub struct Knob {
@@ -19,13 +28,13 @@ pub struct Knob {
     /// The provenance of a run says it: the knob needs no column of its own.
     pub is_provenance: bool,
     /// Sets it.
-    set: fn(&mut Draft, &str, &Value) -> Result<(), String>,
+    set: fn(&mut Draft, &str, &Value) -> Result<(), Wrong>,
 }
 
 const fn knob(
     name: &'static str,
     is_provenance: bool,
-    set: fn(&mut Draft, &str, &Value) -> Result<(), String>,
+    set: fn(&mut Draft, &str, &Value) -> Result<(), Wrong>,
     doc: &'static str,
 ) -> Knob {
     Knob { name, doc, is_provenance, set }
@@ -111,7 +120,7 @@ impl Knob {
     ///
     /// # Errors
     /// What was expected.
-    pub(super) fn set(&self, draft: &mut Draft, name: &str, value: &Value) -> Result<(), String> {
+    pub(super) fn set(&self, draft: &mut Draft, name: &str, value: &Value) -> Result<(), Wrong> {
         let key = self.key_of(name).expect("the knob was found by this name");
         (self.set)(draft, key, value)
     }
@@ -144,47 +153,50 @@ impl Draft {
     }
 }
 
-fn text(value: &Value) -> Result<&str, String> {
-    value.as_str().filter(|text| !text.is_empty()).ok_or_else(|| format!("{value}: expected a name"))
+fn text(value: &Value) -> Result<&str, Wrong> {
+    value.as_str().filter(|text| !text.is_empty()).ok_or_else(|| Wrong::Value(format!("{value}: expected a name")))
 }
 
-fn set_name(name: &mut Option<String>, value: &Value) -> Result<(), String> {
+fn set_name(name: &mut Option<String>, value: &Value) -> Result<(), Wrong> {
     *name = Some(text(value)?.to_owned());
     Ok(())
 }
 
-fn set_policy(draft: &mut Draft, _key: &str, value: &Value) -> Result<(), String> {
+fn set_policy(draft: &mut Draft, _key: &str, value: &Value) -> Result<(), Wrong> {
     let name = text(value)?;
     // Names of the registry only: what is explored and not run has no price.
     let priced = policy::find(name).filter(|found| POLICIES.iter().any(|policy| policy.name == found.name));
     let known = || POLICIES.iter().map(|policy| policy.name).collect::<Vec<_>>().join(", ");
-    draft.policy = Some(priced.ok_or_else(|| format!("policy: unknown `{name}`, expected one of {}", known()))?);
+    draft.policy =
+        Some(priced.ok_or_else(|| Wrong::Value(format!("policy: unknown `{name}`, expected one of {}", known())))?);
     Ok(())
 }
 
-fn set_era(draft: &mut Draft, _key: &str, value: &Value) -> Result<(), String> {
+fn set_era(draft: &mut Draft, _key: &str, value: &Value) -> Result<(), Wrong> {
     let name = text(value)?;
     let known = || ERAS.iter().map(|era| era.name).collect::<Vec<_>>().join(", ");
-    draft.era = Some(era::find(name).ok_or_else(|| format!("era: unknown `{name}`, expected one of {}", known()))?);
+    draft.era = Some(
+        era::find(name).ok_or_else(|| Wrong::Value(format!("era: unknown `{name}`, expected one of {}", known())))?,
+    );
     Ok(())
 }
 
-fn set_seed(draft: &mut Draft, _key: &str, value: &Value) -> Result<(), String> {
+fn set_seed(draft: &mut Draft, _key: &str, value: &Value) -> Result<(), Wrong> {
     let seed = value.as_integer().and_then(|seed| u64::try_from(seed).ok());
-    draft.seed = Some(seed.ok_or_else(|| format!("seed: {value}, expected a whole number, 0 or more"))?);
+    draft.seed = Some(seed.ok_or_else(|| Wrong::Value(format!("seed: {value}, expected a whole number, 0 or more")))?);
     Ok(())
 }
 
 /// Whether there is such a key, and such a value, the text says that it is set in.
-fn set_key(keys: &mut Vec<(String, Value)>, key: &str, value: &Value) -> Result<(), String> {
+fn set_key(keys: &mut Vec<(String, Value)>, key: &str, value: &Value) -> Result<(), Wrong> {
     if key.split('.').any(str::is_empty) {
-        return Err(format!("`{key}`: expected names with one point in between"));
+        return Err(Wrong::Name(format!("`{key}`: expected names with one point in between")));
     }
     keys.push((key.to_owned(), value.clone()));
     Ok(())
 }
 
-fn set_switch(draft: &mut Draft, key: &str, value: &Value) -> Result<(), String> {
+fn set_switch(draft: &mut Draft, key: &str, value: &Value) -> Result<(), Wrong> {
     // A switch is on or off, as in a litmus file, or true or false, as in TOML.
     let word = match value {
         Value::Boolean(true) => "on".to_owned(),
@@ -198,19 +210,20 @@ fn set_switch(draft: &mut Draft, key: &str, value: &Value) -> Result<(), String>
 }
 
 /// Turns one switch.
-fn turn(era: &mut Era, name: &str, value: &str) -> Result<(), String> {
+fn turn(era: &mut Era, name: &str, value: &str) -> Result<(), Wrong> {
     let of_the_kernel = |kind: Kind| !matches!(kind, Kind::Scene(_));
     let Some(switch) = switches::find(name).filter(|switch| of_the_kernel(switch.kind)) else {
         let known = switches::SWITCHES.iter().filter(|switch| of_the_kernel(switch.kind));
         let known: Vec<_> = known.map(|switch| switch.name).collect();
-        return Err(format!("era: unknown switch `{name}`, expected one of {}", known.join(", ")));
+        let message = format!("era: unknown switch `{name}`, expected one of {}", known.join(", "));
+        return Err(Wrong::Name(message));
     };
     // A switch of the kernel leaves the scenario alone.
     let mut scenario = Scenario::new("", 1, 1, &[]);
     if switch.set(value, era, &mut scenario) {
         Ok(())
     } else {
-        Err(format!("era.{name}: `{value}`, expected {}", switch.values()))
+        Err(Wrong::Value(format!("era.{name}: `{value}`, expected {}", switch.values())))
     }
 }
 

@@ -14,7 +14,7 @@ use toml::{Table, Value};
 use crate::error::TextError;
 use crate::machines::{self, MACHINES};
 use crate::outcome::{Input, sha256};
-use crate::sweep::knob::{self, Draft};
+use crate::sweep::knob::{self, Draft, Wrong};
 use crate::sweep::parse::{Dial, Outline, Placed};
 use crate::sweep::{Machine, PlanError, Point, Subject, edit, identity};
 use crate::synthetic::schema::Workload;
@@ -40,6 +40,15 @@ struct Refused {
     /// Where in the text that they were set in.
     span: Range<usize>,
     message: String,
+}
+
+/// The text of a document with these keys set, or the path that leads nowhere and why.
+fn with_keys(document: &Table, keys: &Keys) -> Result<String, (String, String)> {
+    let mut document = document.clone();
+    for (path, value) in keys {
+        edit::set(&mut document, path, value.clone()).map_err(|message| (path.clone(), message))?;
+    }
+    Ok(toml::to_string(&document).expect("what was read can be written"))
 }
 
 /// Makes the points of a plan. What many of them share is read and checked once.
@@ -109,7 +118,10 @@ impl<'a> Resolver<'a> {
         let mut draft = Draft::default();
         for (dial, placed) in self.dials(places) {
             let set = dial.knob.set(&mut draft, &dial.name, &placed.value);
-            set.map_err(|message| self.fail(placed.span.clone(), message))?;
+            set.map_err(|wrong| match wrong {
+                Wrong::Name(message) => self.fail(dial.span.clone(), message),
+                Wrong::Value(message) => self.fail(placed.span.clone(), message),
+            })?;
         }
         let missing = |knob| {
             self.fail(0..0, format!("no knob sets the {knob}; expected `{knob}` under [fixed] or in an [[axis]]"))
@@ -215,28 +227,30 @@ impl<'a> Resolver<'a> {
             let owns = |dial: &Dial| knob::sets_the_same(&dial.name, &name);
             self.dials(places).find(|(dial, _)| owns(dial)).expect("a knob of the plan set it")
         };
-        let mut table = source.table.clone();
-        for (path, value) in keys {
-            edit::set(&mut table, path, value.clone())
-                .map_err(|message| self.fail(owner(path).0.span.clone(), format!("{}: {message}", source.stem)))?;
+        let text = with_keys(&source.table, keys)
+            .map_err(|(path, message)| self.fail(owner(&path).0.span.clone(), format!("{}: {message}", source.stem)))?;
+        let Err(refused) = check(&text) else { return Ok(text) };
+        let at = refused.span.start;
+        for (path, _) in keys {
+            let Some((key, value)) = edit::find(&text, path) else { continue };
+            let (dial, set) = owner(path);
+            let span = if value.contains(&at) {
+                set.span.clone()
+            } else if key.contains(&at) {
+                dial.span.clone()
+            } else {
+                continue;
+            };
+            return Err(self.fail(span, format!("{}: {}", dial.name, refused.message)));
         }
-        let text = toml::to_string(&table).expect("what was read can be written");
-        check(&text).map_err(|refused| {
-            for (path, _) in keys {
-                let Some((key, value)) = edit::find(&text, path) else { continue };
-                let (dial, set) = owner(path);
-                if refused.span.start >= value.start && refused.span.start < value.end {
-                    return self.fail(set.span.clone(), format!("{}: {}", dial.name, refused.message));
-                }
-                if refused.span.start >= key.start && refused.span.start < key.end {
-                    return self.fail(dial.span.clone(), format!("{}: {}", dial.name, refused.message));
-                }
-            }
-            // A rule over several keys speaks of another one than was set.
-            let last = keys.last().map_or(0..0, |(path, _)| owner(path).1.span.clone());
-            self.fail(last, format!("{} with what is set here: {}", source.stem, refused.message))
-        })?;
-        Ok(text)
+        // A rule over several keys speaks of another one than was set: it is for one without which it holds.
+        let holds_without = |path: &str| {
+            let others = keys.iter().filter(|key| key.0 != path).cloned().collect();
+            with_keys(&source.table, &others).is_ok_and(|text| check(&text).is_ok())
+        };
+        let blamed = keys.iter().find(|(path, _)| holds_without(path)).or(keys.last());
+        let (dial, set) = owner(&blamed.expect("the text is right before keys are set").0);
+        Err(self.fail(set.span.clone(), format!("{}: with this, {}", dial.name, refused.message)))
     }
 
     /// A built-in text, or a file from the directory of the plan.
