@@ -1,5 +1,6 @@
 //! What runs on the model: recorded traces, synthetic workloads, machine profiles; and what comes out of a run.
 
+pub mod calibrate;
 pub mod error;
 pub mod litmus;
 pub mod machines;

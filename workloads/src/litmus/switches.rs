@@ -160,6 +160,22 @@ pub static SWITCHES: &[Switch] = &[
         |e| &mut e.ksm_flushes_exclusive,
         "KSM flushes for every PTE of a page that no other process maps",
     ),
+    count(
+        "fault_around_pages",
+        |e, n| e.fault_around_pages = n,
+        "a load of a file page maps those of an aligned window of so many, a power of two; 1: its own",
+    ),
+    count(
+        "broadcast_min_cpus",
+        |e, n| e.broadcast_min_cpus = n,
+        "an address space on fewer CPUs is interrupted where others are broadcast to; the clock asks the profile",
+    ),
+    flag("faults_lock_vma", |e| &mut e.faults_lock_vma, "a fault takes the lock of its VMA; a matter of cost only"),
+    flag(
+        "reads_mm_gen_always",
+        |e| &mut e.reads_mm_gen_always,
+        "a target that is up to date reads `tlb_gen` all the same; a matter of cost only",
+    ),
     flag("ksm_counts_read_only", |e| &mut e.ksm_counts_read_only, "KSM counts references also where it owed no flush"),
     flag(
         "soft_dirty_counts",

@@ -137,6 +137,11 @@ impl Point {
         self.workload.synthetic.run(&self.conditions(RunAhead::Upto(u64::MAX)), progress)
     }
 
+    /// The machine.
+    pub fn profile(&self) -> &Profile {
+        &self.machine.profile
+    }
+
     /// How long the workload runs, in cycles.
     pub fn duration_cycles(&self) -> u64 {
         self.workload.synthetic.workload.duration_cycles.get_ref().get()

@@ -51,6 +51,7 @@ macro_rules! builtin {
 /// All workloads, by name.
 pub static WORKLOADS: &[Builtin] = &[
     builtin!("alternating"),
+    builtin!("flush-range"),
     builtin!("overlap"),
     builtin!("overlap-two-tables"),
     builtin!("pressure"),

@@ -29,7 +29,7 @@ use crate::drive::clock::waiters::{WaitKey, plain, wait_key};
 use crate::drive::engine::{Progress, Setting};
 use crate::drive::tournament::Tournament;
 use crate::kernel::path::would_hit;
-use crate::machine::profile::Profile;
+use crate::machine::profile::{IpiMode, Profile};
 use crate::nouns::op::OpKind;
 use crate::nouns::types::{AccessKind, Actor, Cpu, Page, Task};
 use crate::oracle::{Class, Marks};
@@ -78,8 +78,12 @@ impl Probe for Heard {
 
 /// The era on a machine: how its shootdowns reach other CPUs there, and for whom.
 fn on_machine(profile: &Profile, era: Era) -> Era {
+    let mechanism = Prices::mechanism(profile, &era);
+    let tlbi = profile.inval.tlbi_range_limit_pages.filter(|_| profile.ipi.mode == IpiMode::NoneForTlb);
     Era {
-        mechanism: Prices::mechanism(profile, &era),
+        mechanism,
+        // MAX_TLBI_OPS of arm64.
+        ceiling_pages: tlbi.map_or(era.ceiling_pages, |limit| u64::from(limit) - 1),
         broadcast_min_cpus: profile.inval.invlpgb_min_active_cpus.map_or(0, |cpus| cpus as u16),
         ..era
     }

@@ -5,6 +5,7 @@
 use crate::drive::clock::price::Prices;
 use crate::machine::profile::{InvalCosts, IpiMode, Profile};
 use crate::nouns::types::Cpu;
+use crate::world::big::Big;
 use crate::world::{Cause, Request};
 
 /// What broadcasts cost; all in cycles.
@@ -78,9 +79,11 @@ impl Prices {
         self.broadcasts.as_ref().expect("only a machine that broadcasts issues one")
     }
 
-    pub(super) fn issue(&mut self, cpu: Cpu) -> u64 {
+    /// Issuing an invalidation. Where nobody else is modelled who could have to make it, it is made at once.
+    pub(super) fn issue(&mut self, cpu: Cpu, request: Request, world: &Big) -> u64 {
         self.shootdowns[usize::from(cpu.0)].broadcasts = true;
-        self.broadcast().issue
+        let cost = self.broadcast();
+        if world.cpus() == 1 { cost.takes(request) } else { cost.issue }
     }
 
     /// A barrier, beyond the invalidations it waits for: that of a request, or of a pending check.

@@ -132,7 +132,7 @@ impl Prices {
             Act::FlushPending(mm, touch) => self.count(cpu, mm, touch),
             Act::FlushBegin { request, .. } => self.begin(cpu, request),
             Act::Post { to, sent } => self.post(cpu, to, sent, world),
-            Act::Broadcast(_) => self.issue(who.cpu),
+            Act::Broadcast(request) => self.issue(who.cpu, request, world),
             Act::FlushLocal(request) => self.flush_local(who.cpu, request, world),
             Act::FlushEnd(request) => self.end(who.cpu, request),
             Act::Sync => self.sync_cycles(None),
