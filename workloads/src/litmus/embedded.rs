@@ -112,7 +112,7 @@ pub static LITMUS: &[Builtin] = catalogue! {
     "M08-ack-after-flush"
     "M08-ack-before-flush"
     "M08-ack-before-flush-freed"
-    "M08-ack-before-flush-once"
+    "M08-ack-before-flush-same-page"
     "M09-batch-per-task"
     "M09-batch-shared"
     "M09-batch-shared-written"

@@ -185,11 +185,7 @@ fn copy<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) ->
 /// `try_to_unmap_flush()`, if this migration has put a flush off that nobody has made since.
 fn flush_batch<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, next: Step) -> Flow {
     f.pc = next as u8;
-    if batch(cx, who).required {
-        Flow::Call(Cx::<W, P>::flush(Request::batch(Cause::Batch)))
-    } else {
-        Flow::Next
-    }
+    if batch(cx, who).required { Flow::Call(Cx::<W, P>::flush(Request::batch(Cause::Batch))) } else { Flow::Next }
 }
 
 /// G5: the new frame takes the old one's place, unless the page has been given up meanwhile.
