@@ -168,14 +168,14 @@ fn random(seed: u64, stream: u64) -> (Scenario, Vec<Choice>) {
     rng.set_stream(stream);
     let tables = 1 + (seed % 2) as u8;
     let mut scenario = Scenario::new("random", 2, tables, &[&[], &[], &[], &[]]);
-    scenario.dirty = seed % 3 == 0;
+    scenario.dirty = seed.is_multiple_of(3);
     scenario.backing = [Backing::Anon, Backing::Anon, Backing::SharedFile, Backing::Pfn][seed as usize / 2 % 4];
-    scenario.lone_tables = seed / 4 % 2 == 0;
-    if seed / 8 % 2 == 0 {
+    scenario.lone_tables = (seed / 4).is_multiple_of(2);
+    if (seed / 8).is_multiple_of(2) {
         (scenario.processes, scenario.children) = (2, vec![Cpu(3)]);
     }
-    scenario.lru = seed % 4 == 0;
-    scenario.kernel_threads = if seed % 5 == 0 { vec![] } else { vec![Cpu(0)] };
+    scenario.lru = seed.is_multiple_of(4);
+    scenario.kernel_threads = if seed.is_multiple_of(5) { vec![] } else { vec![Cpu(0)] };
     scenario.programs = (0..4).map(|cpu| program(&mut rng, &scenario, cpu)).collect();
     let choices = (0..400)
         .map(|_| Choice {
