@@ -2,7 +2,7 @@
 
 use crate::nouns::marks::{Class, Marks};
 use crate::nouns::op::{Op, OpKind};
-use crate::nouns::types::{AccessKind, Actor, Cpu, FrameNo, Lock, Mm, Page, Present, Pte, Span, Table, Task};
+use crate::nouns::types::{AccessKind, Actor, Cpu, FrameNo, Lock, Mm, Page, Present, Pte, Span, Table};
 use crate::policy::{Policy, Touch};
 use crate::step::era::Era;
 use crate::world::{Cause, Request, TlbLevel, World};
@@ -437,11 +437,6 @@ impl<W: World, P: Probe> Cx<'_, W, P> {
         let old = self.world.pte_xchg(page, new);
         self.act(who, Act::PteXchg { page, old, new });
         old
-    }
-
-    /// The task whose batch this one puts its flushes off in: its own. The mutant has one for all, that of the first task.
-    pub fn batch_owner(&self, who: Actor) -> Task {
-        if self.era.protections.batch_per_task { who.task } else { Task(0) }
     }
 
     /// Starts a shootdown: the frame to call, or none if there is nothing to do.

@@ -1,5 +1,6 @@
 //! A shootdown from the side of its initiator: `flush_tlb_mm_range()`, `arch_tlbbatch_flush()`, `flush_tlb_multi()`, steps X.
 
+use crate::kernel::path::batch_owner;
 use crate::nouns::types::{Actor, Cpu, Mm, Span};
 use crate::oracle;
 use crate::step::era::{Era, Mechanism};
@@ -33,7 +34,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
     match Step::of(f) {
         Step::Begin => {
             let request = request_of(f);
-            let remote = cx.world.request_begin(Actor { task: cx.batch_owner(who), ..who }, request);
+            let remote = cx.world.request_begin(Actor { task: batch_owner(cx, who), ..who }, request);
             cx.act(who, Act::FlushBegin { request, remote });
             let irqs = if cx.era.protections.irqs_on_while_waiting { 0 } else { IRQS_OFF };
             *f = Frame { flags: if remote { REMOTE | irqs } else { 0 }, ..Frame::new(f.path) };
@@ -95,7 +96,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::End => {
             let request = cx.world.request(who.cpu);
             if request.mm.is_none() {
-                cx.world.batch_clear(cx.batch_owner(who));
+                cx.world.batch_clear(batch_owner(cx, who));
             }
             // Whoever has acknowledged too early reads it yet, or the one that takes its place.
             if cx.era.protections.acks_after_flush {
@@ -123,7 +124,7 @@ fn local<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor) {
     let loaded = cx.world.loaded(who.cpu);
     let concerned = match request.mm {
         Some(mm) => loaded == Some(mm),
-        None => cx.world.batch_contains(cx.batch_owner(who), who.cpu),
+        None => cx.world.batch_contains(batch_owner(cx, who), who.cpu),
     };
     if concerned
         && cx.era.protections.flushes_own_cpu
