@@ -45,6 +45,10 @@ pub(crate) enum Command {
     Distinguish(DistinguishArgs),
     /// Run a synthetic workload under many settings, in shards that can be killed and resumed (docs/sweeps.md)
     Sweep(SweepArgs),
+    /// Fit the free rows of a machine profile to published curves, and predict the rest of them
+    Calibrate(CalibrateArgs),
+    /// Every figure of a machine profile, where it comes from and how far to trust it
+    Explain(ExplainArgs),
     /// List policies, eras, workloads or profiles
     List(ListArgs),
 }
@@ -294,6 +298,30 @@ pub(crate) struct DistinguishArgs {
     /// Scenarios at a time [default: one for each CPU]; changes speed, never a result
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CalibrateArgs {
+    /// A machine of which curves are known
+    #[arg(value_name = "PROFILE")]
+    pub(crate) profile: String,
+    /// Take the profile as it is, and only hold it against the curves
+    #[arg(long)]
+    pub(crate) no_fit: bool,
+    /// Runs at a time [default: one for each CPU]; changes speed, never a result
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// A machine by name (`mmusim list profiles`)
+    #[arg(value_name = "PROFILE")]
+    pub(crate) profile: String,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
