@@ -191,6 +191,8 @@ pub struct Era {
     pub faults_lock_vma: bool,
     /// A target reads `tlb_gen` of the address space even if it has made that flush already (before v6.0, aa44284960d5). Cost only.
     pub reads_mm_gen_always: bool,
+    /// munmap and madvise begin with `lru_add_drain()`, for which they take the lock of the LRU lists (before v6.14). Cost only.
+    pub zap_drains_lru: bool,
     /// What no kernel leaves out.
     pub protections: Protections,
 }
@@ -224,6 +226,7 @@ const V4_13: Era = Era {
     broadcast_min_cpus: 0,
     faults_lock_vma: false,
     reads_mm_gen_always: true,
+    zap_drains_lru: true,
     protections: Protections::ALL,
 };
 
@@ -252,6 +255,7 @@ pub static ERAS: &[Era] = &[
         ksm_flushes_exclusive: true,
         faults_lock_vma: true,
         reads_mm_gen_always: false,
+        zap_drains_lru: false,
         ..V4_13
     },
 ];

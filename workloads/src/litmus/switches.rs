@@ -176,6 +176,7 @@ pub static SWITCHES: &[Switch] = &[
         |e| &mut e.reads_mm_gen_always,
         "a target that is up to date reads `tlb_gen` all the same; a matter of cost only",
     ),
+    flag("zap_drains_lru", |e| &mut e.zap_drains_lru, "munmap and madvise drain the LRU batch first; a matter of cost only"),
     flag("ksm_counts_read_only", |e| &mut e.ksm_counts_read_only, "KSM counts references also where it owed no flush"),
     flag(
         "soft_dirty_counts",
