@@ -8,7 +8,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sim_core::drive::clock::RunAhead;
 use sim_core::drive::explore::{Options, Order};
-use sim_core::policy::{self, ABLATED, POLICIES, PolicyInfo, OTHERS};
+use sim_core::policy::{self, ABLATED, OTHERS, POLICIES, PolicyInfo};
 use sim_core::step::era::{self, ERAS, Era};
 use workloads::litmus::ablate::{self, ABLATIONS, Ablation, SCENES, Scene};
 

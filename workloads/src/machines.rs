@@ -168,7 +168,10 @@ mod tests {
         }
         let skx = machine("skx_2s").expect("it is in the list");
         let figure = |key| skx.figures().find(|figure| figure.key == key).expect(key);
-        assert_eq!((figure("ipi.icr_write_cyc").value, figure("ipi.icr_write_cyc").confidence), ("550", Confidence::Derived));
+        assert_eq!(
+            (figure("ipi.icr_write_cyc").value, figure("ipi.icr_write_cyc").confidence),
+            ("550", Confidence::Derived)
+        );
         assert_eq!(figure("machine.smt").source, "");
         assert_eq!(figure("machine.smt").confidence.meaning(), "read in a source");
     }

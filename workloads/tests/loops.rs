@@ -72,7 +72,10 @@ fn calls_of_other_threads_make_a_second_flush_of_a_dirty_page() {
 
 #[test]
 fn processes_interrupt_nobody() {
-    let processes = workload("tlb_flush1", &[("cores", "8"), ("each_page", "[{ do = \"store\" }, { do = \"dontneed\" }]\nprocesses = true")]);
+    let processes = workload(
+        "tlb_flush1",
+        &[("cores", "8"), ("each_page", "[{ do = \"store\" }, { do = \"dontneed\" }]\nprocesses = true")],
+    );
     let outcome = run(&processes, "skx_2s", "immediate");
     assert_eq!((outcome.stats.ipis_sent, outcome.stats.requests_served), (0, 0));
     assert!(outcome.rounds > 1000);
@@ -80,9 +83,11 @@ fn processes_interrupt_nobody() {
 
 #[test]
 fn interrupts_coalesce_where_many_threads_flush() {
-    let outcome = run(&workload("tlb_flush3", &[("cores", "52"), ("duration_cycles", "12_000_000")]), "skx_2s", "immediate");
+    let outcome =
+        run(&workload("tlb_flush3", &[("cores", "52"), ("duration_cycles", "12_000_000")]), "skx_2s", "immediate");
     let rounds = outcome.rounds as f64;
-    let (taken, requests) = (outcome.stats.ipis_received as f64 / rounds, outcome.stats.requests_served as f64 / rounds);
+    let (taken, requests) =
+        (outcome.stats.ipis_received as f64 / rounds, outcome.stats.requests_served as f64 / rounds);
     // Nearly all of two flushes by 51 targets, in a tenth as many interrupts.
     assert!((80.0..=102.5).contains(&requests), "{requests}");
     assert!(taken * 8.0 < requests, "{taken} interrupts for {requests} requests");

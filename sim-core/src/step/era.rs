@@ -144,6 +144,8 @@ pub struct Era {
     /// Reclaim flushes and frees in its loop each time this many freed folios have collected (31 since v6.10); 0: only at
     /// the end of the list.
     pub free_batch_slots: u16,
+    /// Folios of a shrink list (`SWAP_CLUSTER_MAX`, 32); the clock asks the profile.
+    pub shrink_list_folios: u16,
     /// A CPU that switched to another address space stays in `mm_cpumask` until a shootdown that names the address space
     /// finds it there (v6.14, 209954cbc7d0).
     pub lazy_mask: bool,
@@ -206,6 +208,7 @@ const V4_13: Era = Era {
     rmap_after_flush: false,
     pageout_checks_pending: true,
     free_batch_slots: 0,
+    shrink_list_folios: 32,
     lazy_mask: false,
     skips_idle_targets: false,
     ceiling_pages: 33,

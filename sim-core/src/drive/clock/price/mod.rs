@@ -149,8 +149,8 @@ impl Prices {
             Act::Post { to, sent } => self.post(cpu, to, sent, world),
             Act::Broadcast(request) => self.issue(who.cpu, request, world),
             Act::FlushLocal(request) => self.flush_local(who.cpu, request, world),
-            Act::FlushEnd(request) => self.end(who.cpu, request),
-            Act::Sync => self.sync_cycles(None),
+            Act::FlushEnd(_) => self.end(who.cpu),
+            Act::Sync => self.sync_cycles(),
             Act::IrqEnter { .. } => self.enter(cpu),
             Act::FlushRemote { from, request, wrong_cpu } => self.flush_remote(cpu, from, (request, wrong_cpu), world),
             // Reading is_lazy and loaded_mm of the target.

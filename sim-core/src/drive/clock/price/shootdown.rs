@@ -135,13 +135,11 @@ impl Prices {
         }
     }
 
-    /// Reads every acknowledgement, or waits for what was broadcast to be done.
-    pub(super) fn end(&mut self, cpu: Cpu, request: Request) -> u64 {
-        let sync = self.sync_cycles(Some(request));
+    /// Reads every acknowledgement.
+    pub(super) fn end(&mut self, cpu: Cpu) -> u64 {
         let p = &self.profile;
         let state = &mut self.shootdowns[usize::from(cpu.0)];
         state.freed = false;
-        let reads = state.posted.iter().map(|(to, _)| p.ack_read_cycles(p.distance(cpu.0, to.0))).sum::<u64>();
-        reads + if state.posted.is_empty() { sync } else { 0 }
+        state.posted.iter().map(|(to, _)| p.ack_read_cycles(p.distance(cpu.0, to.0))).sum()
     }
 }
