@@ -6,4 +6,5 @@ pub mod machines;
 pub mod outcome;
 pub mod paired;
 pub mod recorded;
+pub mod speed;
 pub mod synthetic;

@@ -91,6 +91,24 @@ impl Mmu {
         }
     }
 
+    /// [`Mmu::lookup`], unless it would miss or find a translation that does not serve: then nothing moves.
+    #[inline]
+    pub fn lookup_if(&mut self, key: Key, access: Access, serves: impl Fn(Entry) -> bool) -> Option<Lookup> {
+        let (tag, size) = (key.live_tag(), key.size);
+        let first = first_level(&mut self.fetch, &mut self.data, access, size);
+        if let Some(at) = first.live_at(tag) {
+            return serves(first.entry(at)).then(|| Lookup::L1(first.touch(at)));
+        }
+        let stlb = second_level(&mut self.stlb, self.stlb_holds_2m, size)?;
+        let at = stlb.live_at(tag)?;
+        if !serves(stlb.entry(at)) {
+            return None;
+        }
+        let entry = stlb.touch(at);
+        first.insert_tag(tag, entry);
+        Some(Lookup::Stlb(entry))
+    }
+
     /// The translation, if any level holds it. Nothing moves.
     pub fn peek(&self, key: Key) -> Option<Entry> {
         let at = key.size as usize;

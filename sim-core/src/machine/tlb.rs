@@ -190,8 +190,15 @@ impl Tlb {
         Found::Hit(self.touch(at))
     }
 
+    /// What a way holds.
     #[inline]
-    fn touch(&mut self, at: usize) -> Entry {
+    pub(super) fn entry(&self, at: usize) -> Entry {
+        self.entries[at]
+    }
+
+    /// Makes a live way the most recently used of its set.
+    #[inline]
+    pub(super) fn touch(&mut self, at: usize) -> Entry {
         self.clock += 1;
         self.stamps[at] = self.clock | LIVE_STAMP;
         self.entries[at]
@@ -301,7 +308,9 @@ impl Tlb {
         find(&self.tags[set.clone()], tag).map(|way| set.start + way)
     }
 
-    fn live_at(&self, tag: u64) -> Option<usize> {
+    /// Where the page is, if it is there alive.
+    #[inline]
+    pub(super) fn live_at(&self, tag: u64) -> Option<usize> {
         let guess = self.buckets[self.bucket_of(tag)].guess as usize;
         if self.tags[guess] == tag {
             return Some(guess);

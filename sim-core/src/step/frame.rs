@@ -68,6 +68,9 @@ pub enum Path {
 }
 
 impl Path {
+    /// How many there are.
+    pub const COUNT: usize = Path::Held as usize + 1;
+
     /// Does it run on top of whatever the CPU is doing, with interrupts off?
     pub fn interrupts(self) -> bool {
         matches!(self, Path::Irq | Path::Held)

@@ -67,7 +67,7 @@ impl Core {
 
     /// Has an interrupt arrived that can be taken at this time?
     pub(super) fn interrupt_due(&self, time: u64) -> bool {
-        !self.stack.irqs_off() && self.arrival.is_some_and(|a| a <= time)
+        self.arrival.is_some_and(|a| a <= time) && !self.stack.irqs_off()
     }
 
     /// Takes the interrupt at this time. Returns what the core was waiting for, and for how many cycles.

@@ -4,6 +4,7 @@
 //! shortest coherence latency. A promise made at T therefore binds the core that made it at once and the others from
 //! T + lookahead, whatever the run-ahead in force, so results do not depend on it.
 
+mod ahead;
 pub mod along;
 mod cores;
 pub mod cycles;
@@ -26,7 +27,6 @@ use crate::drive::clock::stats::Stats;
 use crate::drive::clock::waiters::{WaitKey, plain, wait_key};
 use crate::drive::engine::{Progress, Setting};
 use crate::drive::tournament::Tournament;
-use crate::kernel::path::would_hit;
 use crate::machine::profile::Profile;
 use crate::nouns::op::OpKind;
 use crate::nouns::types::{AccessKind, Actor, Cpu, Page, Task};
@@ -95,6 +95,8 @@ pub struct Clock<S: Source> {
     heard: Option<Box<Heard>>,
     recent: Recent,
     device: Option<Device>,
+    /// How many cores have an order that may not begin yet.
+    held: u16,
     turns: u64,
 }
 
@@ -134,6 +136,7 @@ impl<S: Source> Clock<S> {
             heard: Some(Box::default()),
             recent: Recent::new(bound),
             device: None,
+            held: 0,
             turns: 0,
         })
     }
@@ -158,6 +161,7 @@ impl<S: Source> Clock<S> {
             if let Some(lookahead) = self.lookahead_cycles {
                 self.run_ahead(Cpu(cpu), lookahead);
             }
+            self.schedule(Cpu(cpu));
         }
         self.assert_finished();
         let end = self.cores.iter().map(|c| c.ready).max().unwrap_or(0).max(now);
@@ -202,6 +206,7 @@ impl<S: Source> Clock<S> {
     fn turn(&mut self, cpu: Cpu, time: u64) {
         self.turns += 1;
         if self.core(cpu).interrupt_due(time) {
+            self.held -= u16::from(self.core(cpu).state == State::Held);
             let core = self.core(cpu);
             let parked = core.enter_interrupt(time);
             core.stack.push(Frame::new(Path::Irq));
@@ -216,7 +221,6 @@ impl<S: Source> Clock<S> {
             self.core(cpu).state = State::Running;
             self.step(cpu);
         }
-        self.schedule(cpu);
     }
 
     /// Takes the next order, or starts the one already taken if its time has come.
@@ -225,10 +229,24 @@ impl<S: Source> Clock<S> {
         if let Some(order) = self.core(cpu).order {
             return self.start(cpu, &order);
         }
+        if let Some(access) = self.next_access(cpu, now) {
+            if access.work == 0
+                && let Some(cycles) = self.hit(cpu, access.task, access.vpn, access.kind, now)
+            {
+                self.core(cpu).ready = now + cycles;
+                return self.ask_held(now + cycles);
+            }
+            return self.take(cpu, access.into(), now);
+        }
         let Some(order) = self.source.next(cpu, now) else {
             self.core(cpu).state = State::Done;
             return;
         };
+        self.take(cpu, order, now);
+    }
+
+    /// Takes an order, and starts it if its time has come.
+    fn take(&mut self, cpu: Cpu, order: Order, now: u64) {
         let core = self.core(cpu);
         core.order = Some(order);
         core.wait_for(&order, now);
@@ -241,6 +259,7 @@ impl<S: Source> Clock<S> {
     fn start(&mut self, cpu: Cpu, order: &Order) {
         if !self.source.may_begin(order) {
             self.core(cpu).state = State::Held;
+            self.held += 1;
             return;
         }
         self.core(cpu).state = State::Running;
@@ -253,6 +272,12 @@ impl<S: Source> Clock<S> {
                 }
                 self.source.begin(cpu, order, &mut self.world, now);
                 self.stats.begin(cpu, order);
+                if let OpKind::Access(kind) = op.kind
+                    && let Some(cycles) = self.hit(cpu, order.task, op.span.first, kind, now)
+                {
+                    self.core(cpu).ready = now + cycles;
+                    return self.order_done(cpu);
+                }
                 self.core(cpu).stack.push(Frame::entry(&op));
                 self.step(cpu);
             }
@@ -291,8 +316,12 @@ impl<S: Source> Clock<S> {
 
     /// Orders that may not begin yet are asked again.
     fn ask_held(&mut self, now: u64) {
+        if self.held == 0 {
+            return;
+        }
         for held in (0..self.world.cpus()).map(Cpu) {
             if self.core(held).state == State::Held {
+                self.held -= 1;
                 self.core(held).wake(now);
                 self.schedule(held);
             }
@@ -425,62 +454,5 @@ impl<S: Source> Clock<S> {
             }
             _ => {}
         }
-    }
-
-    /// Retires further accesses of a core that hit its own TLB, as long as nobody could have reached it meanwhile.
-    fn run_ahead(&mut self, cpu: Cpu, lookahead: u64) {
-        let others = self.tree.second_min_time_excluding(cpu.0).unwrap_or(u64::MAX);
-        let horizon = others.saturating_add(lookahead);
-        let mut moved = false;
-        while self.retires(cpu, horizon) {
-            moved = true;
-        }
-        if moved {
-            self.schedule(cpu);
-        }
-    }
-
-    /// One private move of a core that begins before the horizon: the next order, the end of a wait, or a hit.
-    fn retires(&mut self, cpu: Cpu, horizon: u64) -> bool {
-        let core = &self.cores[usize::from(cpu.0)];
-        if !core.stack.is_empty() || core.arrival.is_some() || core.ready >= horizon {
-            return false;
-        }
-        match (core.state, &core.order) {
-            // No interrupt can arrive before the horizon.
-            (State::Idle { .. }, _) => self.core(cpu).state = State::Running,
-            (State::Running, None) => {
-                let now = core.ready;
-                match self.source.next(cpu, now) {
-                    Some(order) => {
-                        let core = self.core(cpu);
-                        core.wait_for(&order, now);
-                        core.order = Some(order);
-                        if core.state == State::Running && self.is_local(cpu, &order) {
-                            self.start(cpu, &order);
-                        }
-                    }
-                    None => self.core(cpu).state = State::Done,
-                }
-            }
-            (State::Running, Some(order)) if self.is_local(cpu, order) => self.next_order(cpu),
-            _ => return false,
-        }
-        true
-    }
-
-    /// Is this an access that touches nothing shared?
-    fn is_local(&self, cpu: Cpu, order: &Order) -> bool {
-        let What::Op(op) = order.what else { return false };
-        let OpKind::Access(kind) = op.kind else { return false };
-        let Some(mm) = self.world.mm(order.task) else {
-            return false;
-        };
-        let Some(page) = self.world.page(mm, op.span.first) else {
-            return false;
-        };
-        let assist = self.setting.era.dirty_assist;
-        let held = self.world.tlb_peek_for(cpu, page, kind);
-        held.is_some_and(|entry| would_hit(entry, kind, assist))
     }
 }

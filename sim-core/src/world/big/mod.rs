@@ -291,8 +291,26 @@ impl Big {
     }
 
     /// The translation that would serve an access of a CPU; nothing moves.
-    pub fn tlb_peek_for(&self, cpu: Cpu, page: Page, kind: AccessKind) -> Option<Entry> {
-        self.cpus[usize::from(cpu.0)].mmu.peek_for(self.key(page), access(kind))
+    pub fn tlb_peek_for(&self, cpu: Cpu, mm: Mm, vpn: u64, kind: AccessKind) -> Option<Entry> {
+        self.cpus[usize::from(cpu.0)].mmu.peek_for(Key::new(vpn, mm.0, PageSize::Size4K), access(kind))
+    }
+
+    /// A lookup for an access of a CPU that counts only if what it finds `serves`: else nothing moves.
+    #[inline]
+    pub(crate) fn tlb_hit(
+        &mut self,
+        cpu: Cpu,
+        mm: Mm,
+        vpn: u64,
+        kind: AccessKind,
+        serves: impl Fn(Entry) -> bool,
+    ) -> Option<(Entry, TlbLevel)> {
+        let mmu = &mut self.cpus[usize::from(cpu.0)].mmu;
+        match mmu.lookup_if(Key::new(vpn, mm.0, PageSize::Size4K), access(kind), serves)? {
+            Lookup::L1(entry) => Some((entry, TlbLevel::L1)),
+            Lookup::Stlb(entry) => Some((entry, TlbLevel::Stlb)),
+            Lookup::Miss { .. } => None,
+        }
     }
 
     /// How many pages wait on the reclaim list of a task.
