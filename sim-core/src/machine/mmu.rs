@@ -91,22 +91,26 @@ impl Mmu {
         }
     }
 
-    /// [`Mmu::lookup`], unless it would miss or find a translation that does not serve: then nothing moves.
+    /// [`Mmu::lookup`] in the first level alone, unless it would miss or find a translation that does not serve: then nothing
+    /// moves.
     #[inline]
-    pub fn lookup_if(&mut self, key: Key, access: Access, serves: impl Fn(Entry) -> bool) -> Option<Lookup> {
+    pub fn first_if(&mut self, key: Key, access: Access, serves: impl Fn(Entry) -> bool) -> Option<Entry> {
+        let first = first_level(&mut self.fetch, &mut self.data, access, key.size);
+        let at = first.live_at(key.live_tag())?;
+        serves(first.entry(at)).then(|| first.touch(at))
+    }
+
+    /// The same in the second level alone, when the first has missed.
+    pub fn second_if(&mut self, key: Key, access: Access, serves: impl Fn(Entry) -> bool) -> Option<Entry> {
         let (tag, size) = (key.live_tag(), key.size);
-        let first = first_level(&mut self.fetch, &mut self.data, access, size);
-        if let Some(at) = first.live_at(tag) {
-            return serves(first.entry(at)).then(|| Lookup::L1(first.touch(at)));
-        }
         let stlb = second_level(&mut self.stlb, self.stlb_holds_2m, size)?;
         let at = stlb.live_at(tag)?;
         if !serves(stlb.entry(at)) {
             return None;
         }
         let entry = stlb.touch(at);
-        first.insert_tag(tag, entry);
-        Some(Lookup::Stlb(entry))
+        first_level(&mut self.fetch, &mut self.data, access, size).insert_tag(tag, entry);
+        Some(entry)
     }
 
     /// The translation, if any level holds it. Nothing moves.

@@ -10,10 +10,10 @@ use sim_core::nouns::types::{AccessKind, Backing, Cpu, Mm, Present, Pte, Rights,
 use sim_core::policy;
 use sim_core::step::era::ERAS;
 use sim_core::world::big::Big;
-use sim_core::world::{Folio, TlbLevel, Vma, World};
+use sim_core::world::{Folio, Vma, World};
 
 use super::mix::{Mix, Stream};
-use super::{Hits, LOOKAHEAD_CYCLES, Shape, STLB_CYCLES, WALK_CYCLES};
+use super::{LOOKAHEAD_CYCLES, Shape, STLB_CYCLES, WALK_CYCLES};
 use crate::machines::machine;
 
 /// The machine of the bare loop: Skylake's TLBs, the latencies of the loop.

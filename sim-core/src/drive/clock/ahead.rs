@@ -9,20 +9,26 @@ use crate::drive::clock::source::{Access, Order, Source, What};
 use crate::kernel::path::{TRANSLATE, would_hit};
 use crate::machine::tlb::Entry;
 use crate::nouns::op::OpKind;
-use crate::nouns::types::{AccessKind, Cpu, Task};
+use crate::nouns::types::{AccessKind, Cpu, Mm};
 use crate::oracle::Marks;
-use crate::world::World;
+use crate::world::{TlbLevel, World};
 
 impl<S: Source> Clock<S> {
-    /// Retires what a core does on its own, as long as nobody could have reached it meanwhile.
-    pub(super) fn run_ahead(&mut self, cpu: Cpu, lookahead: u64) {
-        let others = self.tree.second_min_time_excluding(cpu.0).unwrap_or(u64::MAX);
-        let horizon = others.saturating_add(lookahead);
-        while self.retires(cpu, horizon) {}
+    /// Up to when a core may retire what it does on its own: nobody can have reached it sooner.
+    pub(super) fn horizon(&self, cpu: Cpu, time: u64) -> u64 {
+        let core = &self.cores[usize::from(cpu.0)];
+        match self.lookahead_cycles {
+            Some(lookahead) if core.arrival.is_none() => {
+                let others = self.tree.second_min_time_excluding(cpu.0).unwrap_or(u64::MAX);
+                others.saturating_add(lookahead)
+            }
+            // One access an event.
+            _ => time + 1,
+        }
     }
 
     /// Private moves of a core that begin before the horizon: the next order, the end of a wait, or hits.
-    fn retires(&mut self, cpu: Cpu, horizon: u64) -> bool {
+    pub(super) fn retires(&mut self, cpu: Cpu, horizon: u64) -> bool {
         let core = &self.cores[usize::from(cpu.0)];
         if !core.stack.is_empty() || core.arrival.is_some() || core.ready >= horizon {
             return false;
@@ -31,9 +37,8 @@ impl<S: Source> Clock<S> {
             // No interrupt can arrive before the horizon.
             (State::Idle { .. }, _) => self.core(cpu).state = State::Running,
             (State::Running, None) => {
-                let now = self.hits(cpu, horizon);
-                let core = &self.cores[usize::from(cpu.0)];
-                if core.order.is_some() || now >= horizon {
+                let now = core.ready;
+                if self.hits(cpu, horizon) > now || self.cores[usize::from(cpu.0)].order.is_some() {
                     return true;
                 }
                 match self.source.next(cpu, now) {
@@ -54,56 +59,82 @@ impl<S: Source> Clock<S> {
         true
     }
 
-    /// Retires accesses of a free core as long as its TLB serves them. The first that must wait, for its time or for the tree,
-    /// becomes the core's order. Returns when the core is free again.
-    fn hits(&mut self, cpu: Cpu, horizon: u64) -> u64 {
-        let mut now = self.cores[usize::from(cpu.0)].ready;
-        while let Some(access) = self.next_access(cpu, now) {
+    /// Retires accesses of a free core as long as its TLB serves them and they begin before the horizon. The first that does
+    /// not becomes the core's order. Returns when the core is free again.
+    pub(super) fn hits(&mut self, cpu: Cpu, horizon: u64) -> u64 {
+        let n = usize::from(cpu.0);
+        let begun = self.cores[n].ready;
+        if self.hot_victims {
+            // Each access of theirs is looked at before it is made.
+            return begun;
+        }
+        let assist = self.setting.era.dirty_assist;
+        let cycles = self.prices.use_cycles(TlbLevel::L1);
+        let (mut now, mut l1_hits) = (begun, 0);
+        let mut last: Option<Access> = None;
+        let mut left = None;
+        while let Some(access) = self.source.next_access(cpu, now) {
             let begin = now + access.work;
-            let served = (begin < horizon).then(|| self.hit(cpu, access.task, access.vpn, access.kind, begin)).flatten();
-            let Some(cycles) = served else {
-                let core = self.core(cpu);
-                let order = Order::from(access);
-                core.ready = now;
-                core.wait_for(&order, now);
-                core.order = Some(order);
-                return now;
-            };
-            now = begin + cycles;
-            self.ask_held(now);
-            if now >= horizon {
+            if begin >= horizon {
+                left = Some(access);
+                break;
+            }
+            // The translation just used is the most recently used one: to find it once more changes nothing.
+            if last.is_some_and(|last| access.is_like(&last)) {
+                l1_hits += 1;
+                now = begin + cycles;
+            } else if let Some(mm) = self.world.mm(access.task)
+                && let Some(entry) =
+                    self.world.l1_hit(cpu, (mm, access.vpn), access.kind, |entry| would_hit(entry, access.kind, assist))
+                && entry.marks == 0
+                && self.recent.is_empty()
+            {
+                last = Some(access);
+                l1_hits += 1;
+                now = begin + cycles;
+            } else if let Some(cycles) = self.hit(cpu, access, begin) {
+                last = None;
+                now = begin + cycles;
+            } else {
+                left = Some(access);
+                break;
+            }
+            if now >= horizon || self.held > 0 {
                 break;
             }
         }
-        self.core(cpu).ready = now;
+        if l1_hits > 0 {
+            self.stats.hits(TRANSLATE, l1_hits, cycles);
+        }
+        let core = &mut self.cores[n];
+        core.ready = now;
+        if let Some(access) = left {
+            let order = Order::from(access);
+            core.wait_for(&order, now);
+            core.order = Some(order);
+        }
+        if now > begun {
+            self.ask_held(now);
+        }
         now
     }
 
-    /// The next access of a core, if its source hands it out as such.
-    #[inline]
-    pub(super) fn next_access(&mut self, cpu: Cpu, now: u64) -> Option<Access> {
-        // A hot victim's access is looked at before it is made.
-        if self.hot_victims { None } else { self.source.next_access(cpu, now) }
-    }
-
     /// Makes an access at `now` if the TLB of the core serves it. Returns how many cycles it takes.
-    #[inline]
-    pub(super) fn hit(&mut self, cpu: Cpu, task: Task, vpn: u64, kind: AccessKind, now: u64) -> Option<u64> {
-        let mm = self.world.mm(task)?;
+    pub(super) fn hit(&mut self, cpu: Cpu, access: Access, now: u64) -> Option<u64> {
         let assist = self.setting.era.dirty_assist;
-        let (entry, level) = self.world.tlb_hit(cpu, mm, vpn, kind, |entry| would_hit(entry, kind, assist))?;
+        let at = (self.world.mm(access.task)?, access.vpn);
+        let (entry, level) = self.world.tlb_hit(cpu, at, access.kind, |entry| would_hit(entry, access.kind, assist))?;
         if entry.marks != 0 || !self.recent.is_empty() {
-            let page = self.world.page(mm, vpn).expect("a translation names a touched page");
-            self.used(cpu, page, kind, entry, now);
+            self.judge(cpu, at, access.kind, entry, now);
         }
-        let cycles = self.prices.use_cycles(Some(level));
-        self.stats.hit(TRANSLATE, cycles);
+        let cycles = self.prices.use_cycles(level);
+        self.stats.hits(TRANSLATE, 1, cycles);
         Some(cycles)
     }
 
     /// The oracle's judgement of a use whose translation bears marks, or was marked less than the lookahead ago.
-    #[inline(never)]
-    fn used(&mut self, cpu: Cpu, page: crate::nouns::types::Page, kind: AccessKind, entry: Entry, now: u64) {
+    fn judge(&mut self, cpu: Cpu, (mm, vpn): (Mm, u64), kind: AccessKind, entry: Entry, now: u64) {
+        let page = self.world.page(mm, vpn).expect("a translation names a touched page");
         let marks = self.recent.binding(cpu, page, now).unwrap_or(Marks::of(entry));
         if let Some(class) = marks.breaks(kind) {
             self.stats.violated(page, class);
@@ -114,11 +145,8 @@ impl<S: Source> Clock<S> {
     fn is_local(&self, cpu: Cpu, order: &Order) -> bool {
         let What::Op(op) = order.what else { return false };
         let OpKind::Access(kind) = op.kind else { return false };
-        let Some(mm) = self.world.mm(order.task) else {
-            return false;
-        };
-        let assist = self.setting.era.dirty_assist;
-        let held = self.world.tlb_peek_for(cpu, mm, op.span.first, kind);
-        held.is_some_and(|entry| would_hit(entry, kind, assist))
+        let Some(mm) = self.world.mm(order.task) else { return false };
+        let held = self.world.tlb_peek_for(cpu, (mm, op.span.first), kind);
+        held.is_some_and(|entry| would_hit(entry, kind, self.setting.era.dirty_assist))
     }
 }

@@ -22,7 +22,7 @@ use crate::drive::clock::cores::{Core, State};
 use crate::drive::clock::device::Device;
 use crate::drive::clock::price::{Prices, Unpriced};
 use crate::drive::clock::recent::Recent;
-use crate::drive::clock::source::{Order, Source, What};
+use crate::drive::clock::source::{Access, Order, Source, What};
 use crate::drive::clock::stats::Stats;
 use crate::drive::clock::waiters::{WaitKey, plain, wait_key};
 use crate::drive::engine::{Progress, Setting};
@@ -158,9 +158,6 @@ impl<S: Source> Clock<S> {
                 continue;
             }
             self.turn(Cpu(cpu), time);
-            if let Some(lookahead) = self.lookahead_cycles {
-                self.run_ahead(Cpu(cpu), lookahead);
-            }
             self.schedule(Cpu(cpu));
         }
         self.assert_finished();
@@ -202,25 +199,43 @@ impl<S: Source> Clock<S> {
         }
     }
 
-    /// One event of a core: an interrupt if one has arrived, else its next step, else its next order.
+    /// One event of a core: an interrupt if one has arrived, else its next step, else its next order; then what it does on its own.
     fn turn(&mut self, cpu: Cpu, time: u64) {
         self.turns += 1;
-        if self.core(cpu).interrupt_due(time) {
-            self.held -= u16::from(self.core(cpu).state == State::Held);
-            let core = self.core(cpu);
-            let parked = core.enter_interrupt(time);
-            core.stack.push(Frame::new(Path::Irq));
-            if let Some((wait, cycles)) = parked {
-                self.stats.waited(wait, cycles);
-                self.leave_queue(cpu, wait);
-            }
-            self.step(cpu);
-        } else if self.core(cpu).stack.is_empty() {
-            self.next_order(cpu);
-        } else {
+        let core = &self.cores[usize::from(cpu.0)];
+        if core.interrupt_due(time) {
+            self.interrupt(cpu, time);
+        } else if !core.stack.is_empty() {
             self.core(cpu).state = State::Running;
             self.step(cpu);
+        } else if core.order.is_some() {
+            self.next_order(cpu);
+        } else {
+            let horizon = self.horizon(cpu, time);
+            if self.hits(cpu, horizon) >= horizon {
+                return;
+            }
+            let core = &self.cores[usize::from(cpu.0)];
+            if core.ready == time && core.state == State::Running {
+                self.next_order(cpu);
+            }
         }
+        if self.lookahead_cycles.is_some() && self.cores[usize::from(cpu.0)].stack.is_empty() {
+            let horizon = self.horizon(cpu, time);
+            while self.retires(cpu, horizon) {}
+        }
+    }
+
+    fn interrupt(&mut self, cpu: Cpu, time: u64) {
+        let core = &mut self.cores[usize::from(cpu.0)];
+        self.held -= u16::from(core.state == State::Held);
+        let parked = core.enter_interrupt(time);
+        core.stack.push(Frame::new(Path::Irq));
+        if let Some((wait, cycles)) = parked {
+            self.stats.waited(wait, cycles);
+            self.leave_queue(cpu, wait);
+        }
+        self.step(cpu);
     }
 
     /// Takes the next order, or starts the one already taken if its time has come.
@@ -229,20 +244,10 @@ impl<S: Source> Clock<S> {
         if let Some(order) = self.core(cpu).order {
             return self.start(cpu, &order);
         }
-        if let Some(access) = self.next_access(cpu, now) {
-            if access.work == 0
-                && let Some(cycles) = self.hit(cpu, access.task, access.vpn, access.kind, now)
-            {
-                self.core(cpu).ready = now + cycles;
-                return self.ask_held(now + cycles);
-            }
-            return self.take(cpu, access.into(), now);
+        match self.source.next(cpu, now) {
+            Some(order) => self.take(cpu, order, now),
+            None => self.core(cpu).state = State::Done,
         }
-        let Some(order) = self.source.next(cpu, now) else {
-            self.core(cpu).state = State::Done;
-            return;
-        };
-        self.take(cpu, order, now);
     }
 
     /// Takes an order, and starts it if its time has come.
@@ -273,7 +278,8 @@ impl<S: Source> Clock<S> {
                 self.source.begin(cpu, order, &mut self.world, now);
                 self.stats.begin(cpu, order);
                 if let OpKind::Access(kind) = op.kind
-                    && let Some(cycles) = self.hit(cpu, order.task, op.span.first, kind, now)
+                    && let Some(cycles) =
+                        self.hit(cpu, Access { task: order.task, kind, vpn: op.span.first, work: 0 }, now)
                 {
                     self.core(cpu).ready = now + cycles;
                     return self.order_done(cpu);

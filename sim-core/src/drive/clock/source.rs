@@ -46,6 +46,14 @@ pub struct Access {
     pub work: u64,
 }
 
+impl Access {
+    /// Is it served alike, by the same translation?
+    #[inline]
+    pub(super) fn is_like(&self, other: &Access) -> bool {
+        (self.vpn, self.task, self.kind) == (other.vpn, other.task, other.kind)
+    }
+}
+
 impl From<Access> for Order {
     fn from(access: Access) -> Order {
         let what = What::Op(Op::access(access.kind, access.vpn));

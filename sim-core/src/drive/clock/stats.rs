@@ -287,12 +287,12 @@ impl Stats {
         self.value_at_hand = Some(value);
     }
 
-    /// An access that its TLB served, in so many cycles: what [`Stats::act`] makes of [`Act::Use`].
+    /// Accesses that a TLB served, each in so many cycles: what [`Stats::act`] makes of [`Act::Use`].
     #[inline]
-    pub(super) fn hit(&mut self, at: StepId, cycles: u64) {
+    pub(super) fn hits(&mut self, at: StepId, accesses: u64, cycles: u64) {
         self.steps.note(at);
-        self.accesses += 1;
-        self.access_cycles += cycles;
+        self.accesses += accesses;
+        self.access_cycles += accesses * cycles;
     }
 
     /// An act that took `cycles` and ended at `now`.

@@ -41,6 +41,8 @@ struct MmState {
     vmas: Vmas,
     /// Page-table pages by `vpn >> TABLE_SHIFT`.
     tables: BTreeMap<u64, Table>,
+    /// The same without an order.
+    table_of: FxHashMap<u64, Table>,
     /// Raised by every change that owes a flush; a CPU that was behind when it loads the address space flushes.
     tlb_gen: u64,
     mmap_writer: Option<Task>,
@@ -112,7 +114,6 @@ struct CpuState {
 
 #[derive(Clone, Debug, Default)]
 struct TaskState {
-    mm: Option<Mm>,
     op: Option<Op>,
     batch: Batch,
     batch_mask: Cpus,
@@ -147,6 +148,8 @@ pub struct Big {
     frames_limit: u32,
     cpus: Vec<CpuState>,
     tasks: Vec<TaskState>,
+    /// By task, and apart from what else is known of it: every access asks.
+    task_mms: Vec<Option<Mm>>,
     /// Set by user threads.
     flags: u8,
     /// What lockless walkers have read, by task.
@@ -191,6 +194,7 @@ impl Big {
             frames_limit,
             cpus: vec![cpu; usize::from(cpus)],
             tasks: Vec::new(),
+            task_mms: Vec::new(),
             flags: 0,
             lockless: BTreeMap::new(),
             weakened: BTreeSet::new(),
@@ -213,7 +217,8 @@ impl Big {
 
     /// A new task of an address space, or a kernel thread.
     pub fn add_task(&mut self, mm: Option<Mm>) -> Task {
-        self.tasks.push(TaskState { mm, ..TaskState::default() });
+        self.tasks.push(TaskState::default());
+        self.task_mms.push(mm);
         Task(self.tasks.len() as u16 - 1)
     }
 
@@ -290,29 +295,6 @@ impl Big {
         self.cpus[usize::from(cpu.0)].last_drop_current
     }
 
-    /// The translation that would serve an access of a CPU; nothing moves.
-    pub fn tlb_peek_for(&self, cpu: Cpu, mm: Mm, vpn: u64, kind: AccessKind) -> Option<Entry> {
-        self.cpus[usize::from(cpu.0)].mmu.peek_for(Key::new(vpn, mm.0, PageSize::Size4K), access(kind))
-    }
-
-    /// A lookup for an access of a CPU that counts only if what it finds `serves`: else nothing moves.
-    #[inline]
-    pub(crate) fn tlb_hit(
-        &mut self,
-        cpu: Cpu,
-        mm: Mm,
-        vpn: u64,
-        kind: AccessKind,
-        serves: impl Fn(Entry) -> bool,
-    ) -> Option<(Entry, TlbLevel)> {
-        let mmu = &mut self.cpus[usize::from(cpu.0)].mmu;
-        match mmu.lookup_if(Key::new(vpn, mm.0, PageSize::Size4K), access(kind), serves)? {
-            Lookup::L1(entry) => Some((entry, TlbLevel::L1)),
-            Lookup::Stlb(entry) => Some((entry, TlbLevel::Stlb)),
-            Lookup::Miss { .. } => None,
-        }
-    }
-
     /// How many pages wait on the reclaim list of a task.
     pub fn victims(&self, task: Task) -> usize {
         self.tasks[usize::from(task.0)].victims.len()
@@ -362,7 +344,7 @@ impl Big {
 
     /// The page-table page at a page number, freed or not.
     fn any_table(&self, mm: Mm, vpn: u64) -> Option<Table> {
-        self.mms[usize::from(mm.0)].tables.get(&(vpn >> TABLE_SHIFT)).copied()
+        self.mms[usize::from(mm.0)].table_of.get(&(vpn >> TABLE_SHIFT)).copied()
     }
 
     fn forget_holder(&mut self, cpu: Cpu, page: Page) {
@@ -385,6 +367,7 @@ fn grants(pte: Pte, entry: Entry) -> bool {
     pte.usable().is_some_and(|p| p.frame.0 == entry.frame && (p.writable || !entry.writable))
 }
 
+#[inline]
 fn access(kind: AccessKind) -> Access {
     match kind {
         AccessKind::Load => Access::Load,
