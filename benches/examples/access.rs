@@ -12,7 +12,7 @@ fn main() {
         for &run_ahead in modes {
             let shape = Shape { cores, mix: Mix::Mixed, accesses, run_ahead };
             let mut pairs = Vec::new();
-            if let Some("callgrind") = args.get(5).map(String::as_str) { let mut whole = Whole::new(shape); whole.run(); return; }
+            if let Some("bare") = args.get(5).map(String::as_str) { let mut bare = Bare::new(shape); bare.run(); return; } if let Some("callgrind") = args.get(5).map(String::as_str) { let mut whole = Whole::new(shape); whole.run(); return; }
             let mut last = (Default::default(), 0, 0);
             for _ in 0..rounds {
                 let mut bare = Bare::new(shape);

@@ -121,12 +121,13 @@ impl Tournament {
     #[inline]
     fn replace(&mut self, source: u16, key: u64) {
         let mut node = self.leaf(source);
+        let nodes = &mut self.nodes[..2 * self.leaves];
         let mut least = key;
-        self.nodes[node] = least;
+        nodes[node] = least;
         while node > 1 {
-            least = least.min(self.nodes[node ^ 1]);
+            least = least.min(nodes[node ^ 1]);
             node >>= 1;
-            self.nodes[node] = least;
+            nodes[node] = least;
         }
     }
 }

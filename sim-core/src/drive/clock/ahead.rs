@@ -119,6 +119,53 @@ impl<S: Source> Clock<S> {
         now
     }
 
+    /// Without run-ahead: takes events for as long as they are accesses that a TLB serves. The first that is not is left in the
+    /// tree, as the order of its core.
+    pub(super) fn one_by_one(&mut self) {
+        if self.lookahead_cycles.is_some() || self.hot_victims || self.held > 0 {
+            return;
+        }
+        let assist = self.setting.era.dirty_assist;
+        let l1_cycles = self.prices.use_cycles(TlbLevel::L1);
+        let all_clean = self.recent.is_empty();
+        let (mut l1_hits, mut events) = (0, 0);
+        while let Some((time, source)) = self.tree.min()
+            && let Some(core) = self.cores.get_mut(usize::from(source))
+            && core.is_free()
+        {
+            let cpu = Cpu(source);
+            let Some(access) = self.source.next_access(cpu, time) else { break };
+            let cycles = if access.work > 0 {
+                None
+            } else if all_clean
+                && let Some(mm) = self.world.mm(access.task)
+                && let Some(entry) =
+                    self.world.l1_hit(cpu, (mm, access.vpn), access.kind, |entry| would_hit(entry, access.kind, assist))
+                && entry.marks == 0
+            {
+                l1_hits += 1;
+                Some(l1_cycles)
+            } else {
+                self.hit(cpu, access, time)
+            };
+            let core = &mut self.cores[usize::from(source)];
+            let Some(cycles) = cycles else {
+                let order = Order::from(access);
+                core.wait_for(&order, time);
+                core.order = Some(order);
+                self.schedule(cpu);
+                break;
+            };
+            core.ready = time + cycles;
+            events += 1;
+            self.tree.set(source, time + cycles);
+        }
+        self.turns += events;
+        if l1_hits > 0 {
+            self.stats.hits(TRANSLATE, l1_hits, l1_cycles);
+        }
+    }
+
     /// Makes an access at `now` if the TLB of the core serves it. Returns how many cycles it takes.
     pub(super) fn hit(&mut self, cpu: Cpu, access: Access, now: u64) -> Option<u64> {
         let assist = self.setting.era.dirty_assist;

@@ -57,6 +57,12 @@ impl Core {
         }
     }
 
+    /// Has it nothing to do, and nothing on its way to it? Then its next order is due at `ready`.
+    #[inline]
+    pub(super) fn is_free(&self) -> bool {
+        self.state == State::Running && self.order.is_none() && self.stack.is_empty() && self.arrival.is_none()
+    }
+
     /// When what it is doing now began.
     fn began(&self) -> u64 {
         match self.state {
@@ -103,6 +109,7 @@ impl Core {
         self.idle(now, now + order.work, order.not_before);
     }
 
+    #[inline]
     fn idle(&mut self, since: u64, worked: u64, not_before: u64) {
         self.ready = worked.max(not_before).max(since);
         if self.ready > since {

@@ -155,10 +155,11 @@ impl<S: Source> Clock<S> {
             }
             if cpu == self.world.cpus() {
                 self.io_completes(time);
-                continue;
+            } else {
+                self.turn(Cpu(cpu), time);
+                self.schedule(Cpu(cpu));
             }
-            self.turn(Cpu(cpu), time);
-            self.schedule(Cpu(cpu));
+            self.one_by_one();
         }
         self.assert_finished();
         let end = self.cores.iter().map(|c| c.ready).max().unwrap_or(0).max(now);
