@@ -96,19 +96,14 @@ impl Mmu {
     #[inline]
     pub fn first_if(&mut self, key: Key, access: Access, serves: impl Fn(Entry) -> bool) -> Option<Entry> {
         let first = first_level(&mut self.fetch, &mut self.data, access, key.size);
-        let at = first.live_at(key.live_tag())?;
-        serves(first.entry(at)).then(|| first.touch(at))
+        first.lookup_if(key.live_tag(), serves)
     }
 
     /// The same in the second level alone, when the first has missed.
     pub fn second_if(&mut self, key: Key, access: Access, serves: impl Fn(Entry) -> bool) -> Option<Entry> {
         let (tag, size) = (key.live_tag(), key.size);
         let stlb = second_level(&mut self.stlb, self.stlb_holds_2m, size)?;
-        let at = stlb.live_at(tag)?;
-        if !serves(stlb.entry(at)) {
-            return None;
-        }
-        let entry = stlb.touch(at);
+        let entry = stlb.lookup_if(tag, serves)?;
         first_level(&mut self.fetch, &mut self.data, access, size).insert_tag(tag, entry);
         Some(entry)
     }

@@ -103,17 +103,16 @@ pub enum Found {
     Absent,
 }
 
-/// One place for a translation. What a hit needs is together: with many cores each access finds its lines cold.
+/// What a hit needs beside the tag is together: with many cores each access finds its lines cold.
 #[derive(Clone, Copy, Debug, Default)]
 struct Way {
-    tag: u64,
     /// Time of last use.
     stamp: u64,
     entry: Entry,
 }
 
 /// Wider sets are searched only where a guess fails and a count says that something may be found.
-const SEARCHED_WAYS: usize = 8;
+const SEARCHED_WAYS: usize = 16;
 /// The first level of most cores; what is short enough to be compiled into a lookup.
 const USUAL_WAYS: usize = 4;
 /// The number of sets is not a power of two.
@@ -123,7 +122,8 @@ const NO_MASK: u64 = u64::MAX;
 #[derive(Clone, Debug)]
 #[repr(C, align(64))]
 pub struct Tlb {
-    /// By set and way.
+    /// This and the next by set and way.
+    tags: Box<[u64]>,
     ways: Box<[Way]>,
     ways_per_set: usize,
     /// The bits of a page number that choose its set, or `NO_MASK`.
@@ -151,12 +151,9 @@ impl Tlb {
         );
         let (total, sets, ways_per_set) = (entries as usize, u64::from(entries / ways), ways as usize);
         // Searching a wide set in vain is slow: more buckets, so that more of them are empty.
-        let buckets = match ways_per_set {
-            0..=SEARCHED_WAYS => 1,
-            0..=16 => total.next_power_of_two(),
-            _ => 4 * total.next_power_of_two(),
-        };
+        let buckets = if ways_per_set <= SEARCHED_WAYS { 1 } else { 4 * total.next_power_of_two() };
         Self {
+            tags: vec![NEVER_USED; total].into(),
             ways: vec![Way::default(); total].into(),
             ways_per_set,
             set_mask: if sets.is_power_of_two() { sets - 1 } else { NO_MASK },
@@ -183,30 +180,29 @@ impl Tlb {
     /// [`Tlb::lookup`] by the live tag: a key travels in memory as three fields, and copying it stalls a hit for 12 ns.
     #[inline]
     pub(super) fn lookup_tag(&mut self, tag: u64) -> Found {
-        if let Some(at) = self.live_at(tag) {
-            return Found::Hit(self.touch(at));
+        if let Some(entry) = self.lookup_if(tag, |_| true) {
+            return Found::Hit(entry);
         }
         // Not there alive.
         if self.search(tag).is_some() { Found::Flushed } else { Found::Absent }
     }
 
-    /// What a way holds.
+    /// [`Tlb::lookup`], unless it would not hit or find a translation that does not serve: then nothing changes.
     #[inline]
-    pub(super) fn entry(&self, at: usize) -> Entry {
-        self.ways[at].entry
-    }
-
-    /// Makes a live way the most recently used of its set.
-    #[inline]
-    pub(super) fn touch(&mut self, at: usize) -> Entry {
-        self.clock += 1;
-        if !self.is_narrow() {
-            let bucket = self.bucket_of(self.ways[at].tag);
-            self.guesses[bucket] = at as u32;
-        }
+    pub(super) fn lookup_if(&mut self, tag: u64, serves: impl Fn(Entry) -> bool) -> Option<Entry> {
+        let at = self.live_at(tag)?;
+        let narrow = self.is_narrow();
         let way = &mut self.ways[at];
+        if !serves(way.entry) {
+            return None;
+        }
+        self.clock += 1;
         way.stamp = self.clock | LIVE_STAMP;
-        way.entry
+        let entry = way.entry;
+        if !narrow {
+            self.guesses[self.bucket_of(tag)] = at as u32;
+        }
+        Some(entry)
     }
 
     /// The translation, if held; its age does not change.
@@ -263,7 +259,8 @@ impl Tlb {
         if !self.is_narrow() {
             self.counts[self.bucket_of(tag)] -= 1;
         }
-        (self.ways[at].tag, self.ways[at].stamp) = (NEVER_USED, 0);
+        self.tags[at] = NEVER_USED;
+        self.ways[at].stamp = 0;
         Some(entry)
     }
 
@@ -274,7 +271,7 @@ impl Tlb {
             while bits != 0 {
                 let at = word * 64 + bits.trailing_zeros() as usize;
                 bits &= bits - 1;
-                let key = Key::from_tag(self.ways[at].tag);
+                let key = Key::from_tag(self.tags[at]);
                 if asid.is_none_or(|asid| asid == key.asid) {
                     sink(key, self.release(at));
                 }
@@ -285,7 +282,7 @@ impl Tlb {
     /// All translations held, by set and way.
     pub fn iter(&self) -> impl Iterator<Item = (Key, Entry)> {
         let live = |at: &usize| self.live[at / 64] >> (at % 64) & 1 == 1;
-        (0..self.ways.len()).filter(live).map(|at| (Key::from_tag(self.ways[at].tag), self.ways[at].entry))
+        (0..self.tags.len()).filter(live).map(|at| (Key::from_tag(self.tags[at]), self.ways[at].entry))
     }
 
     // From here on pages go by their live tag: one register where a key is three fields in memory.
@@ -316,7 +313,7 @@ impl Tlb {
             return None;
         }
         let set = self.set_of(tag);
-        find(&self.ways[set.clone()], tag, LIVE_ONLY).map(|way| set.start + way)
+        find(&self.tags[set.clone()], tag, LIVE_ONLY).map(|way| set.start + way)
     }
 
     /// Where the page is, if it is there alive.
@@ -324,7 +321,7 @@ impl Tlb {
     pub(super) fn live_at(&self, tag: u64) -> Option<usize> {
         if self.ways_per_set == USUAL_WAYS {
             let set = self.set_of(tag);
-            return find_in::<USUAL_WAYS>(&self.ways[set.clone()], tag, 0).map(|way| set.start + way);
+            return find_in::<USUAL_WAYS>(&self.tags[set.clone()], tag, 0).map(|way| set.start + way);
         }
         self.live_at_any(tag)
     }
@@ -333,14 +330,14 @@ impl Tlb {
     #[inline(never)]
     fn live_at_any(&self, tag: u64) -> Option<usize> {
         if self.is_narrow() {
-            return self.live_in_set(tag);
+            let set = self.set_of(tag);
+            return find(&self.tags[set.clone()], tag, 0).map(|way| set.start + way);
         }
         let guess = self.guesses[self.bucket_of(tag)] as usize;
-        if self.ways[guess].tag == tag { Some(guess) } else { self.live_in_set(tag) }
-    }
-
-    fn live_in_set(&self, tag: u64) -> Option<usize> {
-        self.search(tag).filter(|at| self.ways[*at].tag == tag)
+        if self.tags[guess] == tag {
+            return Some(guess);
+        }
+        self.search(tag).filter(|at| self.tags[*at] == tag)
     }
 
     /// The way to fill next: of the smallest stamp.
@@ -351,28 +348,28 @@ impl Tlb {
 
     fn put(&mut self, at: usize, tag: u64, entry: Entry) -> Option<(u64, Entry)> {
         self.clock += 1;
-        let fresh = Way { tag, stamp: self.clock | LIVE_STAMP, entry };
-        let old = std::mem::replace(&mut self.ways[at], fresh);
+        let old_tag = std::mem::replace(&mut self.tags[at], tag);
+        let old = std::mem::replace(&mut self.ways[at], Way { stamp: self.clock | LIVE_STAMP, entry });
         if !self.is_narrow() {
-            if old.tag != NEVER_USED {
-                self.counts[self.bucket_of(old.tag)] -= 1;
+            if old_tag != NEVER_USED {
+                self.counts[self.bucket_of(old_tag)] -= 1;
             }
             let bucket = self.bucket_of(tag);
             self.counts[bucket] += 1;
             self.guesses[bucket] = at as u32;
         }
-        if old.tag & LIVE_ONLY == 0 {
+        if old_tag & LIVE_ONLY == 0 {
             self.live[at / 64] |= 1 << (at % 64);
             self.held += 1;
             return None;
         }
-        (old.tag != tag).then_some((old.tag, old.entry))
+        (old_tag != tag).then_some((old_tag, old.entry))
     }
 
     /// Frees a live way and leaves the ghost.
     fn release(&mut self, at: usize) -> Entry {
+        self.tags[at] &= !LIVE_ONLY;
         let way = &mut self.ways[at];
-        way.tag &= !LIVE_ONLY;
         way.stamp &= !LIVE_STAMP;
         self.live[at / 64] &= !(1 << (at % 64));
         self.held -= 1;
@@ -382,37 +379,37 @@ impl Tlb {
 
 /// The way whose tag is `live` once these bits are set; there is at most one.
 #[inline]
-fn find(ways: &[Way], live: u64, ignored: u64) -> Option<usize> {
+fn find(tags: &[u64], live: u64, ignored: u64) -> Option<usize> {
     // Usual widths get loops of a length the compiler knows.
-    match ways.len() {
-        4 => find_in::<4>(ways, live, ignored),
-        8 => find_in::<8>(ways, live, ignored),
-        12 => find_in::<12>(ways, live, ignored),
-        16 => find_in::<16>(ways, live, ignored),
-        _ => find_wide(ways, live, ignored),
+    match tags.len() {
+        4 => find_in::<4>(tags, live, ignored),
+        8 => find_in::<8>(tags, live, ignored),
+        12 => find_in::<12>(tags, live, ignored),
+        16 => find_in::<16>(tags, live, ignored),
+        _ => find_wide(tags, live, ignored),
     }
 }
 
 #[inline]
-fn find_in<const W: usize>(ways: &[Way], live: u64, ignored: u64) -> Option<usize> {
-    let ways: &[Way; W] = ways.try_into().ok()?;
+fn find_in<const W: usize>(tags: &[u64], live: u64, ignored: u64) -> Option<usize> {
+    let tags: &[u64; W] = tags.try_into().ok()?;
     let mut hits = 0_u32;
-    for (n, way) in ways.iter().enumerate() {
-        hits |= u32::from(way.tag | ignored == live) << n;
+    for (n, tag) in tags.iter().enumerate() {
+        hits |= u32::from(tag | ignored == live) << n;
     }
     (hits != 0).then(|| hits.trailing_zeros() as usize)
 }
 
 #[inline(never)]
-fn find_wide(ways: &[Way], live: u64, ignored: u64) -> Option<usize> {
-    let (chunks, rest) = ways.as_chunks::<8>();
+fn find_wide(tags: &[u64], live: u64, ignored: u64) -> Option<usize> {
+    let (chunks, rest) = tags.as_chunks::<8>();
     for (i, chunk) in chunks.iter().enumerate() {
         if let Some(way) = find_in::<8>(chunk, live, ignored) {
             return Some(8 * i + way);
         }
     }
-    let way = rest.iter().position(|way| way.tag | ignored == live)?;
-    Some(ways.len() - rest.len() + way)
+    let way = rest.iter().position(|tag| tag | ignored == live)?;
+    Some(tags.len() - rest.len() + way)
 }
 
 /// The first way of the smallest stamp; two passes without branches beat one that jumps on each new minimum.
