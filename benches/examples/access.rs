@@ -7,12 +7,34 @@ fn main() {
     let cores: Vec<u16> = args[1].split(',').map(|c| c.parse().unwrap()).collect();
     let accesses: u32 = args[2].parse().unwrap();
     let rounds: u32 = args[3].parse().unwrap();
-    let modes: &[bool] = match args.get(4).map(String::as_str) { Some("ahead") => &[true], Some("off") => &[false], _ => &[true, false] };
+    let modes: &[bool] = match args.get(4).map(String::as_str) {
+        Some("ahead") => &[true],
+        Some("off") => &[false],
+        _ => &[true, false],
+    };
     for cores in cores {
         for &run_ahead in modes {
-            let shape = Shape { cores, mix: Mix::Mixed, accesses, run_ahead };
+            let shape = Shape {
+                cores,
+                mix: match args.get(6).map(String::as_str) {
+                    Some("hot") => Mix::Hot,
+                    Some("single") => Mix::Single,
+                    _ => Mix::Mixed,
+                },
+                accesses,
+                run_ahead,
+            };
             let mut pairs = Vec::new();
-            if let Some("bare") = args.get(5).map(String::as_str) { let mut bare = Bare::new(shape); bare.run(); return; } if let Some("callgrind") = args.get(5).map(String::as_str) { let mut whole = Whole::new(shape); whole.run(); return; }
+            if let Some("bare") = args.get(5).map(String::as_str) {
+                let mut bare = Bare::new(shape);
+                bare.run();
+                return;
+            }
+            if let Some("callgrind") = args.get(5).map(String::as_str) {
+                let mut whole = Whole::new(shape);
+                whole.run();
+                return;
+            }
             let mut last = (Default::default(), 0, 0);
             for _ in 0..rounds {
                 let mut bare = Bare::new(shape);

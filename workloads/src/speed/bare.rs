@@ -4,7 +4,7 @@
 //! no oracle, no statistics but counts.
 
 use super::mix::{Mix, Stream};
-use super::{Hits, LOOKAHEAD_CYCLES, Shape, STLB_CYCLES, WALK_CYCLES};
+use super::{Hits, LOOKAHEAD_CYCLES, STLB_CYCLES, Shape, WALK_CYCLES};
 
 const L1_SETS: u64 = 16;
 const L1_WAYS: usize = 4;
@@ -117,7 +117,11 @@ impl Bare {
 
     /// Does all accesses.
     pub fn run(&mut self) -> Hits {
-        if self.shape.run_ahead { self.run_ahead() } else { self.one_by_one() }
+        if self.shape.run_ahead {
+            self.run_ahead()
+        } else {
+            self.one_by_one()
+        }
         let of_cores = self.cores.iter().map(|core| core.hits);
         of_cores.fold(Hits::default(), Hits::plus)
     }

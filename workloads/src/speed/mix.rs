@@ -20,20 +20,20 @@ pub enum Mix {
     Hot,
     /// Of 100 draws 90 go to 48 pages, 9 to 1,000 pages, 1 to a million; four accesses to the page drawn.
     Mixed,
-    /// One access to each page drawn, half of them from 1,000 pages, the others from a million.
-    Far,
+    /// The same draws with one access to each page drawn: four times as many misses.
+    Single,
 }
 
 impl Mix {
     /// All of them.
-    pub const ALL: [Mix; 3] = [Mix::Hot, Mix::Mixed, Mix::Far];
+    pub const ALL: [Mix; 3] = [Mix::Hot, Mix::Mixed, Mix::Single];
 
     /// The name in results.
     pub fn name(self) -> &'static str {
         match self {
             Mix::Hot => "hot",
             Mix::Mixed => "mixed",
-            Mix::Far => "far",
+            Mix::Single => "single",
         }
     }
 
@@ -41,18 +41,17 @@ impl Mix {
     fn run(self) -> u32 {
         match self {
             Mix::Hot | Mix::Mixed => 4,
-            Mix::Far => 1,
+            Mix::Single => 1,
         }
     }
 
     #[inline]
     fn region(self, percent: u64) -> Region {
-        match self {
-            Mix::Hot => HOT,
-            Mix::Mixed if percent < 90 => HOT,
-            Mix::Mixed if percent < 99 => WARM,
-            Mix::Far if percent < 50 => WARM,
-            Mix::Mixed | Mix::Far => COLD,
+        match percent {
+            0..90 => HOT,
+            _ if self == Mix::Hot => HOT,
+            90..99 => WARM,
+            _ => COLD,
         }
     }
 

@@ -13,7 +13,7 @@ use sim_core::world::big::Big;
 use sim_core::world::{Folio, Vma, World};
 
 use super::mix::{Mix, Stream};
-use super::{LOOKAHEAD_CYCLES, Shape, STLB_CYCLES, WALK_CYCLES};
+use super::{LOOKAHEAD_CYCLES, STLB_CYCLES, Shape, WALK_CYCLES};
 use crate::machines::machine;
 
 /// The machine of the bare loop: Skylake's TLBs, the latencies of the loop.

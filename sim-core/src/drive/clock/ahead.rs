@@ -9,7 +9,7 @@ use crate::drive::clock::source::{Access, Order, Source, What};
 use crate::kernel::path::{TRANSLATE, would_hit};
 use crate::machine::tlb::Entry;
 use crate::nouns::op::OpKind;
-use crate::nouns::types::{AccessKind, Cpu, Mm};
+use crate::nouns::types::Cpu;
 use crate::oracle::Marks;
 use crate::world::{TlbLevel, World};
 
@@ -69,10 +69,11 @@ impl<S: Source> Clock<S> {
             return begun;
         }
         let assist = self.setting.era.dirty_assist;
-        let cycles = self.prices.use_cycles(TlbLevel::L1);
+        let l1_cycles = self.prices.use_cycles(TlbLevel::L1);
+        let all_clean = self.recent.is_empty();
         let (mut now, mut l1_hits) = (begun, 0);
         let mut last: Option<Access> = None;
-        let mut left = None;
+        let (mut left, mut missed) = (None, false);
         while let Some(access) = self.source.next_access(cpu, now) {
             let begin = now + access.work;
             if begin >= horizon {
@@ -82,34 +83,38 @@ impl<S: Source> Clock<S> {
             // The translation just used is the most recently used one: to find it once more changes nothing.
             if last.is_some_and(|last| access.is_like(&last)) {
                 l1_hits += 1;
-                now = begin + cycles;
-            } else if let Some(mm) = self.world.mm(access.task)
-                && let Some(entry) =
-                    self.world.l1_hit(cpu, (mm, access.vpn), access.kind, |entry| would_hit(entry, access.kind, assist))
-                && entry.marks == 0
-                && self.recent.is_empty()
-            {
-                last = Some(access);
-                l1_hits += 1;
-                now = begin + cycles;
-            } else if let Some(cycles) = self.hit(cpu, access, begin) {
-                last = None;
-                now = begin + cycles;
+                now = begin + l1_cycles;
             } else {
-                left = Some(access);
-                break;
+                let cycles = match self.near(cpu, &access, assist) {
+                    Some(entry) if all_clean && entry.marks == 0 => {
+                        last = Some(access);
+                        l1_hits += 1;
+                        Some(l1_cycles)
+                    }
+                    Some(entry) => Some(self.used(cpu, &access, (entry, TlbLevel::L1), begin)),
+                    None => {
+                        last = None;
+                        self.far(cpu, &access, begin)
+                    }
+                };
+                let Some(cycles) = cycles else {
+                    (left, missed) = (Some(access), access.work == 0);
+                    break;
+                };
+                now = begin + cycles;
             }
             if now >= horizon || self.held > 0 {
                 break;
             }
         }
         if l1_hits > 0 {
-            self.stats.hits(TRANSLATE, l1_hits, cycles);
+            self.stats.hits(TRANSLATE, l1_hits, l1_cycles);
         }
         let core = &mut self.cores[n];
         core.ready = now;
         if let Some(access) = left {
             let order = Order::from(access);
+            core.missed = missed;
             core.wait_for(&order, now);
             core.order = Some(order);
         }
@@ -130,26 +135,25 @@ impl<S: Source> Clock<S> {
         let all_clean = self.recent.is_empty();
         let (mut l1_hits, mut events) = (0, 0);
         while let Some((time, source)) = self.tree.min()
-            && let Some(core) = self.cores.get_mut(usize::from(source))
-            && core.is_free()
+            && self.free.get(usize::from(source)) == Some(&true)
         {
             let cpu = Cpu(source);
             let Some(access) = self.source.next_access(cpu, time) else { break };
             let cycles = if access.work > 0 {
                 None
-            } else if all_clean
-                && let Some(mm) = self.world.mm(access.task)
-                && let Some(entry) =
-                    self.world.l1_hit(cpu, (mm, access.vpn), access.kind, |entry| would_hit(entry, access.kind, assist))
-                && entry.marks == 0
-            {
-                l1_hits += 1;
-                Some(l1_cycles)
             } else {
-                self.hit(cpu, access, time)
+                match self.near(cpu, &access, assist) {
+                    Some(entry) if all_clean && entry.marks == 0 => {
+                        l1_hits += 1;
+                        Some(l1_cycles)
+                    }
+                    Some(entry) => Some(self.used(cpu, &access, (entry, TlbLevel::L1), time)),
+                    None => self.far(cpu, &access, time),
+                }
             };
             let core = &mut self.cores[usize::from(source)];
             let Some(cycles) = cycles else {
+                core.missed = access.work == 0;
                 let order = Order::from(access);
                 core.wait_for(&order, time);
                 core.order = Some(order);
@@ -167,23 +171,49 @@ impl<S: Source> Clock<S> {
     }
 
     /// Makes an access at `now` if the TLB of the core serves it. Returns how many cycles it takes.
-    pub(super) fn hit(&mut self, cpu: Cpu, access: Access, now: u64) -> Option<u64> {
-        let assist = self.setting.era.dirty_assist;
-        let at = (self.world.mm(access.task)?, access.vpn);
-        let (entry, level) = self.world.tlb_hit(cpu, at, access.kind, |entry| would_hit(entry, access.kind, assist))?;
+    pub(super) fn hit(&mut self, cpu: Cpu, access: &Access, now: u64) -> Option<u64> {
+        match self.near(cpu, access, self.setting.era.dirty_assist) {
+            Some(entry) => Some(self.used(cpu, access, (entry, TlbLevel::L1), now)),
+            None => self.far(cpu, access, now),
+        }
+    }
+
+    /// The translation that serves an access, if the first level of the TLB has it.
+    #[expect(
+        clippy::inline_always,
+        reason = "a call here makes a hit a third dearer, and two loops are one too many to the compiler"
+    )]
+    #[inline(always)]
+    fn near(&mut self, cpu: Cpu, &Access { task, kind, vpn, .. }: &Access, assist: bool) -> Option<Entry> {
+        let mm = self.world.mm(task)?;
+        self.world.l1_hit(cpu, (mm, vpn), kind, |entry| would_hit(entry, kind, assist))
+    }
+
+    /// Makes an access that the first level has not served.
+    #[inline(never)]
+    fn far(&mut self, cpu: Cpu, access: &Access, now: u64) -> Option<u64> {
+        let (mm, kind, assist) = (self.world.mm(access.task)?, access.kind, self.setting.era.dirty_assist);
+        let entry = self.world.stlb_hit(cpu, (mm, access.vpn), kind, |entry| would_hit(entry, kind, assist))?;
+        Some(self.used(cpu, access, (entry, TlbLevel::Stlb), now))
+    }
+
+    /// An access is made through this translation.
+    #[inline(never)]
+    fn used(&mut self, cpu: Cpu, access: &Access, (entry, level): (Entry, TlbLevel), now: u64) -> u64 {
         if entry.marks != 0 || !self.recent.is_empty() {
-            self.judge(cpu, at, access.kind, entry, now);
+            self.judge(cpu, access, entry, now);
         }
         let cycles = self.prices.use_cycles(level);
         self.stats.hits(TRANSLATE, 1, cycles);
-        Some(cycles)
+        cycles
     }
 
     /// The oracle's judgement of a use whose translation bears marks, or was marked less than the lookahead ago.
-    fn judge(&mut self, cpu: Cpu, (mm, vpn): (Mm, u64), kind: AccessKind, entry: Entry, now: u64) {
-        let page = self.world.page(mm, vpn).expect("a translation names a touched page");
+    fn judge(&mut self, cpu: Cpu, access: &Access, entry: Entry, now: u64) {
+        let mm = self.world.mm(access.task).expect("user code runs in an address space");
+        let page = self.world.page(mm, access.vpn).expect("a translation names a touched page");
         let marks = self.recent.binding(cpu, page, now).unwrap_or(Marks::of(entry));
-        if let Some(class) = marks.breaks(kind) {
+        if let Some(class) = marks.breaks(access.kind) {
             self.stats.violated(page, class);
         }
     }

@@ -43,6 +43,8 @@ pub(super) struct Core {
     /// When the interrupt sent to it arrives, in cycles; at most one is under way.
     pub(super) arrival: Option<u64>,
     pub(super) order: Option<Order>,
+    /// Its order is an access that its TLB does not serve; no other than this core can change that.
+    pub(super) missed: bool,
     interrupted: Option<Interrupted>,
 }
 

@@ -89,6 +89,8 @@ pub struct Clock<S: Source> {
     prices: Prices,
     tree: Tournament,
     cores: Vec<Core>,
+    /// By core: is it free? Apart, so that events without run-ahead need not look at the core.
+    free: Vec<bool>,
     waiters: FxHashMap<WaitKey, Vec<Cpu>>,
     lookahead_cycles: Option<u64>,
     /// Boxed: moving it out and back for each act costs more than the act.
@@ -128,6 +130,7 @@ impl<S: Source> Clock<S> {
             prices: Prices::new(profile, cpus)?,
             tree,
             cores: vec![Core::default(); usize::from(cpus)],
+            free: vec![true; usize::from(cpus)],
             waiters: FxHashMap::default(),
             lookahead_cycles: match run_ahead {
                 RunAhead::Off => None,
@@ -194,7 +197,9 @@ impl<S: Source> Clock<S> {
 
     /// Puts the time of a core's next event into the tree.
     fn schedule(&mut self, cpu: Cpu) {
-        match self.cores[usize::from(cpu.0)].next_event() {
+        let core = &self.cores[usize::from(cpu.0)];
+        self.free[usize::from(cpu.0)] = core.is_free();
+        match core.next_event() {
             Some(time) => self.tree.set(cpu.0, time),
             None => self.tree.clear(cpu.0),
         }
@@ -279,8 +284,9 @@ impl<S: Source> Clock<S> {
                 self.source.begin(cpu, order, &mut self.world, now);
                 self.stats.begin(cpu, order);
                 if let OpKind::Access(kind) = op.kind
+                    && !std::mem::take(&mut self.core(cpu).missed)
                     && let Some(cycles) =
-                        self.hit(cpu, Access { task: order.task, kind, vpn: op.span.first, work: 0 }, now)
+                        self.hit(cpu, &Access { task: order.task, kind, vpn: op.span.first, work: 0 }, now)
                 {
                     self.core(cpu).ready = now + cycles;
                     return self.order_done(cpu);

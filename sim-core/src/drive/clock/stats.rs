@@ -101,7 +101,7 @@ pub struct Pressure {
 
 /// Which steps acted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Steps([u32; Path::COUNT]);
+pub struct Steps([u32; Path::ALL.len()]);
 
 impl Steps {
     #[inline]
@@ -109,9 +109,9 @@ impl Steps {
         self.0[at.path as usize] |= 1 << at.pc;
     }
 
-    /// The steps of a path that acted, one bit each.
-    pub fn of(&self, path: Path) -> u32 {
-        self.0[path as usize]
+    /// The paths of which some step acted, and their steps, one bit each.
+    pub fn iter(&self) -> impl Iterator<Item = (Path, u32)> {
+        Path::ALL.into_iter().zip(self.0).filter(|&(_, bits)| bits != 0)
     }
 }
 

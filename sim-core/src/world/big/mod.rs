@@ -167,8 +167,8 @@ impl Big {
     /// An empty machine of `cpus` CPUs with the TLBs of a profile.
     pub fn new(profile: &Profile, cpus: u16, frames_limit: u32) -> Big {
         assert!(cpus <= Cpus::CAPACITY, "{cpus} CPUs are more than {}", Cpus::CAPACITY);
-        let cpu = CpuState {
-            mmu: Mmu::new(profile),
+        let cpu = |mmu| CpuState {
+            mmu,
             loaded: None,
             lazy: false,
             gens: FxHashMap::default(),
@@ -192,7 +192,7 @@ impl Big {
             frames: Vec::new(),
             free: BTreeSet::new(),
             frames_limit,
-            cpus: vec![cpu; usize::from(cpus)],
+            cpus: Mmu::many(profile, usize::from(cpus)).map(cpu).collect(),
             tasks: Vec::new(),
             task_mms: Vec::new(),
             flags: 0,

@@ -21,19 +21,15 @@ impl Big {
         self.cpus[usize::from(cpu.0)].mmu.first_if(key_at(mm, vpn), side(kind), serves)
     }
 
-    /// The same in both levels.
-    pub(crate) fn tlb_hit(
+    /// The same in the second level, when the first has missed.
+    pub(crate) fn stlb_hit(
         &mut self,
         cpu: Cpu,
         (mm, vpn): (Mm, u64),
         kind: AccessKind,
         serves: impl Fn(Entry) -> bool,
-    ) -> Option<(Entry, TlbLevel)> {
-        let (key, mmu) = (key_at(mm, vpn), &mut self.cpus[usize::from(cpu.0)].mmu);
-        if let Some(entry) = mmu.first_if(key, side(kind), &serves) {
-            return Some((entry, TlbLevel::L1));
-        }
-        mmu.second_if(key, side(kind), serves).map(|entry| (entry, TlbLevel::Stlb))
+    ) -> Option<Entry> {
+        self.cpus[usize::from(cpu.0)].mmu.second_if(key_at(mm, vpn), side(kind), serves)
     }
 
     /// Puts an initiator in front of the others that a CPU serves; false if it is not among them.
