@@ -59,6 +59,7 @@ fn main() -> ExitCode {
         Command::Ablate(args) => commands::ablate::run(&args),
         Command::Distinguish(args) => commands::distinguish::run(&args),
         Command::List(args) => commands::list::run(&args),
+        Command::Speed(args) => commands::speed::run(&args),
     };
     match result {
         Ok(verdict) => ExitCode::from(verdict as u8),

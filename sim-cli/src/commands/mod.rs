@@ -6,4 +6,5 @@ pub(crate) mod compare;
 pub(crate) mod distinguish;
 pub(crate) mod list;
 pub(crate) mod replay;
+pub(crate) mod speed;
 mod witness;

@@ -55,6 +55,12 @@ impl Mix {
         }
     }
 
+    /// Is a page among [`Mix::resident`]?
+    pub fn is_resident(self, vpn: u64) -> bool {
+        let within = |region: Region| (region.first..region.first + region.pages).contains(&vpn);
+        within(HOT) || (self != Mix::Hot && within(WARM))
+    }
+
     /// The pages that a second-level TLB holds once it is warm; all others are drawn now and then.
     pub fn resident(self) -> impl Iterator<Item = u64> {
         let pages = |region: Region| region.first..region.first + region.pages;

@@ -1,7 +1,5 @@
 //! The simulator on the same accesses as the bare loop: events, dispatch, TLBs, oracle and statistics.
 
-use std::collections::BTreeSet;
-
 use sim_core::drive::clock::source::{Access, Order, Source};
 use sim_core::drive::clock::{Clock, RunAhead};
 use sim_core::drive::engine::Setting;
@@ -94,12 +92,16 @@ impl Whole {
 
 /// Maps what the streams will touch, and what is in the TLBs from the start.
 fn map(world: &mut Big, mm: Mm, shape: Shape) {
-    let mut pages: BTreeSet<u64> = shape.mix.resident().collect();
+    let mut pages: Vec<u64> = shape.mix.resident().collect();
     for mut stream in shape.streams() {
         while let Some(vpn) = stream.next(shape.mix) {
-            pages.insert(vpn);
+            if !shape.mix.is_resident(vpn) {
+                pages.push(vpn);
+            }
         }
     }
+    pages.sort_unstable();
+    pages.dedup();
     let vma = Vma { mapped: true, rights: Rights::READ_WRITE, backing: Backing::Anon };
     world.map(mm, Span { first: 0, pages: 1 << 24 }, vma);
     for vpn in pages {

@@ -100,6 +100,7 @@ pub struct Clock<S: Source> {
     /// How many cores have an order that may not begin yet.
     held: u16,
     turns: u64,
+    kernel_steps: u64,
 }
 
 impl<S: Source> Clock<S> {
@@ -141,6 +142,7 @@ impl<S: Source> Clock<S> {
             device: None,
             held: 0,
             turns: 0,
+            kernel_steps: 0,
         })
     }
 
@@ -173,6 +175,11 @@ impl<S: Source> Clock<S> {
     /// Events taken from the tree so far; run-ahead saves them.
     pub fn turns(&self) -> u64 {
         self.turns
+    }
+
+    /// Steps of kernel paths made so far; steps that act on nothing shared count with the one they join.
+    pub fn kernel_steps(&self) -> u64 {
+        self.kernel_steps
     }
 
     /// When each core did its last step, in cycles.
@@ -344,10 +351,11 @@ impl<S: Source> Clock<S> {
     /// One transition of the model, priced.
     fn step(&mut self, cpu: Cpu) {
         let core = &mut self.cores[usize::from(cpu.0)];
-        let task = core.order.map_or(Task(u16::MAX), |o| o.task);
+        let task = core.order.as_ref().map_or(Task(u16::MAX), |o| o.task);
         let who = Actor { cpu, task };
         let in_operation = core.stack.frames().first().is_some_and(|f| f.path != Path::Irq);
         let in_interrupt = core.stack.in_interrupt();
+        self.kernel_steps += u64::from(core.stack.frames().last().is_some_and(|f| f.path != Path::Access));
         let heard = self.heard.as_deref_mut().expect("nobody is settling");
         match self.setting.advance(&mut self.world, heard, who, &mut core.stack) {
             Progress::Blocked(wait) => {
