@@ -1,4 +1,5 @@
-//! Run-ahead changes nothing but the number of events: the same random workload gives the same statistics with and without.
+//! Run-ahead changes nothing but the number of events: the same random workload gives the same statistics with and without, and
+//! whether or not its accesses are handed out as such.
 
 mod common;
 
@@ -6,7 +7,7 @@ use common::{Machine, at, load, order, span, store};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use sim_core::drive::clock::source::{Order, Source, What};
+use sim_core::drive::clock::source::{Access, Order, Source, What};
 use sim_core::drive::clock::stats::Stats;
 use sim_core::drive::clock::{Clock, RunAhead};
 use sim_core::drive::engine::Setting;
@@ -34,6 +35,10 @@ struct Random {
     /// What takes the last call back, and after how many more orders.
     undo: Vec<Option<(u64, Op)>>,
     reclaim: ChaCha8Rng,
+    /// Are accesses handed out as such?
+    hands_out: bool,
+    /// An order that was not handed out as an access.
+    drawn: Vec<Option<Order>>,
 }
 
 fn below(rng: &mut ChaCha8Rng, n: u64) -> u64 {
@@ -58,6 +63,8 @@ impl Random {
             favourites: vec![[0, 1, 2]; usize::from(cpus)],
             undo: vec![None; usize::from(cpus)],
             reclaim: stream(1 << 20),
+            hands_out: false,
+            drawn: vec![None; usize::from(cpus)],
         }
     }
 
@@ -76,8 +83,8 @@ impl Random {
     }
 }
 
-impl Source for Random {
-    fn next(&mut self, cpu: Cpu, _now: u64) -> Option<Order> {
+impl Random {
+    fn draw(&mut self, cpu: Cpu) -> Option<Order> {
         let n = usize::from(cpu.0);
         let cpus = self.left.len() as u64;
         self.left[n] = self.left[n].checked_sub(1)?;
@@ -112,6 +119,25 @@ impl Source for Random {
         let kind = [AccessKind::Load, AccessKind::Store, AccessKind::Load, AccessKind::Fetch][below(rng, 4) as usize];
         Some(order(Op::access(kind, vpn), work))
     }
+}
+
+impl Source for Random {
+    fn next(&mut self, cpu: Cpu, _now: u64) -> Option<Order> {
+        let drawn = self.drawn[usize::from(cpu.0)].take();
+        drawn.or_else(|| self.draw(cpu))
+    }
+
+    fn next_access(&mut self, cpu: Cpu, _now: u64) -> Option<Access> {
+        if !self.hands_out || self.drawn[usize::from(cpu.0)].is_some() {
+            return None;
+        }
+        let order = self.draw(cpu)?;
+        let access = order.access();
+        if access.is_none() {
+            self.drawn[usize::from(cpu.0)] = Some(order);
+        }
+        access
+    }
 
     fn begin(&mut self, cpu: Cpu, order: &Order, world: &mut Big, _now: u64) {
         if cpu != Cpu(0) {
@@ -140,7 +166,13 @@ struct Left {
     pages: Vec<String>,
 }
 
-fn run(policy: &PolicyInfo, seed: u64, cpus: u16, backing: Backing, run_ahead: RunAhead) -> (Left, u64) {
+fn run(
+    policy: &PolicyInfo,
+    seed: u64,
+    cpus: u16,
+    backing: Backing,
+    (run_ahead, hands_out): (RunAhead, bool),
+) -> (Left, u64) {
     let profile = prime_profile();
     let mut world = Big::new(&profile, cpus, FRAMES);
     world.add_mm();
@@ -156,7 +188,7 @@ fn run(policy: &PolicyInfo, seed: u64, cpus: u16, backing: Backing, run_ahead: R
         world.map(MM, Span { first, pages: PAGES }, vma);
     }
     let setting = Setting { policy: policy.strategy, era: ERAS[seed as usize % ERAS.len()] };
-    let source = Random::new(seed, cpus, 3_000);
+    let source = Random { hands_out, ..Random::new(seed, cpus, 3_000) };
     let mut clock = Clock::new(world, source, setting, &profile, run_ahead).expect("priced");
     clock.stats.flush_lines = Some(Vec::new());
     let end_cycles = clock.run();
@@ -190,17 +222,22 @@ struct Sum {
 fn agree(policy: &PolicyInfo, backing: Backing, cpus: u16, seeds: std::ops::Range<u64>) -> Sum {
     let mut sum = Sum::default();
     for seed in seeds {
-        let (off, turns_off) = run(policy, seed, cpus, backing, RunAhead::Off);
-        for cycles in [1, 100, u64::MAX] {
-            let (ahead, turns) = run(policy, seed, cpus, backing, RunAhead::Upto(cycles));
+        let (off, turns_off) = run(policy, seed, cpus, backing, (RunAhead::Off, false));
+        let ahead = [1, 100, u64::MAX].map(RunAhead::Upto);
+        let ways = ahead
+            .map(|ahead| (ahead, false))
+            .into_iter()
+            .chain([RunAhead::Off].into_iter().chain(ahead).map(|a| (a, true)));
+        for way in ways {
+            let (ahead, turns) = run(policy, seed, cpus, backing, way);
             assert!(
                 ahead == off,
-                "{} with {cpus} CPUs, seed {seed}, up to {cycles} cycles ahead:\n{:#?}\nwithout:\n{:#?}",
+                "{} with {cpus} CPUs, seed {seed}, {way:?}:\n{:#?}\nwithout:\n{:#?}",
                 policy.name,
                 ahead.stats,
                 off.stats
             );
-            if cycles == u64::MAX {
+            if way == (RunAhead::Upto(u64::MAX), false) {
                 sum.turns_ahead += turns;
             }
         }

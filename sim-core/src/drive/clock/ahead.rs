@@ -63,15 +63,15 @@ impl<S: Source> Clock<S> {
     /// not becomes the core's order. Returns when the core is free again.
     pub(super) fn hits(&mut self, cpu: Cpu, horizon: u64) -> u64 {
         let n = usize::from(cpu.0);
-        let begun = self.cores[n].ready;
+        let since = self.cores[n].ready;
         if self.hot_victims {
             // Each access of theirs is looked at before it is made.
-            return begun;
+            return since;
         }
         let assist = self.setting.era.dirty_assist;
         let l1_cycles = self.prices.use_cycles(TlbLevel::L1);
         let all_clean = self.recent.is_empty();
-        let (mut now, mut l1_hits) = (begun, 0);
+        let (mut now, mut l1_hits) = (since, 0);
         let mut last: Option<Access> = None;
         let (mut left, mut missed) = (None, false);
         while let Some(access) = self.source.next_access(cpu, now) {
@@ -118,7 +118,7 @@ impl<S: Source> Clock<S> {
             core.wait_for(&order, now);
             core.order = Some(order);
         }
-        if now > begun {
+        if now > since {
             self.ask_held(now);
         }
         now

@@ -1,6 +1,6 @@
 //! Where the clock's work comes from: one stream of orders a core.
 
-use crate::nouns::op::Op;
+use crate::nouns::op::{Op, OpKind};
 use crate::nouns::types::{AccessKind, Cpu, Mm, Task};
 use crate::step::frame::Act;
 use crate::world::big::Big;
@@ -20,6 +20,20 @@ pub struct Order {
     pub tag: u32,
     /// The reclaim cycle it is part of, if any: a number of the source's own, the same for all orders of one cycle.
     pub cycle: Option<u64>,
+}
+
+impl Order {
+    /// The access that it is, if it is no more than that.
+    pub fn access(&self) -> Option<Access> {
+        match self.what {
+            What::Op(Op { kind: OpKind::Access(kind), span, .. })
+                if (self.not_before, self.tag, self.cycle) == (0, 0, None) =>
+            {
+                Some(Access { task: self.task, kind, vpn: span.first, work: self.work })
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Kinds of order.
