@@ -273,7 +273,7 @@ fn run_ahead_changes_nothing_but_the_number_of_events_over_page_cache() {
 }
 
 /// Three cores keep using the translation that a call has just forbidden, or allows again, while reclaim has yet to flush it.
-fn hot(policy: &'static str, calls: &[Op], first: u64, phase: u64, run_ahead: RunAhead) -> Clock<common::Script> {
+fn hot(policy: &'static str, calls: &[Op], first: u64, phase: u64) -> Machine {
     let users: Vec<u16> = (1..16).collect();
     let mut machine = Machine::new(&prime_profile(), &users);
     machine.policy = policy;
@@ -289,7 +289,50 @@ fn hot(policy: &'static str, calls: &[Op], first: u64, phase: u64, run_ahead: Ru
         machine.plays(cpu, loads);
     }
     machine.plays(2, calls.iter().map(|&call| at(reclaim + first, order(2, call))));
-    machine.run_ahead(run_ahead)
+    machine
+}
+
+/// A script whose accesses come after user work, instead of at a time of their own.
+struct Worked {
+    script: common::Script,
+    hands_out: bool,
+}
+
+impl Source for Worked {
+    fn next(&mut self, cpu: Cpu, now: u64) -> Option<Order> {
+        let order = self.script.next(cpu, now)?;
+        let work = order.not_before.saturating_sub(now);
+        let access = Order { not_before: 0, work, ..order }.access();
+        Some(access.map_or(order, Order::from))
+    }
+
+    fn next_access(&mut self, cpu: Cpu, now: u64) -> Option<Access> {
+        let next = self.script.peek(cpu).filter(|_| self.hands_out)?;
+        Order { not_before: 0, ..*next }.access()?;
+        self.next(cpu, now)?.access()
+    }
+}
+
+#[test]
+fn promises_bind_accesses_that_are_handed_out_as_well() {
+    let page = Span::page(0);
+    let protect = |rights| Op::mprotect(page, rights);
+    let calls = [protect(Rights::NONE), protect(Rights::READ_WRITE)];
+    let (mut violations, mut used) = (0, 0);
+    for (first, phase) in (2_000..9_000).step_by(100).zip((7..).step_by(13)) {
+        let run = |run_ahead, hands_out| {
+            hot("batched", &calls, first, phase).run_by(|script| Worked { script, hands_out }, run_ahead)
+        };
+        let off = run(RunAhead::Off, false);
+        violations += off.stats.violations.values().sum::<u64>();
+        used += off.stats.windows.values().map(|windows| windows.used).sum::<u64>();
+        for cycles in [0, 1, 100, u64::MAX] {
+            let ahead = run(if cycles == 0 { RunAhead::Off } else { RunAhead::Upto(cycles) }, true);
+            assert_eq!(ahead.stats, off.stats, "from {first}, {cycles} ahead");
+            assert_eq!(ahead.ends_cycles(), off.ends_cycles(), "from {first}, {cycles} ahead");
+        }
+    }
+    assert!(violations > used && used > 0, "{violations} violations, {used} windows used");
 }
 
 #[test]
@@ -308,10 +351,10 @@ fn promises_bind_all_cores_at_the_same_time_however_far_they_run_ahead() {
         let (mut violations, mut saved) = (0, 0);
         for calls in &sequences {
             for (first, phase) in (2_000..9_000).step_by(700).zip((7..).step_by(13)) {
-                let off = hot(policy.name, calls, first, phase, RunAhead::Off);
+                let off = hot(policy.name, calls, first, phase).run();
                 violations += off.stats.violations.values().sum::<u64>();
                 for cycles in [1, 100, u64::MAX] {
-                    let ahead = hot(policy.name, calls, first, phase, RunAhead::Upto(cycles));
+                    let ahead = hot(policy.name, calls, first, phase).run_ahead(RunAhead::Upto(cycles));
                     let what = format!("{} {calls:?} from {first}, {cycles} ahead", policy.name);
                     assert_eq!(ahead.stats, off.stats, "{what}");
                     assert_eq!(ahead.source.ran, off.source.ran, "{what}");

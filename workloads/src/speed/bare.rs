@@ -118,9 +118,9 @@ impl Bare {
     /// Does all accesses.
     pub fn run(&mut self) -> Hits {
         if self.shape.run_ahead {
-            self.run_ahead()
+            self.run_ahead();
         } else {
-            self.one_by_one()
+            self.one_by_one();
         }
         let of_cores = self.cores.iter().map(|core| core.hits);
         of_cores.fold(Hits::default(), Hits::plus)

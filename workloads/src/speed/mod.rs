@@ -55,3 +55,38 @@ impl Hits {
         Hits { l1: self.l1 + other.l1, stlb: self.stlb + other.stlb, walks: self.walks + other.walks }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::bare::Bare;
+    use super::calls::{Busy, Calls};
+    use super::whole::Whole;
+    use super::*;
+
+    /// The bare loop's cycles are those of its hits, so equal cycles are equal hits: the simulator's TLBs find what the loop's do.
+    /// What it has beyond is upper levels of the page tables, cold when they are walked for the first time.
+    #[test]
+    fn the_simulator_and_the_bare_loop_do_the_same() {
+        for mix in Mix::ALL {
+            for (cores, run_ahead) in [(2, true), (2, false), (16, true), (16, false)] {
+                let shape = Shape { cores, mix, accesses: 40_000, run_ahead };
+                let mut whole = Whole::new(shape);
+                let (hits, accesses) = (Bare::new(shape).run(), whole.run());
+                assert_eq!(accesses, hits.l1 + hits.stlb + hits.walks);
+                let bare = accesses + hits.stlb * STLB_CYCLES + hits.walks * (STLB_CYCLES + WALK_CYCLES);
+                let beyond = whole.access_cycles().checked_sub(bare).expect("no access is cheaper");
+                assert!(beyond <= bare / 20, "{shape:?}: {beyond} cycles beyond {bare}");
+                assert_eq!(mix == Mix::Hot, hits.walks == 0, "{hits:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_kind_of_call_flushes() {
+        let policy = sim_core::policy::find("pending-generation").expect("a registered policy");
+        for calls in Calls::ALL {
+            let done = Busy::new(calls, policy, 4, 2, 3).run();
+            assert!(done.flushes >= 6 && done.kernel_steps > 100, "{}: {done:?}", calls.name());
+        }
+    }
+}

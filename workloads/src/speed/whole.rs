@@ -84,6 +84,11 @@ impl Whole {
         self.clock.stats.accesses
     }
 
+    /// Cycles of all accesses together.
+    pub fn access_cycles(&self) -> u64 {
+        self.clock.stats.access_cycles
+    }
+
     /// Events taken from the queue.
     pub fn events(&self) -> u64 {
         self.clock.turns()
