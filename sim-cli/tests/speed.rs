@@ -2,12 +2,10 @@
 
 mod common;
 
-use common::mmusim;
+use common::{mmusim, stdout};
 
 fn speed(format: &str) -> String {
-    let args = ["speed", "--rounds", "1", "--accesses", "4096", "--format", format];
-    let out = mmusim().args(args).assert().success().get_output().stdout.clone();
-    String::from_utf8(out).expect("it is text")
+    stdout(&["speed", "--rounds", "1", "--accesses", "4096", "--format", format])
 }
 
 #[test]
@@ -41,5 +39,5 @@ fn the_other_formats_have_the_same_rows() {
 
 #[test]
 fn no_round_is_refused() {
-    mmusim().args(["speed", "--rounds", "0"]).assert().code(2);
+    mmusim(&["speed", "--rounds", "0"]).assert().code(2);
 }

@@ -75,7 +75,11 @@ mod tests {
                 assert_eq!(accesses, hits.l1 + hits.stlb + hits.walks);
                 let bare = accesses + hits.stlb * STLB_CYCLES + hits.walks * (STLB_CYCLES + WALK_CYCLES);
                 let beyond = whole.access_cycles().checked_sub(bare).expect("no access is cheaper");
-                assert!(beyond <= bare / 20, "{shape:?}: {beyond} cycles beyond {bare}");
+                let line = STLB_CYCLES + WALK_CYCLES;
+                assert!(
+                    beyond % line == 0 && beyond / line <= 2 * hits.walks,
+                    "{shape:?}: {beyond} cycles beyond {bare}"
+                );
                 assert_eq!(mix == Mix::Hot, hits.walks == 0, "{hits:?}");
             }
         }
