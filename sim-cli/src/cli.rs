@@ -1,5 +1,7 @@
 //! The command line. Values of options come from the registries, never from a list of their own.
 
+mod sweep;
+
 use std::num::NonZeroUsize;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -11,6 +13,10 @@ use sim_core::step::era::{self, ERAS, Era};
 use workloads::litmus::ablate::{self, ABLATIONS, Ablation, SCENES, Scene};
 
 use crate::output::OutputArgs;
+
+pub(crate) use sweep::{
+    MergeFormat, SweepArgs, SweepCommand, SweepMergeArgs, SweepPlanArgs, SweepRunArgs, SweepStatusArgs,
+};
 
 /// More seeds than this only take time: the interval shrinks with the root of their number.
 const SEEDS_MAX: i64 = 10_000;
@@ -41,6 +47,8 @@ pub(crate) enum Command {
     Ablate(AblateArgs),
     /// Find the smallest scenario on which the verdicts of two policies differ
     Distinguish(DistinguishArgs),
+    /// Run a synthetic workload under many settings, in shards that can be killed and resumed (docs/sweeps.md)
+    Sweep(SweepArgs),
     /// List policies, eras, workloads or profiles
     List(ListArgs),
     /// Measure how fast the simulator is here, beside a bare loop over the same accesses

@@ -5,6 +5,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use crossbeam_channel::unbounded;
+
 /// As many threads as the machine runs at once.
 pub(crate) fn default_threads() -> NonZeroUsize {
     thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
@@ -35,6 +37,38 @@ pub(crate) fn all<T: Send>(jobs: usize, threads: NonZeroUsize, job: impl Fn(usiz
     results.into_iter().map(|result| result.expect("every job was done")).collect()
 }
 
+/// Does a job for each item, `threads` at a time, and tells the caller's thread how each ended, in whatever order. Once `heard`
+/// says false no further job begins.
+pub(crate) fn each<I: Sync, T: Send>(
+    items: &[I],
+    threads: NonZeroUsize,
+    job: impl Fn(&I) -> T + Sync,
+    mut heard: impl FnMut(T) -> bool,
+) {
+    let (give, take) = unbounded();
+    let (tell, hear) = unbounded();
+    for item in items {
+        give.send(item).expect("this thread holds the other end");
+    }
+    drop(give);
+    thread::scope(|scope| {
+        for _ in 0..threads.get().min(items.len()) {
+            let (take, tell, job) = (take.clone(), tell.clone(), &job);
+            scope.spawn(move || {
+                for item in take {
+                    tell.send(job(item)).expect("it is heard until all have ended");
+                }
+            });
+        }
+        drop(tell);
+        for ended in hear {
+            if !heard(ended) {
+                take.try_iter().for_each(drop);
+            }
+        }
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,5 +83,36 @@ mod tests {
             assert_eq!(all(50, threads, slow), squares);
         }
         assert!(all(0, NonZeroUsize::MIN, |n| n).is_empty());
+    }
+
+    #[test]
+    fn each_item_is_heard_of_once_and_none_begins_after_a_stop() {
+        let items: Vec<usize> = (0..200).collect();
+        for threads in [1, 3, 500] {
+            let threads = NonZeroUsize::new(threads).expect("not 0");
+            let mut heard = Vec::new();
+            each(
+                &items,
+                threads,
+                |&n| n,
+                |n| {
+                    heard.push(n);
+                    true
+                },
+            );
+            heard.sort_unstable();
+            assert_eq!(heard, items);
+        }
+        let (begun, mut heard) = (AtomicUsize::new(0), 0);
+        let slow = |_: &usize| {
+            begun.fetch_add(1, Ordering::Relaxed);
+            thread::sleep(std::time::Duration::from_millis(5));
+        };
+        each(&items, NonZeroUsize::MIN, slow, |()| {
+            heard += 1;
+            false
+        });
+        assert_eq!(begun.into_inner(), heard, "what has begun is heard of");
+        assert!(heard < items.len());
     }
 }

@@ -26,8 +26,8 @@ enum Verdict {
     Fine = 0,
     /// A verdict is not the expected one.
     Unexpected = 1,
-    /// A search ended before every state was visited.
-    NotExhausted = 3,
+    /// A search ended before every state was visited, or points of a sweep are missing.
+    Incomplete = 3,
 }
 
 impl Verdict {
@@ -35,7 +35,7 @@ impl Verdict {
     fn of(searches: impl Iterator<Item = (Found, bool)>) -> Verdict {
         searches.fold(Verdict::Fine, |verdict, search| match (verdict, search) {
             (Verdict::Unexpected, _) => Verdict::Unexpected,
-            (_, (Found::NotExhausted, _)) => Verdict::NotExhausted,
+            (_, (Found::NotExhausted, _)) => Verdict::Incomplete,
             (_, (_, false)) => Verdict::Unexpected,
             (verdict, _) => verdict,
         })
@@ -58,6 +58,7 @@ fn main() -> ExitCode {
         Command::Check(args) => commands::check::run(&args),
         Command::Ablate(args) => commands::ablate::run(&args),
         Command::Distinguish(args) => commands::distinguish::run(&args),
+        Command::Sweep(args) => commands::sweep::run(&args),
         Command::List(args) => commands::list::run(&args),
         Command::Speed(args) => commands::speed::run(&args),
     };

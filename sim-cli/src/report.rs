@@ -14,7 +14,8 @@ use crate::distribution::{self, CyclesJson};
 use crate::failure::Failure;
 use crate::output::{Format, OutputArgs};
 
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The version of the program.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What a recording is told that asks for seeds.
 const NO_SEED: &str = "a recording has no seed: each policy is run once, and the differences have no interval";
@@ -184,6 +185,17 @@ pub(crate) const PROVENANCE: &[Column] = &[
     ("policy", |o| o.policy.to_owned()),
 ];
 
+/// The columns of a row of `runs`.
+pub(crate) fn run_columns() -> impl Iterator<Item = &'static str> {
+    PROVENANCE.iter().map(|p| p.0).chain(METRICS.iter().map(|m| m.name))
+}
+
+/// A row of `runs`.
+pub(crate) fn run_row(outcome: &Outcome, baseline: Option<&Outcome>) -> impl Iterator<Item = String> {
+    let provenance = PROVENANCE.iter().map(|p| (p.1)(outcome));
+    provenance.chain(METRICS.iter().map(move |metric| (metric.value)(outcome, baseline).to_string()))
+}
+
 fn csv(comparisons: &[Comparison], rows: RowsArg) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
     match rows {
@@ -196,10 +208,9 @@ fn csv(comparisons: &[Comparison], rows: RowsArg) -> String {
 }
 
 fn csv_runs(comparisons: &[Comparison], writer: &mut csv::Writer<Vec<u8>>) {
-    record(writer, PROVENANCE.iter().map(|p| p.0).chain(METRICS.iter().map(|m| m.name)));
+    record(writer, run_columns());
     for (outcome, baseline) in comparisons.iter().flat_map(Comparison::with_baseline) {
-        let provenance = PROVENANCE.iter().map(|p| (p.1)(outcome));
-        record(writer, provenance.chain(METRICS.iter().map(|m| value(m, outcome, baseline).to_string())));
+        record(writer, run_row(outcome, Some(baseline)));
     }
 }
 

@@ -7,4 +7,5 @@ pub mod outcome;
 pub mod paired;
 pub mod recorded;
 pub mod speed;
+pub mod sweep;
 pub mod synthetic;

@@ -25,12 +25,17 @@ pub struct Input {
 impl Input {
     /// An input of this name with these bytes.
     pub fn new(name: &str, bytes: &[u8]) -> Input {
-        let mut sha256 = String::new();
-        for byte in Sha256::digest(bytes) {
-            let _ = write!(sha256, "{byte:02x}");
-        }
-        Input { name: name.to_owned(), sha256 }
+        Input { name: name.to_owned(), sha256: sha256(bytes) }
     }
+}
+
+/// SHA-256, hexadecimal.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for byte in Sha256::digest(bytes) {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 /// One run: what was run under what, and what was measured.

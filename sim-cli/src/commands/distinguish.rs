@@ -81,7 +81,7 @@ pub(crate) fn run(args: &DistinguishArgs) -> Result<Verdict, Failure> {
         _ => text(args, &question, &found),
     })?;
     let none = found.difference.is_none();
-    Ok(if none && found.not_exhausted > 0 { Verdict::NotExhausted } else { Verdict::Fine })
+    Ok(if none && found.not_exhausted > 0 { Verdict::Incomplete } else { Verdict::Fine })
 }
 
 fn question(args: &DistinguishArgs) -> Question {

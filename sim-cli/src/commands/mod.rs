@@ -7,4 +7,5 @@ pub(crate) mod distinguish;
 pub(crate) mod list;
 pub(crate) mod replay;
 pub(crate) mod speed;
+pub(crate) mod sweep;
 mod witness;

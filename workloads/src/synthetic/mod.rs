@@ -99,7 +99,7 @@ pub struct Conditions<'a> {
     /// The flush policy.
     pub policy: &'static PolicyInfo,
     /// The surrounding kernel.
-    pub era: &'static Era,
+    pub era: &'a Era,
     /// The machine.
     pub profile: &'a Profile,
     /// Its name and hash.
@@ -120,16 +120,28 @@ impl Synthetic {
         Ok(Synthetic { input: Input::new(&workload.name, text.as_bytes()), workload })
     }
 
+    /// Can it be run? Asked before a long series of runs.
+    ///
+    /// # Errors
+    /// Those of [`Synthetic::run`].
+    pub fn fits(&self, on: &Conditions<'_>) -> Result<(), Unfit> {
+        let world = Big::new(on.profile, self.cpus_of(on.profile)?, u32::MAX);
+        Clock::new(world, Nothing, Setting::of(on.policy, *on.era), on.profile, on.run_ahead)?;
+        Ok(())
+    }
+
+    /// The CPUs it takes of a machine.
+    fn cpus_of(&self, profile: &Profile) -> Result<u16, Unfit> {
+        let (needed, there) = (self.workload.cpus(), profile.cpus());
+        if needed > there { Err(Unfit::Cpus { needed, there }) } else { Ok(needed as u16) }
+    }
+
     /// Runs it. `progress` hears now and then how many cycles are done.
     ///
     /// # Errors
     /// If the machine is too small or does not flush by interrupt.
     pub fn run(&self, on: &Conditions<'_>, progress: &mut dyn FnMut(u64)) -> Result<Outcome, Unfit> {
-        let (needed, there) = (self.workload.cpus(), on.profile.cpus());
-        if needed > there {
-            return Err(Unfit::Cpus { needed, there });
-        }
-        let mut world = Big::new(on.profile, needed as u16, u32::MAX);
+        let mut world = Big::new(on.profile, self.cpus_of(on.profile)?, u32::MAX);
         if let Some(memory) = &self.workload.memory {
             world.limit_memory(memory.frames.get_ref().get(), memory.watermarks());
         }
@@ -155,6 +167,15 @@ impl Synthetic {
             duration_cycles,
             stats: clock.stats,
         })
+    }
+}
+
+/// No orders.
+struct Nothing;
+
+impl Source for Nothing {
+    fn next(&mut self, _cpu: Cpu, _now: u64) -> Option<Order> {
+        None
     }
 }
 

@@ -265,9 +265,21 @@ impl Workload {
     /// # Errors
     /// If the text is not TOML, has a key that no workload has, lacks one, or has a value that makes no sense.
     pub fn parse(name: &str, text: &str) -> Result<Workload, TextError> {
+        Workload::read(name, text, true)
+    }
+
+    /// The same, for another machine than the one it names: that one may have too few CPUs.
+    ///
+    /// # Errors
+    /// See [`Workload::parse`].
+    pub fn parse_for_another_machine(name: &str, text: &str) -> Result<Workload, TextError> {
+        Workload::read(name, text, false)
+    }
+
+    fn read(name: &str, text: &str, on_its_machine: bool) -> Result<Workload, TextError> {
         let workload: Workload = toml::from_str(text).map_err(|e| TextError::toml(name, text, &e))?;
         let rules = Rules { name, text, workload };
-        rules.surroundings()?;
+        rules.surroundings(on_its_machine)?;
         rules.working_set()?;
         rules.memory()?;
         rules.user()?;
@@ -299,7 +311,7 @@ impl Rules<'_> {
         Err(TextError::new(self.name, self.text, at.span(), message))
     }
 
-    fn surroundings(&self) -> Result<(), TextError> {
+    fn surroundings(&self, on_its_machine: bool) -> Result<(), TextError> {
         let (profile, era) = (&self.workload.profile, &self.workload.era);
         let Some(machine) = machines::machine(profile.get_ref()) else {
             let known: Vec<_> = machines::MACHINES.iter().map(|m| m.name).collect();
@@ -313,7 +325,7 @@ impl Rules<'_> {
             return self.fail(era, format!("era: unknown `{unknown}`, expected one of {}", known.join(", ")));
         }
         let (needed, there) = (self.workload.cpus(), machine.profile().cpus());
-        if needed > there {
+        if on_its_machine && needed > there {
             let message =
                 format!("cores: {needed} CPUs with those of reclaim, expected at most the {there} of {}", machine.name);
             return self.fail(&self.workload.cores, message);
