@@ -55,6 +55,8 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// List policies, eras, workloads or profiles
     List(ListArgs),
+    /// Measure how fast the simulator is here, beside a bare loop over the same accesses
+    Speed(SpeedArgs),
 }
 
 #[derive(Debug, Args)]
@@ -334,6 +336,18 @@ pub(crate) struct ExplainArgs {
 pub(crate) struct ListArgs {
     /// What to list
     pub(crate) what: Listing,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SpeedArgs {
+    /// How often each figure is measured; the median counts
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(crate) rounds: u32,
+    /// Accesses of all cores together in a round
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1_024..=100_000_000))]
+    pub(crate) accesses: u32,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }

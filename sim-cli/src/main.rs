@@ -62,6 +62,7 @@ fn main() -> ExitCode {
         Command::Explain(args) => commands::explain::run(&args),
         Command::Sweep(args) => commands::sweep::run(&args),
         Command::List(args) => commands::list::run(&args),
+        Command::Speed(args) => commands::speed::run(&args),
     };
     match result {
         Ok(verdict) => ExitCode::from(verdict as u8),

@@ -1,4 +1,5 @@
-//! Run-ahead changes nothing but the number of events: the same random workload gives the same statistics with and without.
+//! Run-ahead changes nothing but the number of events: the same random workload gives the same statistics with and without, and
+//! whether or not its accesses are handed out as such.
 
 mod common;
 
@@ -6,7 +7,7 @@ use common::{Machine, at, load, order, span, store};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use sim_core::drive::clock::source::{Order, Source, What};
+use sim_core::drive::clock::source::{Access, Order, Source, What};
 use sim_core::drive::clock::stats::Stats;
 use sim_core::drive::clock::{Clock, RunAhead};
 use sim_core::drive::engine::Setting;
@@ -34,6 +35,10 @@ struct Random {
     /// What takes the last call back, and after how many more orders.
     undo: Vec<Option<(u64, Op)>>,
     reclaim: ChaCha8Rng,
+    /// Are accesses handed out as such?
+    hands_out: bool,
+    /// An order that was not handed out as an access.
+    drawn: Vec<Option<Order>>,
 }
 
 fn below(rng: &mut ChaCha8Rng, n: u64) -> u64 {
@@ -58,6 +63,8 @@ impl Random {
             favourites: vec![[0, 1, 2]; usize::from(cpus)],
             undo: vec![None; usize::from(cpus)],
             reclaim: stream(1 << 20),
+            hands_out: false,
+            drawn: vec![None; usize::from(cpus)],
         }
     }
 
@@ -76,8 +83,8 @@ impl Random {
     }
 }
 
-impl Source for Random {
-    fn next(&mut self, cpu: Cpu, _now: u64) -> Option<Order> {
+impl Random {
+    fn draw(&mut self, cpu: Cpu) -> Option<Order> {
         let n = usize::from(cpu.0);
         let cpus = self.left.len() as u64;
         self.left[n] = self.left[n].checked_sub(1)?;
@@ -112,6 +119,25 @@ impl Source for Random {
         let kind = [AccessKind::Load, AccessKind::Store, AccessKind::Load, AccessKind::Fetch][below(rng, 4) as usize];
         Some(order(Op::access(kind, vpn), work))
     }
+}
+
+impl Source for Random {
+    fn next(&mut self, cpu: Cpu, _now: u64) -> Option<Order> {
+        let drawn = self.drawn[usize::from(cpu.0)].take();
+        drawn.or_else(|| self.draw(cpu))
+    }
+
+    fn next_access(&mut self, cpu: Cpu, _now: u64) -> Option<Access> {
+        if !self.hands_out || self.drawn[usize::from(cpu.0)].is_some() {
+            return None;
+        }
+        let order = self.draw(cpu)?;
+        let access = order.access();
+        if access.is_none() {
+            self.drawn[usize::from(cpu.0)] = Some(order);
+        }
+        access
+    }
 
     fn begin(&mut self, cpu: Cpu, order: &Order, world: &mut Big, _now: u64) {
         if cpu != Cpu(0) {
@@ -140,7 +166,13 @@ struct Left {
     pages: Vec<String>,
 }
 
-fn run(policy: &PolicyInfo, seed: u64, cpus: u16, backing: Backing, run_ahead: RunAhead) -> (Left, u64) {
+fn run(
+    policy: &PolicyInfo,
+    seed: u64,
+    cpus: u16,
+    backing: Backing,
+    (run_ahead, hands_out): (RunAhead, bool),
+) -> (Left, u64) {
     let profile = prime_profile();
     let mut world = Big::new(&profile, cpus, FRAMES);
     world.add_mm();
@@ -156,7 +188,7 @@ fn run(policy: &PolicyInfo, seed: u64, cpus: u16, backing: Backing, run_ahead: R
         world.map(MM, Span { first, pages: PAGES }, vma);
     }
     let setting = Setting { policy: policy.strategy, era: ERAS[seed as usize % ERAS.len()] };
-    let source = Random::new(seed, cpus, 3_000);
+    let source = Random { hands_out, ..Random::new(seed, cpus, 3_000) };
     let mut clock = Clock::new(world, source, setting, &profile, run_ahead).expect("priced");
     clock.stats.flush_lines = Some(Vec::new());
     let end_cycles = clock.run();
@@ -190,17 +222,22 @@ struct Sum {
 fn agree(policy: &PolicyInfo, backing: Backing, cpus: u16, seeds: std::ops::Range<u64>) -> Sum {
     let mut sum = Sum::default();
     for seed in seeds {
-        let (off, turns_off) = run(policy, seed, cpus, backing, RunAhead::Off);
-        for cycles in [1, 100, u64::MAX] {
-            let (ahead, turns) = run(policy, seed, cpus, backing, RunAhead::Upto(cycles));
+        let (off, turns_off) = run(policy, seed, cpus, backing, (RunAhead::Off, false));
+        let ahead = [1, 100, u64::MAX].map(RunAhead::Upto);
+        let ways = ahead
+            .map(|ahead| (ahead, false))
+            .into_iter()
+            .chain([RunAhead::Off].into_iter().chain(ahead).map(|a| (a, true)));
+        for way in ways {
+            let (ahead, turns) = run(policy, seed, cpus, backing, way);
             assert!(
                 ahead == off,
-                "{} with {cpus} CPUs, seed {seed}, up to {cycles} cycles ahead:\n{:#?}\nwithout:\n{:#?}",
+                "{} with {cpus} CPUs, seed {seed}, {way:?}:\n{:#?}\nwithout:\n{:#?}",
                 policy.name,
                 ahead.stats,
                 off.stats
             );
-            if cycles == u64::MAX {
+            if way == (RunAhead::Upto(u64::MAX), false) {
                 sum.turns_ahead += turns;
             }
         }
@@ -236,7 +273,7 @@ fn run_ahead_changes_nothing_but_the_number_of_events_over_page_cache() {
 }
 
 /// Three cores keep using the translation that a call has just forbidden, or allows again, while reclaim has yet to flush it.
-fn hot(policy: &'static str, calls: &[Op], first: u64, phase: u64, run_ahead: RunAhead) -> Clock<common::Script> {
+fn hot(policy: &'static str, calls: &[Op], first: u64, phase: u64) -> Machine {
     let users: Vec<u16> = (1..16).collect();
     let mut machine = Machine::new(&prime_profile(), &users);
     machine.policy = policy;
@@ -252,7 +289,50 @@ fn hot(policy: &'static str, calls: &[Op], first: u64, phase: u64, run_ahead: Ru
         machine.plays(cpu, loads);
     }
     machine.plays(2, calls.iter().map(|&call| at(reclaim + first, order(2, call))));
-    machine.run_ahead(run_ahead)
+    machine
+}
+
+/// A script whose accesses come after user work, instead of at a time of their own.
+struct Worked {
+    script: common::Script,
+    hands_out: bool,
+}
+
+impl Source for Worked {
+    fn next(&mut self, cpu: Cpu, now: u64) -> Option<Order> {
+        let order = self.script.next(cpu, now)?;
+        let work = order.not_before.saturating_sub(now);
+        let access = Order { not_before: 0, work, ..order }.access();
+        Some(access.map_or(order, Order::from))
+    }
+
+    fn next_access(&mut self, cpu: Cpu, now: u64) -> Option<Access> {
+        let next = self.script.peek(cpu).filter(|_| self.hands_out)?;
+        Order { not_before: 0, ..*next }.access()?;
+        self.next(cpu, now)?.access()
+    }
+}
+
+#[test]
+fn promises_bind_accesses_that_are_handed_out_as_well() {
+    let page = Span::page(0);
+    let protect = |rights| Op::mprotect(page, rights);
+    let calls = [protect(Rights::NONE), protect(Rights::READ_WRITE)];
+    let (mut violations, mut used) = (0, 0);
+    for (first, phase) in (2_000..9_000).step_by(100).zip((7..).step_by(13)) {
+        let run = |run_ahead, hands_out| {
+            hot("batched", &calls, first, phase).run_by(|script| Worked { script, hands_out }, run_ahead)
+        };
+        let off = run(RunAhead::Off, false);
+        violations += off.stats.violations.values().sum::<u64>();
+        used += off.stats.windows.values().map(|windows| windows.used).sum::<u64>();
+        for cycles in [0, 1, 100, u64::MAX] {
+            let ahead = run(if cycles == 0 { RunAhead::Off } else { RunAhead::Upto(cycles) }, true);
+            assert_eq!(ahead.stats, off.stats, "from {first}, {cycles} ahead");
+            assert_eq!(ahead.ends_cycles(), off.ends_cycles(), "from {first}, {cycles} ahead");
+        }
+    }
+    assert!(violations > used && used > 0, "{violations} violations, {used} windows used");
 }
 
 #[test]
@@ -271,10 +351,10 @@ fn promises_bind_all_cores_at_the_same_time_however_far_they_run_ahead() {
         let (mut violations, mut saved) = (0, 0);
         for calls in &sequences {
             for (first, phase) in (2_000..9_000).step_by(700).zip((7..).step_by(13)) {
-                let off = hot(policy.name, calls, first, phase, RunAhead::Off);
+                let off = hot(policy.name, calls, first, phase).run();
                 violations += off.stats.violations.values().sum::<u64>();
                 for cycles in [1, 100, u64::MAX] {
-                    let ahead = hot(policy.name, calls, first, phase, RunAhead::Upto(cycles));
+                    let ahead = hot(policy.name, calls, first, phase).run_ahead(RunAhead::Upto(cycles));
                     let what = format!("{} {calls:?} from {first}, {cycles} ahead", policy.name);
                     assert_eq!(ahead.stats, off.stats, "{what}");
                     assert_eq!(ahead.source.ran, off.source.ran, "{what}");

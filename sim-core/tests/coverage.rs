@@ -87,7 +87,7 @@ fn clock(policy: &'static str, era: &'static str, rng: &mut ChaCha8Rng, steps: &
         machine.plays(cpu, program(rng, cpu, backing).into_iter().map(|op| order(cpu, op)));
     }
     assert_eq!(child, CHILD);
-    for (path, bits) in machine.run().stats.steps {
+    for (path, bits) in machine.run().stats.steps.iter() {
         *steps.entry(path).or_default() |= bits;
     }
 }

@@ -7,5 +7,6 @@ pub mod machines;
 pub mod outcome;
 pub mod paired;
 pub mod recorded;
+pub mod speed;
 pub mod sweep;
 pub mod synthetic;

@@ -8,5 +8,6 @@ pub(crate) mod distinguish;
 pub(crate) mod explain;
 pub(crate) mod list;
 pub(crate) mod replay;
+pub(crate) mod speed;
 pub(crate) mod sweep;
 mod witness;

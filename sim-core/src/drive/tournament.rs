@@ -30,8 +30,9 @@ const NEVER: u64 = u64::MAX;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Tournament {
-    /// Node 1 is the root, the children of `i` are `2i` and `2i + 1`, the leaves start at `leaves`.
-    nodes: Vec<u64>,
+    /// By pairs of siblings, so that a step to the root looks at one place. Node 1 is the root, the children of `i` are `2i` and
+    /// `2i + 1`, the leaves start at `leaves`.
+    pairs: Box<[[u64; 2]]>,
     leaves: usize,
     sources: u16,
 }
@@ -47,7 +48,7 @@ impl Tournament {
             "a tournament tree takes 1 to {SOURCES_MAX} sources, got {sources}"
         );
         let leaves = usize::from(sources).next_power_of_two();
-        Self { nodes: vec![NEVER; 2 * leaves], leaves, sources }
+        Self { pairs: vec![[NEVER; 2]; leaves].into(), leaves, sources }
     }
 
     /// How many sources the tree was made for.
@@ -79,13 +80,13 @@ impl Tournament {
     /// # Panics
     /// If the source does not exist.
     pub fn time_of(&self, source: u16) -> Option<u64> {
-        split(self.nodes[self.leaf(source)]).map(|(time, _)| time)
+        split(self.node(self.leaf(source))).map(|(time, _)| time)
     }
 
     /// The earliest event of all, as (time in cycles, source). O(1).
     #[inline]
     pub fn min(&self) -> Option<(u64, u16)> {
-        split(self.nodes[1])
+        split(self.node(1))
     }
 
     /// The earliest event of any *other* source: how far `source` may run ahead. O(log sources).
@@ -97,7 +98,7 @@ impl Tournament {
         let mut node = self.leaf(source);
         let mut least = NEVER;
         while node > 1 {
-            least = least.min(self.nodes[node ^ 1]);
+            least = least.min(self.node(node ^ 1));
             node >>= 1;
         }
         split(least)
@@ -119,15 +120,21 @@ impl Tournament {
     }
 
     #[inline]
+    fn node(&self, node: usize) -> u64 {
+        self.pairs[node >> 1][node & 1]
+    }
+
+    #[inline]
     fn replace(&mut self, source: u16, key: u64) {
         let mut node = self.leaf(source);
         let mut least = key;
-        self.nodes[node] = least;
         while node > 1 {
-            least = least.min(self.nodes[node ^ 1]);
+            let pair = &mut self.pairs[node >> 1];
+            pair[node & 1] = least;
+            least = least.min(pair[node & 1 ^ 1]);
             node >>= 1;
-            self.nodes[node] = least;
         }
+        self.pairs[0][1] = least;
     }
 }
 

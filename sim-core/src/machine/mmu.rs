@@ -8,7 +8,7 @@
 //! some cores) lives in the first level alone, and leaves the MMU when the last first-level copy goes. All copies of a
 //! translation are equal at all times.
 
-use super::profile::{Profile, PscGeometry};
+use super::profile::Profile;
 use super::psc::{Levels, Psc};
 use super::tlb::{Entry, Found, Key, PageSize, Tlb};
 
@@ -55,17 +55,23 @@ pub struct Mmu {
 impl Mmu {
     /// Empty caches with the geometry of the profile.
     pub fn new(profile: &Profile) -> Self {
+        let mut one = Self::many(profile, 1);
+        one.next().expect("one was asked for")
+    }
+
+    /// The same for a number of cores. What every access looks at is close together in memory, over all of them.
+    pub fn many(profile: &Profile, cores: usize) -> impl Iterator<Item = Self> {
         let tlb = &profile.tlb;
-        let PscGeometry { flushed_by_invlpg, flushed_by_cr3, .. } = profile.psc;
-        Self {
+        let data: Vec<Tlb> = (0..cores).map(|_| Tlb::new(tlb.dtlb4k_entries, tlb.dtlb4k_ways)).collect();
+        data.into_iter().map(|data| Self {
             fetch: [Tlb::new(tlb.itlb4k_entries, tlb.itlb4k_ways), Tlb::new(tlb.itlb2m_entries, tlb.itlb2m_entries)],
-            data: [Tlb::new(tlb.dtlb4k_entries, tlb.dtlb4k_ways), Tlb::new(tlb.dtlb2m_entries, tlb.dtlb2m_ways)],
+            data: [data, Tlb::new(tlb.dtlb2m_entries, tlb.dtlb2m_ways)],
             stlb: (tlb.stlb_entries > 0).then(|| Tlb::new(tlb.stlb_entries, tlb.stlb_ways)),
             stlb_holds_2m: tlb.stlb_holds_2m,
             psc: Psc::new(&profile.psc),
-            psc_flushed_by_page: flushed_by_invlpg,
-            psc_flushed_by_asid: flushed_by_cr3,
-        }
+            psc_flushed_by_page: profile.psc.flushed_by_invlpg,
+            psc_flushed_by_asid: profile.psc.flushed_by_cr3,
+        })
     }
 
     /// Translates a page. A hit becomes the most recently used of its set; one in the second level is copied into the first.
@@ -89,6 +95,23 @@ impl Mmu {
             Found::Flushed => Lookup::Miss { flushed: true },
             Found::Absent => Lookup::Miss { flushed: false },
         }
+    }
+
+    /// [`Mmu::lookup`] in the first level alone, unless it would miss or find a translation that does not serve: then nothing
+    /// moves.
+    #[inline]
+    pub fn first_if(&mut self, key: Key, access: Access, serves: impl Fn(Entry) -> bool) -> Option<Entry> {
+        let first = first_level(&mut self.fetch, &mut self.data, access, key.size);
+        first.lookup_if(key.live_tag(), serves)
+    }
+
+    /// The same in the second level alone, when the first has missed.
+    pub fn second_if(&mut self, key: Key, access: Access, serves: impl Fn(Entry) -> bool) -> Option<Entry> {
+        let (tag, size) = (key.live_tag(), key.size);
+        let stlb = second_level(&mut self.stlb, self.stlb_holds_2m, size)?;
+        let entry = stlb.lookup_if(tag, serves)?;
+        first_level(&mut self.fetch, &mut self.data, access, size).insert_tag(tag, entry);
+        Some(entry)
     }
 
     /// The translation, if any level holds it. Nothing moves.

@@ -1,8 +1,8 @@
 //! One TLB array: sets x ways, true LRU.
 //!
-//! A lookup first tries where this page number was found last time (a guess that the tag confirms, so it is never wrong), and
-//! then searches the set. The search compares all tags of a set without branching: an early exit costs four times as much on
-//! random hits (mispredictions).
+//! The search compares all tags of a set without branching: an early exit costs four times as much on random hits
+//! (mispredictions). In a wide set a lookup first tries where this page number was found last time (a guess that the tag confirms,
+//! so it is never wrong).
 //!
 //! A flush leaves the tag in its way as a *ghost*: the way is free, but a later miss can tell that it would have hit had the flush
 //! not been. A ghost lasts until its way is filled again. Free ways are filled before any live entry is evicted, never used ones
@@ -103,31 +103,40 @@ pub enum Found {
     Absent,
 }
 
-/// What is known without a search of the pages whose numbers end in the same bits.
+/// What a hit needs beside the tag is together: with many cores each access finds its lines cold.
 #[derive(Clone, Copy, Debug, Default)]
-struct Bucket {
-    /// Where one of them was last.
-    guess: u32,
-    /// How many are there, ghosts included: 0 saves the search.
-    tags: u32,
+struct Way {
+    /// Time of last use.
+    stamp: u64,
+    entry: Entry,
 }
+
+/// Wider sets are searched only where a guess fails and a count says that something may be found.
+const SEARCHED_WAYS: usize = 16;
+/// The first level of most cores; what is short enough to be compiled into a lookup.
+const USUAL_WAYS: usize = 4;
+/// The number of sets is not a power of two.
+const NO_MASK: u64 = u64::MAX;
 
 /// A set-associative array of translations.
 #[derive(Clone, Debug)]
+#[repr(C, align(64))]
 pub struct Tlb {
-    sets: u64,
-    ways: usize,
-    /// This and the next two by set and way.
-    tags: Vec<u64>,
-    /// Time of last use.
-    stamps: Vec<u64>,
-    entries: Vec<Entry>,
-    /// By the low bits of the page number.
-    buckets: Vec<Bucket>,
-    /// One bit for each live way: a flush visits what is there, not the whole array.
-    live: Vec<u64>,
-    held: usize,
+    /// This and the next by set and way.
+    tags: Box<[u64]>,
+    ways: Box<[Way]>,
+    ways_per_set: usize,
+    /// The bits of a page number that choose its set, or `NO_MASK`.
+    set_mask: u64,
     clock: u64,
+    /// Where a page whose number ends in these bits was last. Unused if sets are narrow, as the next.
+    guesses: Box<[u32]>,
+    /// How many pages whose numbers end in these bits are there, ghosts included: 0 saves the search.
+    counts: Box<[u32]>,
+    sets: u64,
+    held: usize,
+    /// One bit for each live way: a flush visits what is there, not the whole array.
+    live: Box<[u64]>,
 }
 
 impl Tlb {
@@ -140,19 +149,20 @@ impl Tlb {
             ways > 0 && entries > 0 && entries.is_multiple_of(ways),
             "{entries} entries do not make whole sets of {ways} ways"
         );
-        let total = entries as usize;
+        let (total, sets, ways_per_set) = (entries as usize, u64::from(entries / ways), ways as usize);
         // Searching a wide set in vain is slow: more buckets, so that more of them are empty.
-        let spread = if ways > 16 { 4 } else { 1 };
+        let buckets = if ways_per_set <= SEARCHED_WAYS { 1 } else { 4 * total.next_power_of_two() };
         Self {
-            sets: u64::from(entries / ways),
-            ways: ways as usize,
-            tags: vec![NEVER_USED; total],
-            stamps: vec![0; total],
-            entries: vec![Entry::default(); total],
-            buckets: vec![Bucket::default(); spread * total.next_power_of_two()],
-            live: vec![0; total.div_ceil(64)],
-            held: 0,
+            tags: vec![NEVER_USED; total].into(),
+            ways: vec![Way::default(); total].into(),
+            ways_per_set,
+            set_mask: if sets.is_power_of_two() { sets - 1 } else { NO_MASK },
             clock: 0,
+            guesses: vec![0; buckets].into(),
+            counts: vec![0; buckets].into(),
+            sets,
+            held: 0,
+            live: vec![0; total.div_ceil(64)].into(),
         }
     }
 
@@ -170,36 +180,34 @@ impl Tlb {
     /// [`Tlb::lookup`] by the live tag: a key travels in memory as three fields, and copying it stalls a hit for 12 ns.
     #[inline]
     pub(super) fn lookup_tag(&mut self, tag: u64) -> Found {
-        let at = self.buckets[self.bucket_of(tag)].guess as usize;
-        if self.tags[at] == tag {
-            return Found::Hit(self.touch(at));
+        if let Some(entry) = self.lookup_if(tag, |_| true) {
+            return Found::Hit(entry);
         }
-        self.lookup_in_set(tag)
+        // Not there alive.
+        if self.search(tag).is_some() { Found::Flushed } else { Found::Absent }
     }
 
-    #[inline(never)]
-    fn lookup_in_set(&mut self, tag: u64) -> Found {
-        let Some(at) = self.search(tag) else {
-            return Found::Absent;
-        };
-        if self.tags[at] != tag {
-            return Found::Flushed;
-        }
-        let bucket = self.bucket_of(tag);
-        self.buckets[bucket].guess = at as u32;
-        Found::Hit(self.touch(at))
-    }
-
+    /// [`Tlb::lookup`], unless it would not hit or find a translation that does not serve: then nothing changes.
     #[inline]
-    fn touch(&mut self, at: usize) -> Entry {
+    pub(super) fn lookup_if(&mut self, tag: u64, serves: impl Fn(Entry) -> bool) -> Option<Entry> {
+        let at = self.live_at(tag)?;
+        let narrow = self.is_narrow();
+        let way = &mut self.ways[at];
+        if !serves(way.entry) {
+            return None;
+        }
         self.clock += 1;
-        self.stamps[at] = self.clock | LIVE_STAMP;
-        self.entries[at]
+        way.stamp = self.clock | LIVE_STAMP;
+        let entry = way.entry;
+        if !narrow {
+            self.guesses[self.bucket_of(tag)] = at as u32;
+        }
+        Some(entry)
     }
 
     /// The translation, if held; its age does not change.
     pub fn peek(&self, key: Key) -> Option<Entry> {
-        self.live_at(key.live_tag()).map(|at| self.entries[at])
+        self.live_at(key.live_tag()).map(|at| self.ways[at].entry)
     }
 
     /// Puts a translation in as the most recently used of its set, over an older one of the same page. Returns what had to leave.
@@ -229,7 +237,8 @@ impl Tlb {
         let Some(at) = self.live_at(tag) else {
             return false;
         };
-        self.entries[at] = f(self.entries[at]);
+        let entry = &mut self.ways[at].entry;
+        *entry = f(*entry);
         true
     }
 
@@ -247,10 +256,11 @@ impl Tlb {
     pub(super) fn remove_tag(&mut self, tag: u64) -> Option<Entry> {
         let at = self.live_at(tag)?;
         let entry = self.release(at);
-        let bucket = self.bucket_of(tag);
-        self.buckets[bucket].tags -= 1;
+        if !self.is_narrow() {
+            self.counts[self.bucket_of(tag)] -= 1;
+        }
         self.tags[at] = NEVER_USED;
-        self.stamps[at] = 0;
+        self.ways[at].stamp = 0;
         Some(entry)
     }
 
@@ -272,14 +282,19 @@ impl Tlb {
     /// All translations held, by set and way.
     pub fn iter(&self) -> impl Iterator<Item = (Key, Entry)> {
         let live = |at: &usize| self.live[at / 64] >> (at % 64) & 1 == 1;
-        (0..self.tags.len()).filter(live).map(|at| (Key::from_tag(self.tags[at]), self.entries[at]))
+        (0..self.tags.len()).filter(live).map(|at| (Key::from_tag(self.tags[at]), self.ways[at].entry))
     }
 
     // From here on pages go by their live tag: one register where a key is three fields in memory.
 
     #[inline]
     fn bucket_of(&self, tag: u64) -> usize {
-        (tag >> VPN_SHIFT) as usize & (self.buckets.len() - 1)
+        (tag >> VPN_SHIFT) as usize & (self.guesses.len() - 1)
+    }
+
+    #[inline]
+    fn is_narrow(&self) -> bool {
+        self.ways_per_set <= SEARCHED_WAYS
     }
 
     /// The ways of the set of this page.
@@ -287,22 +302,38 @@ impl Tlb {
     fn set_of(&self, tag: u64) -> Range<usize> {
         let vpn = tag >> VPN_SHIFT;
         // The division is several times as slow as the mask, and most arrays have a power of two of sets.
-        let set = if self.sets.is_power_of_two() { vpn & (self.sets - 1) } else { vpn % self.sets };
-        let start = set as usize * self.ways;
-        start..start + self.ways
+        let set = if self.set_mask == NO_MASK { vpn % self.sets } else { vpn & self.set_mask };
+        let start = set as usize * self.ways_per_set;
+        start..start + self.ways_per_set
     }
 
     /// Where the page is, alive or as a ghost.
     fn search(&self, tag: u64) -> Option<usize> {
-        if self.buckets[self.bucket_of(tag)].tags == 0 {
+        if !self.is_narrow() && self.counts[self.bucket_of(tag)] == 0 {
             return None;
         }
         let set = self.set_of(tag);
-        find(&self.tags[set.clone()], tag).map(|way| set.start + way)
+        find(&self.tags[set.clone()], tag, LIVE_ONLY).map(|way| set.start + way)
     }
 
-    fn live_at(&self, tag: u64) -> Option<usize> {
-        let guess = self.buckets[self.bucket_of(tag)].guess as usize;
+    /// Where the page is, if it is there alive.
+    #[inline]
+    pub(super) fn live_at(&self, tag: u64) -> Option<usize> {
+        if self.ways_per_set == USUAL_WAYS {
+            let set = self.set_of(tag);
+            return find_in::<USUAL_WAYS>(&self.tags[set.clone()], tag, 0).map(|way| set.start + way);
+        }
+        self.live_at_any(tag)
+    }
+
+    /// The same for sets of any width.
+    #[inline(never)]
+    fn live_at_any(&self, tag: u64) -> Option<usize> {
+        if self.is_narrow() {
+            let set = self.set_of(tag);
+            return find(&self.tags[set.clone()], tag, 0).map(|way| set.start + way);
+        }
+        let guess = self.guesses[self.bucket_of(tag)] as usize;
         if self.tags[guess] == tag {
             return Some(guess);
         }
@@ -312,96 +343,98 @@ impl Tlb {
     /// The way to fill next: of the smallest stamp.
     fn oldest(&self, tag: u64) -> usize {
         let set = self.set_of(tag);
-        set.start + smallest(&self.stamps[set.clone()])
+        set.start + oldest_of(&self.ways[set.clone()])
     }
 
     fn put(&mut self, at: usize, tag: u64, entry: Entry) -> Option<(u64, Entry)> {
-        let old_tag = std::mem::replace(&mut self.tags[at], tag);
-        let old = std::mem::replace(&mut self.entries[at], entry);
         self.clock += 1;
-        self.stamps[at] = self.clock | LIVE_STAMP;
-        if old_tag != NEVER_USED {
-            let bucket = self.bucket_of(old_tag);
-            self.buckets[bucket].tags -= 1;
+        let old_tag = std::mem::replace(&mut self.tags[at], tag);
+        let old = std::mem::replace(&mut self.ways[at], Way { stamp: self.clock | LIVE_STAMP, entry });
+        if !self.is_narrow() {
+            if old_tag != NEVER_USED {
+                self.counts[self.bucket_of(old_tag)] -= 1;
+            }
+            let bucket = self.bucket_of(tag);
+            self.counts[bucket] += 1;
+            self.guesses[bucket] = at as u32;
         }
-        let bucket = self.bucket_of(tag);
-        self.buckets[bucket].tags += 1;
-        self.buckets[bucket].guess = at as u32;
         if old_tag & LIVE_ONLY == 0 {
             self.live[at / 64] |= 1 << (at % 64);
             self.held += 1;
             return None;
         }
-        (old_tag != tag).then_some((old_tag, old))
+        (old_tag != tag).then_some((old_tag, old.entry))
     }
 
     /// Frees a live way and leaves the ghost.
     fn release(&mut self, at: usize) -> Entry {
         self.tags[at] &= !LIVE_ONLY;
-        self.stamps[at] &= !LIVE_STAMP;
+        let way = &mut self.ways[at];
+        way.stamp &= !LIVE_STAMP;
         self.live[at / 64] &= !(1 << (at % 64));
         self.held -= 1;
-        self.entries[at]
+        way.entry
     }
 }
 
-/// The way whose tag is `live`, alive or ghost; there is at most one.
+/// The way whose tag is `live` once these bits are set; there is at most one.
 #[inline]
-fn find(tags: &[u64], live: u64) -> Option<usize> {
+fn find(tags: &[u64], live: u64, ignored: u64) -> Option<usize> {
     // Usual widths get loops of a length the compiler knows.
     match tags.len() {
-        4 => find_in::<4>(tags, live),
-        8 => find_in::<8>(tags, live),
-        12 => find_in::<12>(tags, live),
-        16 => find_in::<16>(tags, live),
-        _ => find_wide(tags, live),
+        4 => find_in::<4>(tags, live, ignored),
+        8 => find_in::<8>(tags, live, ignored),
+        12 => find_in::<12>(tags, live, ignored),
+        16 => find_in::<16>(tags, live, ignored),
+        _ => find_wide(tags, live, ignored),
     }
 }
 
 #[inline]
-fn find_in<const W: usize>(tags: &[u64], live: u64) -> Option<usize> {
+fn find_in<const W: usize>(tags: &[u64], live: u64, ignored: u64) -> Option<usize> {
     let tags: &[u64; W] = tags.try_into().ok()?;
     let mut hits = 0_u32;
-    for (way, tag) in tags.iter().enumerate() {
-        hits |= u32::from(tag | LIVE_ONLY == live) << way;
+    for (n, tag) in tags.iter().enumerate() {
+        hits |= u32::from(tag | ignored == live) << n;
     }
     (hits != 0).then(|| hits.trailing_zeros() as usize)
 }
 
-fn find_wide(tags: &[u64], live: u64) -> Option<usize> {
+#[inline(never)]
+fn find_wide(tags: &[u64], live: u64, ignored: u64) -> Option<usize> {
     let (chunks, rest) = tags.as_chunks::<8>();
     for (i, chunk) in chunks.iter().enumerate() {
-        if let Some(way) = find_in::<8>(chunk, live) {
+        if let Some(way) = find_in::<8>(chunk, live, ignored) {
             return Some(8 * i + way);
         }
     }
-    let way = rest.iter().position(|tag| tag | LIVE_ONLY == live)?;
+    let way = rest.iter().position(|tag| tag | ignored == live)?;
     Some(tags.len() - rest.len() + way)
 }
 
-/// The first index of the smallest value; two passes without branches beat one that jumps on each new minimum.
+/// The first way of the smallest stamp; two passes without branches beat one that jumps on each new minimum.
 #[inline]
-fn smallest(stamps: &[u64]) -> usize {
-    match stamps.len() {
-        4 => smallest_in::<4>(stamps),
-        8 => smallest_in::<8>(stamps),
-        12 => smallest_in::<12>(stamps),
-        16 => smallest_in::<16>(stamps),
+fn oldest_of(ways: &[Way]) -> usize {
+    match ways.len() {
+        4 => oldest_in::<4>(ways),
+        8 => oldest_in::<8>(ways),
+        12 => oldest_in::<12>(ways),
+        16 => oldest_in::<16>(ways),
         _ => None,
     }
     .unwrap_or_else(|| {
-        let least = stamps.iter().copied().fold(u64::MAX, u64::min);
-        stamps.iter().position(|s| *s == least).unwrap_or(0)
+        let least = ways.iter().fold(u64::MAX, |least, way| least.min(way.stamp));
+        ways.iter().position(|way| way.stamp == least).unwrap_or(0)
     })
 }
 
 #[inline]
-fn smallest_in<const W: usize>(stamps: &[u64]) -> Option<usize> {
-    let stamps: &[u64; W] = stamps.try_into().ok()?;
-    let least = stamps.iter().copied().fold(u64::MAX, u64::min);
+fn oldest_in<const W: usize>(ways: &[Way]) -> Option<usize> {
+    let ways: &[Way; W] = ways.try_into().ok()?;
+    let least = ways.iter().fold(u64::MAX, |least, way| least.min(way.stamp));
     let mut hits = 0_u32;
-    for (way, stamp) in stamps.iter().enumerate() {
-        hits |= u32::from(*stamp == least) << way;
+    for (n, way) in ways.iter().enumerate() {
+        hits |= u32::from(way.stamp == least) << n;
     }
     Some(hits.trailing_zeros() as usize)
 }

@@ -68,6 +68,37 @@ pub enum Path {
 }
 
 impl Path {
+    /// All of them, in order.
+    pub const ALL: [Path; 27] = [
+        Path::Access,
+        Path::Fault,
+        Path::Mprotect,
+        Path::Munmap,
+        Path::Dontneed,
+        Path::Free,
+        Path::Mremap,
+        Path::Fork,
+        Path::Writeback,
+        Path::Migrate,
+        Path::Truncate,
+        Path::Ksm,
+        Path::Mmap,
+        Path::Pageout,
+        Path::Other,
+        Path::User,
+        Path::Mincore,
+        Path::Gup,
+        Path::UnmapMapping,
+        Path::Reclaim,
+        Path::Kswapd,
+        Path::Shrink,
+        Path::Referenced,
+        Path::Unmap,
+        Path::Flush,
+        Path::Irq,
+        Path::Held,
+    ];
+
     /// Does it run on top of whatever the CPU is doing, with interrupts off?
     pub fn interrupts(self) -> bool {
         matches!(self, Path::Irq | Path::Held)

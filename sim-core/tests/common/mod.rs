@@ -58,6 +58,13 @@ pub struct Script {
     pub ran: Vec<Vec<Ran>>,
 }
 
+impl Script {
+    /// What a CPU does next.
+    pub fn peek(&self, cpu: Cpu) -> Option<&Order> {
+        self.orders[usize::from(cpu.0)].front()
+    }
+}
+
 impl Source for Script {
     fn next(&mut self, cpu: Cpu, _now: u64) -> Option<Order> {
         self.orders[usize::from(cpu.0)].pop_front()
@@ -133,12 +140,17 @@ impl Machine {
 
     /// Runs the script with this run-ahead.
     pub fn run_ahead(self, run_ahead: RunAhead) -> Clock<Script> {
+        self.run_by(|script| script, run_ahead)
+    }
+
+    /// Runs what a source makes of the script.
+    pub fn run_by<S: Source>(self, source: impl FnOnce(Script) -> S, run_ahead: RunAhead) -> Clock<S> {
         let setting = Setting {
             policy: policy::find(self.policy).expect("a registered policy").strategy,
             era: Era { nested_gathers: self.nested_gathers, ..*era::find(self.era).expect("an era") },
         };
         let script = Script { ran: vec![Vec::new(); self.orders.len()], orders: self.orders };
-        let mut clock = Clock::new(self.world, script, setting, &self.profile, run_ahead).expect("priced");
+        let mut clock = Clock::new(self.world, source(script), setting, &self.profile, run_ahead).expect("priced");
         clock.run();
         clock
     }

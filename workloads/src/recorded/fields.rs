@@ -19,6 +19,44 @@ impl<'a> Fault<'a> {
     }
 }
 
+/// Splits at the first `mark`, of ASCII. Lines are short: the search that `str` has for patterns takes longer to set up than this
+/// one to end.
+#[inline]
+pub(super) fn cut<'a, const N: usize>(text: &'a str, mark: &[u8; N]) -> Option<(&'a str, &'a str)> {
+    let at = text.as_bytes().windows(N).position(|window| window == mark)?;
+    Some((&text[..at], &text[at + N..]))
+}
+
+/// Splits at the last `mark`, of ASCII.
+#[inline]
+pub(super) fn cut_last<'a, const N: usize>(text: &'a str, mark: &[u8; N]) -> Option<(&'a str, &'a str)> {
+    let at = text.as_bytes().windows(N).rposition(|window| window == mark)?;
+    Some((&text[..at], &text[at + N..]))
+}
+
+/// Without white space at the start: [`str::trim_start`], which decodes characters, only where there is more than blanks.
+#[inline]
+pub(super) fn trim_start(text: &str) -> &str {
+    let mut bytes = text.as_bytes();
+    // Columns are aligned: blanks come by the dozen.
+    while let Some((b"        ", rest)) = bytes.split_first_chunk::<8>() {
+        bytes = rest;
+    }
+    while let Some((b' ', rest)) = bytes.split_first() {
+        bytes = rest;
+    }
+    let rest = &text[text.len() - bytes.len()..];
+    if rest.as_bytes().first().is_some_and(u8::is_ascii_graphic) { rest } else { rest.trim_start() }
+}
+
+/// The same at the end, where lines have a newline.
+#[inline]
+pub(super) fn trim_end(text: &str) -> &str {
+    let blanks = text.bytes().rev().take_while(|&byte| matches!(byte, b' ' | b'\n')).count();
+    let rest = &text[..text.len() - blanks];
+    if rest.as_bytes().last().is_some_and(u8::is_ascii_graphic) { rest } else { rest.trim_end() }
+}
+
 /// What a faulty number should have been.
 pub(super) const NUMBER: &str = "a number in range";
 
@@ -60,19 +98,25 @@ pub(super) fn sized<'a, T: TryFrom<u64>>(field: &'static str, text: &'a str) -> 
 /// `name, mark, value` is a fault all the same.
 pub(super) struct Fields<'a> {
     rest: &'a str,
-    separator: &'static str,
-    mark: &'static str,
+    form: Form,
+}
+
+/// How a list is written.
+#[derive(Clone, Copy)]
+enum Form {
+    Equals,
+    Colons,
 }
 
 impl<'a> Fields<'a> {
     /// `name=value name=value`
     pub(super) fn equals(rest: &'a str) -> Self {
-        Self { rest, separator: " ", mark: "=" }
+        Self { rest, form: Form::Equals }
     }
 
     /// `name: value, name: value`
     pub(super) fn colons(rest: &'a str) -> Self {
-        Self { rest, separator: ", ", mark: ": " }
+        Self { rest, form: Form::Colons }
     }
 
     /// The value of the next field of that name.
@@ -105,10 +149,18 @@ impl<'a> Fields<'a> {
         if self.rest.is_empty() {
             return Ok(None);
         }
-        let (piece, rest) = self.rest.split_once(self.separator).unwrap_or((self.rest, ""));
+        let piece = match self.form {
+            Form::Equals => cut(self.rest, b" "),
+            Form::Colons => cut(self.rest, b", "),
+        };
+        let (piece, rest) = piece.unwrap_or((self.rest, ""));
         self.rest = rest;
-        match piece.split_once(self.mark) {
-            Some((name, value)) if !value.contains(' ') => Ok(Some((name, value))),
+        let pair = match self.form {
+            Form::Equals => cut(piece, b"="),
+            Form::Colons => cut(piece, b": "),
+        };
+        match pair {
+            Some((name, value)) if !value.as_bytes().contains(&b' ') => Ok(Some((name, value))),
             _ => Err(Fault::new(wanted, piece, "a name and a value")),
         }
     }
@@ -117,6 +169,34 @@ impl<'a> Fields<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn cuts_like_str<const N: usize>(text: &str, mark: &[u8; N]) {
+        let pattern = std::str::from_utf8(mark).unwrap();
+        assert_eq!(cut(text, mark), text.split_once(pattern), "{text:?} at {pattern:?}");
+        assert_eq!(cut_last(text, mark), text.rsplit_once(pattern), "{text:?} at the last {pattern:?}");
+    }
+
+    #[test]
+    fn cuts_and_trims_as_str_does() {
+        for text in [
+            "",
+            "a",
+            "=",
+            "a=b",
+            " a = b = c ",
+            "==>",
+            "é ==> é ==> é\n",
+            "\u{a0} = ==>=\u{a0}",
+            "\t==> \n",
+            " ==> \r\n",
+        ] {
+            cuts_like_str(text, b"=");
+            cuts_like_str(text, b" ");
+            cuts_like_str(text, b" ==> ");
+            cuts_like_str(text, b"==");
+            assert_eq!((trim_start(text), trim_end(text)), (text.trim_start(), text.trim_end()), "{text:?}");
+        }
+    }
 
     #[test]
     fn numbers() {

@@ -1,6 +1,6 @@
 //! The beginning of a line of `perf script`, which is the same for every event.
 
-use super::fields::{digits, task_id};
+use super::fields::{cut, cut_last, digits, task_id, trim_end, trim_start};
 
 /// The kernel keeps 16 bytes for a task's name, the last of them 0.
 pub(super) const MAX_COMM: usize = 15;
@@ -29,32 +29,32 @@ pub(super) struct Header<'a> {
 pub(super) fn header(line: &str) -> Option<Header<'_>> {
     let (comm, pid, tid, cpu, after) = line.match_indices('[').find_map(|(bracket, _)| {
         let (comm, pid, tid) = task(&line[..bracket])?;
-        let (cpu, after) = line[bracket + 1..].split_once(']')?;
+        let (cpu, after) = cut(&line[bracket + 1..], b"]")?;
         let cpu = u16::try_from(digits(cpu, 10)?).ok()?;
         Some((comm, pid, tid, cpu, after))
     })?;
-    let (time, after) = after.strip_prefix(' ')?.trim_start().split_once(": ")?;
-    let after = after.trim();
-    let (event, rest) = after.split_once(' ').unwrap_or((after, ""));
+    let (time, after) = cut(trim_start(after.strip_prefix(' ')?), b": ")?;
+    let after = trim_end(trim_start(after));
+    let (event, rest) = cut(after, b" ").unwrap_or((after, ""));
     let event = event.strip_suffix(':')?;
     let usable = comm.len() <= MAX_COMM
         && cpu < u16::MAX
         && !event.is_empty()
         && !event.contains(char::is_control)
         && !GROUPS.contains(&event);
-    usable.then_some(Header { comm, pid, tid, cpu, time_ns: nanoseconds(time)?, event, rest: rest.trim_start() })
+    usable.then_some(Header { comm, pid, tid, cpu, time_ns: nanoseconds(time)?, event, rest: trim_start(rest) })
 }
 
 /// Splits `COMM PID/TID ` from the right.
 fn task(text: &str) -> Option<(&str, i32, i32)> {
-    let (comm, ids) = text.strip_suffix(' ')?.trim_end().rsplit_once(' ')?;
-    let (pid, tid) = ids.split_once('/')?;
-    Some((comm.trim(), task_id(pid)?, task_id(tid)?))
+    let (comm, ids) = cut_last(trim_end(text.strip_suffix(' ')?), b" ")?;
+    let (pid, tid) = cut(ids, b"/")?;
+    Some((trim_end(trim_start(comm)), task_id(pid)?, task_id(tid)?))
 }
 
 /// Exact nanoseconds of `SECONDS.FRACTION`, with 6 digits (the default) or 9 (`--ns`).
 fn nanoseconds(text: &str) -> Option<u64> {
-    let (seconds, fraction) = text.split_once('.')?;
+    let (seconds, fraction) = cut(text, b".")?;
     let scale = match fraction.len() {
         6 => 1_000,
         9 => 1,

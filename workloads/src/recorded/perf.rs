@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::{ImportError, excerpt};
 use super::event::{Event, ImportSummary, Recording};
-use super::fields::Fault;
+use super::fields::{Fault, trim_start};
 use super::line::{Header, header};
 use super::pick::{Census, Pick};
 use super::source::{Input, check_size, decode, newlines};
@@ -44,8 +44,13 @@ pub fn import_text(name: &str, text: &[u8], pick: &Pick) -> Result<Recording, Im
     check_size(name, text)?;
     let lines = as_text(name, text)?;
     let mut reader = Reader::new(name, text.len() / USUAL_LINE);
-    for line in lines.split_inclusive('\n') {
-        reader.line(line)?;
+    let mut start = 0;
+    for end in memchr::memchr_iter(b'\n', text) {
+        reader.line(&lines[start..=end])?;
+        start = end + 1;
+    }
+    if start < lines.len() {
+        reader.line(&lines[start..])?;
     }
     reader.finish(hex_sha256(text), pick)
 }
@@ -85,7 +90,7 @@ impl<'a> Reader<'a> {
                 excerpt: excerpt(line),
             });
         }
-        let content = line.trim();
+        let content = trim_start(line);
         if content.is_empty() || content.starts_with('#') {
             self.summary.blank_or_comment += 1;
             return Ok(());
@@ -182,7 +187,7 @@ fn as_text<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, ImportError> {
         found,
     };
     let text = std::str::from_utf8(bytes).map_err(|error| binary(error.valid_up_to(), "bytes that are not UTF-8"))?;
-    match text.find('\0') {
+    match memchr::memchr(0, bytes) {
         Some(at) => Err(binary(at, "a NUL byte")),
         None => Ok(text),
     }

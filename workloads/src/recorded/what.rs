@@ -1,7 +1,7 @@
 //! The fields of the known events.
 
 use super::event::{Call, CallName, ListStats, RunState, What};
-use super::fields::{Fault, Fields, NUMBER, number, sized, task_id};
+use super::fields::{Fault, Fields, NUMBER, cut, cut_last, number, sized, task_id};
 use super::line::MAX_COMM;
 
 /// Reads the fields of an event; `None` if the event is not one of those in [`What`].
@@ -89,7 +89,7 @@ fn exit(name: CallName, rest: &str) -> Result<What, Fault<'_>> {
 fn tlb_flush(rest: &str) -> Result<What, Fault<'_>> {
     const REASON: &str = "a text and its number in parentheses";
     let pages = rest.strip_prefix("pages:").ok_or(Fault::missing("pages", NUMBER))?;
-    let (pages, reason) = pages.split_once(" reason:").ok_or(Fault::missing("reason", REASON))?;
+    let (pages, reason) = cut(pages, b" reason:").ok_or(Fault::missing("reason", REASON))?;
     let (_, code) = reason
         .strip_suffix(')')
         .and_then(|reason| reason.rsplit_once('('))
@@ -193,9 +193,9 @@ fn switch(rest: &str) -> Result<What, Fault<'_>> {
         ));
     };
     let (prev, next) =
-        long.rsplit_once(" ==> next_comm=").ok_or(Fault::missing("next_comm", "a second task after `==>`"))?;
-    let mut prev = after_comm("prev_pid", prev, " prev_pid=")?;
-    let mut next = after_comm("next_pid", next, " next_pid=")?;
+        cut_last(long, b" ==> next_comm=").ok_or(Fault::missing("next_comm", "a second task after `==>`"))?;
+    let mut prev = after_comm("prev_pid", prev, b" prev_pid=")?;
+    let mut next = after_comm("next_pid", next, b" next_pid=")?;
     let switch = What::Switch {
         prev: tid("prev_pid", prev.text("prev_pid")?)?,
         prev_state: {
@@ -211,8 +211,9 @@ fn switch(rest: &str) -> Result<What, Fault<'_>> {
 }
 
 /// The fields that follow a task's name, which itself may look like anything.
-fn after_comm<'a>(field: &'static str, text: &'a str, mark: &str) -> Result<Fields<'a>, Fault<'a>> {
-    let end = text.rfind(mark).ok_or(Fault::missing(field, NUMBER))?;
+fn after_comm<'a, const N: usize>(field: &'static str, text: &'a str, mark: &[u8; N]) -> Result<Fields<'a>, Fault<'a>> {
+    let (comm, _) = cut_last(text, mark).ok_or(Fault::missing(field, NUMBER))?;
+    let end = comm.len();
     if end > MAX_COMM {
         let expected = "a task's name of at most 15 bytes before it";
         return Err(Fault::new(field, text, expected));
@@ -221,8 +222,8 @@ fn after_comm<'a>(field: &'static str, text: &'a str, mark: &str) -> Result<Fiel
 }
 
 fn switch_short(rest: &str) -> Option<What> {
-    let (prev, next) = rest.rsplit_once(" ==> ")?;
-    let (prev, state) = prev.rsplit_once("] ")?;
+    let (prev, next) = cut_last(rest, b" ==> ")?;
+    let (prev, state) = cut_last(prev, b"] ")?;
     Some(What::Switch {
         prev: short_task(prev)?,
         prev_state: run_state(state)?,
@@ -232,7 +233,7 @@ fn switch_short(rest: &str) -> Option<What> {
 
 /// The thread id of `COMM:PID [PRIO`.
 fn short_task(text: &str) -> Option<i32> {
-    let (task, priority) = text.rsplit_once(" [")?;
+    let (task, priority) = cut_last(text, b" [")?;
     let (comm, id) = task.rsplit_once(':')?;
     number(priority)?;
     if comm.len() > MAX_COMM {

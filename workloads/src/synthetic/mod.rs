@@ -10,7 +10,7 @@ mod threads;
 use std::sync::Arc;
 
 use sim_core::drive::clock::price::Unpriced;
-use sim_core::drive::clock::source::{Order, Source, What};
+use sim_core::drive::clock::source::{Access, Order, Source, What};
 use sim_core::drive::clock::{Clock, RunAhead};
 use sim_core::drive::engine::Setting;
 use sim_core::machine::profile::{IpiMode, Profile};
@@ -214,9 +214,12 @@ struct Cores<'a> {
     mms: Vec<Mm>,
     duration_cycles: u64,
     users: Vec<(Task, Thread)>,
+    /// By user: an order that is drawn and not yet handed out.
+    drawn: Vec<Option<Order>>,
     /// By user: the reclaim cycle its next `MADV_PAGEOUT` is.
     pageouts: Vec<u64>,
     loaded: Vec<bool>,
+    ended: Vec<bool>,
     reclaimers: Vec<Reclaimer>,
     kswapd: Option<Kswapd>,
     users_left: usize,
@@ -277,6 +280,8 @@ impl<'a> Cores<'a> {
             duration_cycles: workload.duration_cycles.get_ref().get(),
             pageouts: (0..cores).map(first_cycle).collect(),
             loaded: vec![false; users.len()],
+            ended: vec![false; users.len()],
+            drawn: vec![None; users.len()],
             kswapd: workload.memory.as_ref().map(|_| Kswapd { task: world.add_task(None), woken: false }),
             users_left: users.len(),
             users,
@@ -301,8 +306,8 @@ impl<'a> Cores<'a> {
     }
 }
 
-impl Source for Cores<'_> {
-    fn next(&mut self, cpu: Cpu, now: u64) -> Option<Order> {
+impl Cores<'_> {
+    fn draw(&mut self, cpu: Cpu, now: u64) -> Option<Order> {
         self.report(now);
         let over = now >= self.duration_cycles;
         // Rounds and cycles are finished, unless that would take as long again.
@@ -321,7 +326,7 @@ impl Source for Cores<'_> {
             return Some(order(What::Load(Some(self.mms[core])), 0, 0, None));
         }
         if late || (over && thread.between_rounds()) {
-            self.users_left -= 1;
+            self.users_left -= usize::from(!std::mem::replace(&mut self.ended[core], true));
             return None;
         }
         let (op, work) = thread.next();
@@ -331,6 +336,26 @@ impl Source for Cores<'_> {
             *next - 1
         });
         Some(order(What::Op(op), work, u32::from(thread.ends_round()), cycle))
+    }
+}
+
+impl Source for Cores<'_> {
+    fn next(&mut self, cpu: Cpu, now: u64) -> Option<Order> {
+        let drawn = self.drawn.get_mut(usize::from(cpu.0)).and_then(Option::take);
+        drawn.or_else(|| self.draw(cpu, now))
+    }
+
+    fn next_access(&mut self, cpu: Cpu, now: u64) -> Option<Access> {
+        let core = usize::from(cpu.0);
+        if self.drawn.get(core)?.is_some() {
+            return None;
+        }
+        let order = self.draw(cpu, now)?;
+        let access = order.access();
+        if access.is_none() {
+            self.drawn[core] = Some(order);
+        }
+        access
     }
 
     fn may_begin(&self, order: &Order) -> bool {

@@ -43,6 +43,8 @@ pub(super) struct Core {
     /// When the interrupt sent to it arrives, in cycles; at most one is under way.
     pub(super) arrival: Option<u64>,
     pub(super) order: Option<Order>,
+    /// Its order is an access that its TLB does not serve; no other than this core can change that.
+    pub(super) missed: bool,
     interrupted: Option<Interrupted>,
 }
 
@@ -57,6 +59,12 @@ impl Core {
         }
     }
 
+    /// Has it nothing to do, and nothing on its way to it? Then its next order is due at `ready`.
+    #[inline]
+    pub(super) fn is_free(&self) -> bool {
+        self.state == State::Running && self.order.is_none() && self.stack.is_empty() && self.arrival.is_none()
+    }
+
     /// When what it is doing now began.
     fn began(&self) -> u64 {
         match self.state {
@@ -67,7 +75,7 @@ impl Core {
 
     /// Has an interrupt arrived that can be taken at this time?
     pub(super) fn interrupt_due(&self, time: u64) -> bool {
-        !self.stack.irqs_off() && self.arrival.is_some_and(|a| a <= time)
+        self.arrival.is_some_and(|a| a <= time) && !self.stack.irqs_off()
     }
 
     /// Takes the interrupt at this time. Returns what the core was waiting for, and for how many cycles.
@@ -103,6 +111,7 @@ impl Core {
         self.idle(now, now + order.work, order.not_before);
     }
 
+    #[inline]
     fn idle(&mut self, since: u64, worked: u64, not_before: u64) {
         self.ready = worked.max(not_before).max(since);
         if self.ready > since {

@@ -40,6 +40,7 @@ impl<S: Source> Clock<S> {
             for cpu in (0..self.world.cpus()).map(Cpu) {
                 let core = &self.cores[usize::from(cpu.0)];
                 if core.state == State::Held && core.order.is_some_and(|order| self.source.may_begin(&order)) {
+                    self.held -= 1;
                     self.core(cpu).wake(now);
                     self.schedule(cpu);
                 }

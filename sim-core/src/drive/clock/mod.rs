@@ -4,6 +4,7 @@
 //! shortest coherence latency. A promise made at T therefore binds the core that made it at once and the others from
 //! T + lookahead, whatever the run-ahead in force, so results do not depend on it.
 
+mod ahead;
 pub mod along;
 mod cores;
 pub mod cycles;
@@ -23,12 +24,11 @@ use crate::drive::clock::device::Device;
 use crate::drive::clock::fabric::Fabric;
 use crate::drive::clock::price::{Prices, Unpriced};
 use crate::drive::clock::recent::Recent;
-use crate::drive::clock::source::{Order, Source, What};
+use crate::drive::clock::source::{Access, Order, Source, What};
 use crate::drive::clock::stats::Stats;
 use crate::drive::clock::waiters::{WaitKey, plain, wait_key};
 use crate::drive::engine::{Progress, Setting};
 use crate::drive::tournament::Tournament;
-use crate::kernel::path::would_hit;
 use crate::machine::profile::{IpiMode, Profile};
 use crate::nouns::op::OpKind;
 use crate::nouns::types::{AccessKind, Actor, Cpu, Page, Task};
@@ -105,6 +105,8 @@ pub struct Clock<S: Source> {
     prices: Prices,
     tree: Tournament,
     cores: Vec<Core>,
+    /// By core: is it free? Apart, so that events without run-ahead need not look at the core.
+    free: Vec<bool>,
     waiters: FxHashMap<WaitKey, Vec<Cpu>>,
     lookahead_cycles: Option<u64>,
     /// Boxed: moving it out and back for each act costs more than the act.
@@ -112,7 +114,10 @@ pub struct Clock<S: Source> {
     recent: Recent,
     device: Option<Device>,
     fabric: Fabric,
+    /// How many cores have an order that may not begin yet.
+    held: u16,
     turns: u64,
+    kernel_steps: u64,
 }
 
 impl<S: Source> Clock<S> {
@@ -146,6 +151,7 @@ impl<S: Source> Clock<S> {
             prices,
             tree,
             cores: vec![Core::default(); usize::from(cpus)],
+            free: vec![true; usize::from(cpus)],
             waiters: FxHashMap::default(),
             lookahead_cycles: match run_ahead {
                 RunAhead::Off => None,
@@ -155,7 +161,9 @@ impl<S: Source> Clock<S> {
             recent: Recent::new(bound),
             device: None,
             fabric: Fabric::new(cpus),
+            held: 0,
             turns: 0,
+            kernel_steps: 0,
         })
     }
 
@@ -171,18 +179,15 @@ impl<S: Source> Clock<S> {
             if !self.recent.is_empty() {
                 self.recent.forget_before(now);
             }
-            if cpu >= self.world.cpus() {
-                if cpu == self.fabric_source() {
-                    self.broadcast_done(time)
-                } else {
-                    self.io_completes(time)
-                }
-                continue;
+            if cpu < self.world.cpus() {
+                self.turn(Cpu(cpu), time);
+                self.schedule(Cpu(cpu));
+            } else if cpu == self.fabric_source() {
+                self.broadcast_done(time);
+            } else {
+                self.io_completes(time);
             }
-            self.turn(Cpu(cpu), time);
-            if let Some(lookahead) = self.lookahead_cycles {
-                self.run_ahead(Cpu(cpu), lookahead);
-            }
+            self.one_by_one();
         }
         self.assert_finished();
         let end = self.cores.iter().map(|c| c.ready).max().unwrap_or(0).max(now);
@@ -193,6 +198,11 @@ impl<S: Source> Clock<S> {
     /// Events taken from the tree so far; run-ahead saves them.
     pub fn turns(&self) -> u64 {
         self.turns
+    }
+
+    /// Steps of kernel paths made so far; steps that act on nothing shared count with the one they join.
+    pub fn kernel_steps(&self) -> u64 {
+        self.kernel_steps
     }
 
     /// When each core did its last step, in cycles.
@@ -217,31 +227,51 @@ impl<S: Source> Clock<S> {
 
     /// Puts the time of a core's next event into the tree.
     fn schedule(&mut self, cpu: Cpu) {
-        match self.cores[usize::from(cpu.0)].next_event() {
+        let core = &self.cores[usize::from(cpu.0)];
+        self.free[usize::from(cpu.0)] = core.is_free();
+        match core.next_event() {
             Some(time) => self.tree.set(cpu.0, time),
             None => self.tree.clear(cpu.0),
         }
     }
 
-    /// One event of a core: an interrupt if one has arrived, else its next step, else its next order.
+    /// One event of a core: an interrupt if one has arrived, else its next step, else its next order; then what it does on its own.
     fn turn(&mut self, cpu: Cpu, time: u64) {
         self.turns += 1;
-        if self.core(cpu).interrupt_due(time) {
-            let core = self.core(cpu);
-            let parked = core.enter_interrupt(time);
-            core.stack.push(Frame::new(Path::Irq));
-            if let Some((wait, cycles)) = parked {
-                self.stats.waited(wait, cycles);
-                self.leave_queue(cpu, wait);
-            }
-            self.step(cpu);
-        } else if self.core(cpu).stack.is_empty() {
-            self.next_order(cpu);
-        } else {
+        let core = &self.cores[usize::from(cpu.0)];
+        if core.interrupt_due(time) {
+            self.interrupt(cpu, time);
+        } else if !core.stack.is_empty() {
             self.core(cpu).state = State::Running;
             self.step(cpu);
+        } else if core.order.is_some() {
+            self.next_order(cpu);
+        } else {
+            let horizon = self.horizon(cpu, time);
+            if self.hits(cpu, horizon) >= horizon {
+                return;
+            }
+            let core = &self.cores[usize::from(cpu.0)];
+            if core.ready == time && core.state == State::Running {
+                self.next_order(cpu);
+            }
         }
-        self.schedule(cpu);
+        if self.lookahead_cycles.is_some() && self.cores[usize::from(cpu.0)].stack.is_empty() {
+            let horizon = self.horizon(cpu, time);
+            while self.retires(cpu, horizon) {}
+        }
+    }
+
+    fn interrupt(&mut self, cpu: Cpu, time: u64) {
+        let core = &mut self.cores[usize::from(cpu.0)];
+        self.held -= u16::from(core.state == State::Held);
+        let parked = core.enter_interrupt(time);
+        core.stack.push(Frame::new(Path::Irq));
+        if let Some((wait, cycles)) = parked {
+            self.stats.waited(wait, cycles);
+            self.leave_queue(cpu, wait);
+        }
+        self.step(cpu);
     }
 
     /// Takes the next order, or starts the one already taken if its time has come.
@@ -250,10 +280,14 @@ impl<S: Source> Clock<S> {
         if let Some(order) = self.core(cpu).order {
             return self.start(cpu, &order);
         }
-        let Some(order) = self.source.next(cpu, now) else {
-            self.core(cpu).state = State::Done;
-            return;
-        };
+        match self.source.next(cpu, now) {
+            Some(order) => self.take(cpu, order, now),
+            None => self.core(cpu).state = State::Done,
+        }
+    }
+
+    /// Takes an order, and starts it if its time has come.
+    fn take(&mut self, cpu: Cpu, order: Order, now: u64) {
         let core = self.core(cpu);
         core.order = Some(order);
         core.wait_for(&order, now);
@@ -266,6 +300,7 @@ impl<S: Source> Clock<S> {
     fn start(&mut self, cpu: Cpu, order: &Order) {
         if !self.source.may_begin(order) {
             self.core(cpu).state = State::Held;
+            self.held += 1;
             return;
         }
         self.core(cpu).state = State::Running;
@@ -278,6 +313,14 @@ impl<S: Source> Clock<S> {
                 }
                 self.source.begin(cpu, order, &mut self.world, now);
                 self.stats.begin(cpu, order);
+                if let OpKind::Access(kind) = op.kind
+                    && !std::mem::take(&mut self.core(cpu).missed)
+                    && let Some(cycles) =
+                        self.hit(cpu, &Access { task: order.task, kind, vpn: op.span.first, work: 0 }, now)
+                {
+                    self.core(cpu).ready = now + cycles;
+                    return self.order_done(cpu);
+                }
                 self.core(cpu).stack.push(Frame::entry(&op));
                 self.step(cpu);
             }
@@ -316,8 +359,12 @@ impl<S: Source> Clock<S> {
 
     /// Orders that may not begin yet are asked again.
     fn ask_held(&mut self, now: u64) {
+        if self.held == 0 {
+            return;
+        }
         for held in (0..self.world.cpus()).map(Cpu) {
             if self.core(held).state == State::Held {
+                self.held -= 1;
                 self.core(held).wake(now);
                 self.schedule(held);
             }
@@ -327,10 +374,11 @@ impl<S: Source> Clock<S> {
     /// One transition of the model, priced.
     fn step(&mut self, cpu: Cpu) {
         let core = &mut self.cores[usize::from(cpu.0)];
-        let task = core.order.map_or(Task(u16::MAX), |o| o.task);
+        let task = core.order.as_ref().map_or(Task(u16::MAX), |o| o.task);
         let who = Actor { cpu, task };
         let in_operation = core.stack.frames().first().is_some_and(|f| f.path != Path::Irq);
         let in_interrupt = core.stack.in_interrupt();
+        self.kernel_steps += u64::from(core.stack.frames().last().is_some_and(|f| f.path != Path::Access));
         let heard = self.heard.as_deref_mut().expect("nobody is settling");
         match self.setting.advance(&mut self.world, heard, who, &mut core.stack) {
             Progress::Blocked(wait) => {
@@ -451,63 +499,5 @@ impl<S: Source> Clock<S> {
             }
             _ => {}
         }
-    }
-
-    /// Retires further accesses of a core that hit its own TLB, as long as nobody could have reached it meanwhile.
-    fn run_ahead(&mut self, cpu: Cpu, lookahead: u64) {
-        let others = self.tree.second_min_time_excluding(cpu.0).unwrap_or(u64::MAX);
-        // What was broadcast takes translations away when it is done, whatever their core is doing.
-        let horizon = others.saturating_add(lookahead).min(self.fabric.next().unwrap_or(u64::MAX));
-        let mut moved = false;
-        while self.retires(cpu, horizon) {
-            moved = true;
-        }
-        if moved {
-            self.schedule(cpu);
-        }
-    }
-
-    /// One private move of a core that begins before the horizon: the next order, the end of a wait, or a hit.
-    fn retires(&mut self, cpu: Cpu, horizon: u64) -> bool {
-        let core = &self.cores[usize::from(cpu.0)];
-        if !core.stack.is_empty() || core.arrival.is_some() || core.ready >= horizon {
-            return false;
-        }
-        match (core.state, &core.order) {
-            // No interrupt can arrive before the horizon.
-            (State::Idle { .. }, _) => self.core(cpu).state = State::Running,
-            (State::Running, None) => {
-                let now = core.ready;
-                match self.source.next(cpu, now) {
-                    Some(order) => {
-                        let core = self.core(cpu);
-                        core.wait_for(&order, now);
-                        core.order = Some(order);
-                        if core.state == State::Running && self.is_local(cpu, &order) {
-                            self.start(cpu, &order);
-                        }
-                    }
-                    None => self.core(cpu).state = State::Done,
-                }
-            }
-            (State::Running, Some(order)) if self.is_local(cpu, order) => self.next_order(cpu),
-            _ => return false,
-        }
-        true
-    }
-
-    /// Is this an access that touches nothing shared?
-    fn is_local(&self, cpu: Cpu, order: &Order) -> bool {
-        let What::Op(op) = order.what else { return false };
-        let OpKind::Access(kind) = op.kind else { return false };
-        let Some(mm) = self.world.mm(order.task) else {
-            return false;
-        };
-        let Some(page) = self.world.page(mm, op.span.first) else {
-            return false;
-        };
-        let assist = self.setting.era.dirty_assist;
-        let held = self.world.tlb_peek_for(cpu, page, kind);
-        held.is_some_and(|entry| would_hit(entry, kind, assist))
     }
 }

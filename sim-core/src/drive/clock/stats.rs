@@ -99,6 +99,22 @@ pub struct Pressure {
     pub io_in_flight_max: u32,
 }
 
+/// Which steps acted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Steps([u32; Path::ALL.len()]);
+
+impl Steps {
+    #[inline]
+    fn note(&mut self, at: StepId) {
+        self.0[at.path as usize] |= 1 << at.pc;
+    }
+
+    /// The paths of which some step acted, and their steps, one bit each.
+    pub fn iter(&self) -> impl Iterator<Item = (Path, u32)> {
+        Path::ALL.into_iter().zip(self.0).filter(|&(_, bits)| bits != 0)
+    }
+}
+
 /// Does a CPU run an address space, and not just borrow one?
 fn runs(world: &Big, cpu: Cpu) -> bool {
     world.loaded(cpu).is_some() && !world.lazy(cpu)
@@ -155,8 +171,8 @@ pub struct Stats {
     pub segvs: u64,
     /// Cycles of user accesses and walks.
     pub access_cycles: u64,
-    /// Which steps acted: one bit a step, by path.
-    pub steps: BTreeMap<Path, u32>,
+    /// Which steps acted.
+    pub steps: Steps,
     /// The lines of `tlb:tlb_flush`, if they are kept.
     pub flush_lines: Option<Vec<FlushLine>>,
     value_at_hand: Option<FlushValue>,
@@ -196,7 +212,7 @@ impl Stats {
             faults: 0,
             segvs: 0,
             access_cycles: 0,
-            steps: BTreeMap::new(),
+            steps: Steps::default(),
             flush_lines: None,
             value_at_hand: None,
             open: FxHashMap::default(),
@@ -274,9 +290,17 @@ impl Stats {
         self.value_at_hand = Some(value);
     }
 
+    /// Accesses that a TLB served, each in so many cycles: what [`Stats::act`] makes of [`Act::Use`].
+    #[inline]
+    pub(super) fn hits(&mut self, at: StepId, accesses: u64, cycles: u64) {
+        self.steps.note(at);
+        self.accesses += accesses;
+        self.access_cycles += accesses * cycles;
+    }
+
     /// An act that took `cycles` and ended at `now`.
     pub(super) fn act(&mut self, who: Actor, act: Act, at: StepId, now: u64, cycles: u64, world: &Big) {
-        *self.steps.entry(at.path).or_default() |= 1 << at.pc;
+        self.steps.note(at);
         match at.path {
             Path::Flush => self.cycles.initiator += cycles,
             Path::Irq => self.cycles.receivers += cycles,

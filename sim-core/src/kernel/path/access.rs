@@ -4,7 +4,7 @@ use crate::machine::tlb::Entry;
 use crate::nouns::op::OpKind;
 use crate::nouns::types::{AccessKind, Actor, Page, Present, Pte};
 use crate::oracle;
-use crate::step::frame::{Act, Cx, Flow, Frame, Path, Probe, steps};
+use crate::step::frame::{Act, Cx, Flow, Frame, Path, Probe, StepId, steps};
 use crate::world::{TlbLevel, World};
 
 steps! {
@@ -13,6 +13,9 @@ steps! {
     Assist = "U3" "store through a clean entry: translate again",
     Faulted = "U4" "fault handled",
 }
+
+/// The step in which the TLB serves an access.
+pub(crate) const TRANSLATE: StepId = StepId { path: Path::Access, pc: Step::Translate as u8 };
 
 /// What the TLB says to an access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,11 +35,13 @@ fn translate<W: World>(world: &mut W, who: Actor, page: Page, kind: AccessKind, 
 }
 
 /// Would a translation that the TLB holds serve an access?
+#[inline]
 pub fn would_hit(held: Entry, kind: AccessKind, assist: bool) -> bool {
     let found = Some((held, TlbLevel::L1));
     matches!(classify(found, kind, assist), Translation::Hit(..))
 }
 
+#[inline]
 fn classify(found: Option<(Entry, TlbLevel)>, kind: AccessKind, assist: bool) -> Translation {
     match found {
         Some((entry, level)) => match kind {

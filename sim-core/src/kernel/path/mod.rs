@@ -28,6 +28,7 @@ mod user;
 mod writeback;
 mod zap;
 
+pub(crate) use access::TRANSLATE;
 pub use access::{entry_of, would_hit};
 pub(crate) use flush::POSTING;
 pub(crate) use irq::{SERVED, SERVING};

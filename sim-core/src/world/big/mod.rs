@@ -41,6 +41,8 @@ struct MmState {
     vmas: Vmas,
     /// Page-table pages by `vpn >> TABLE_SHIFT`.
     tables: BTreeMap<u64, Table>,
+    /// The same without an order.
+    table_of: FxHashMap<u64, Table>,
     /// Raised by every change that owes a flush; a CPU that was behind when it loads the address space flushes.
     tlb_gen: u64,
     mmap_writer: Option<Task>,
@@ -112,7 +114,6 @@ struct CpuState {
 
 #[derive(Clone, Debug, Default)]
 struct TaskState {
-    mm: Option<Mm>,
     op: Option<Op>,
     batch: Batch,
     batch_mask: Cpus,
@@ -147,6 +148,8 @@ pub struct Big {
     frames_limit: u32,
     cpus: Vec<CpuState>,
     tasks: Vec<TaskState>,
+    /// By task, and apart from what else is known of it: every access asks.
+    task_mms: Vec<Option<Mm>>,
     /// Set by user threads.
     flags: u8,
     /// What lockless walkers have read, by task.
@@ -164,8 +167,8 @@ impl Big {
     /// An empty machine of `cpus` CPUs with the TLBs of a profile.
     pub fn new(profile: &Profile, cpus: u16, frames_limit: u32) -> Big {
         assert!(cpus <= Cpus::CAPACITY, "{cpus} CPUs are more than {}", Cpus::CAPACITY);
-        let cpu = CpuState {
-            mmu: Mmu::new(profile),
+        let cpu = |mmu| CpuState {
+            mmu,
             loaded: None,
             lazy: false,
             gens: FxHashMap::default(),
@@ -189,8 +192,9 @@ impl Big {
             frames: Vec::new(),
             free: BTreeSet::new(),
             frames_limit,
-            cpus: vec![cpu; usize::from(cpus)],
+            cpus: Mmu::many(profile, usize::from(cpus)).map(cpu).collect(),
             tasks: Vec::new(),
+            task_mms: Vec::new(),
             flags: 0,
             lockless: BTreeMap::new(),
             weakened: BTreeSet::new(),
@@ -213,7 +217,8 @@ impl Big {
 
     /// A new task of an address space, or a kernel thread.
     pub fn add_task(&mut self, mm: Option<Mm>) -> Task {
-        self.tasks.push(TaskState { mm, ..TaskState::default() });
+        self.tasks.push(TaskState::default());
+        self.task_mms.push(mm);
         Task(self.tasks.len() as u16 - 1)
     }
 
@@ -290,11 +295,6 @@ impl Big {
         self.cpus[usize::from(cpu.0)].last_drop_current
     }
 
-    /// The translation that would serve an access of a CPU; nothing moves.
-    pub fn tlb_peek_for(&self, cpu: Cpu, page: Page, kind: AccessKind) -> Option<Entry> {
-        self.cpus[usize::from(cpu.0)].mmu.peek_for(self.key(page), access(kind))
-    }
-
     /// How many pages wait on the reclaim list of a task.
     pub fn victims(&self, task: Task) -> usize {
         self.tasks[usize::from(task.0)].victims.len()
@@ -344,7 +344,7 @@ impl Big {
 
     /// The page-table page at a page number, freed or not.
     fn any_table(&self, mm: Mm, vpn: u64) -> Option<Table> {
-        self.mms[usize::from(mm.0)].tables.get(&(vpn >> TABLE_SHIFT)).copied()
+        self.mms[usize::from(mm.0)].table_of.get(&(vpn >> TABLE_SHIFT)).copied()
     }
 
     fn forget_holder(&mut self, cpu: Cpu, page: Page) {
@@ -367,6 +367,7 @@ fn grants(pte: Pte, entry: Entry) -> bool {
     pte.usable().is_some_and(|p| p.frame.0 == entry.frame && (p.writable || !entry.writable))
 }
 
+#[inline]
 fn access(kind: AccessKind) -> Access {
     match kind {
         AccessKind::Load => Access::Load,

@@ -12,7 +12,7 @@ impl World for Big {
     }
 
     fn mm(&self, task: Task) -> Option<Mm> {
-        self.tasks[usize::from(task.0)].mm
+        self.task_mms[usize::from(task.0)]
     }
 
     fn loaded(&self, cpu: Cpu) -> Option<Mm> {

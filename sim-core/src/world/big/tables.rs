@@ -14,6 +14,7 @@ impl Big {
         let fresh = Table(self.tables.len() as u32);
         let table = *self.mms[usize::from(mm.0)].tables.entry(vpn >> TABLE_SHIFT).or_insert(fresh);
         if table == fresh {
+            self.mms[usize::from(mm.0)].table_of.insert(vpn >> TABLE_SHIFT, fresh);
             let pages = vec![NO_PAGE; 1 << TABLE_SHIFT].into();
             self.tables.push(TableState { pages, owner: None, heir: None, freed: false });
         }

@@ -1,9 +1,37 @@
 //! What the big world does to TLBs: lookups, fills, flushes and broadcasts, and the generations that go with them.
 
 use super::tables::insert;
-use super::{AccessKind, Big, Cpu, Entry, Key, Lookup, Mm, Page, PageSize, Span, TlbLevel, World, access};
+use super::{AccessKind, Big, Cpu, Entry, Key, Lookup, Mm, Page, PageSize, Span, TlbLevel, World, access as side};
 
 impl Big {
+    /// The translation that a lookup of a CPU would find; nothing moves.
+    pub(crate) fn tlb_peek_for(&self, cpu: Cpu, (mm, vpn): (Mm, u64), kind: AccessKind) -> Option<Entry> {
+        self.cpus[usize::from(cpu.0)].mmu.peek_for(key_at(mm, vpn), side(kind))
+    }
+
+    /// A lookup of a CPU in the first level of its TLB that counts only if what it finds `serves`: else nothing moves.
+    #[inline]
+    pub(crate) fn l1_hit(
+        &mut self,
+        cpu: Cpu,
+        (mm, vpn): (Mm, u64),
+        kind: AccessKind,
+        serves: impl Fn(Entry) -> bool,
+    ) -> Option<Entry> {
+        self.cpus[usize::from(cpu.0)].mmu.first_if(key_at(mm, vpn), side(kind), serves)
+    }
+
+    /// The same in the second level, when the first has missed.
+    pub(crate) fn stlb_hit(
+        &mut self,
+        cpu: Cpu,
+        (mm, vpn): (Mm, u64),
+        kind: AccessKind,
+        serves: impl Fn(Entry) -> bool,
+    ) -> Option<Entry> {
+        self.cpus[usize::from(cpu.0)].mmu.second_if(key_at(mm, vpn), side(kind), serves)
+    }
+
     /// Puts an initiator in front of the others that a CPU serves; false if it is not among them.
     pub(crate) fn serve_first(&mut self, cpu: Cpu, initiator: Cpu) -> bool {
         let serving = &mut self.cpus[usize::from(cpu.0)].serving;
@@ -41,7 +69,7 @@ impl Big {
     pub(super) fn look_up(&mut self, cpu: Cpu, page: Page, kind: AccessKind) -> Option<(Entry, TlbLevel)> {
         let key = self.key(page);
         let state = &mut self.cpus[usize::from(cpu.0)];
-        match state.mmu.lookup(key, access(kind)) {
+        match state.mmu.lookup(key, side(kind)) {
             Lookup::L1(entry) => Some((entry, TlbLevel::L1)),
             Lookup::Stlb(entry) => Some((entry, TlbLevel::Stlb)),
             Lookup::Miss { flushed } => {
@@ -65,7 +93,7 @@ impl Big {
         let key = self.key(page);
         let state = &mut self.cpus[usize::from(cpu.0)];
         state.last_walk = Some(state.mmu.walk_levels(key));
-        let evicted = state.mmu.fill(key, access(kind), entry);
+        let evicted = state.mmu.fill(key, side(kind), entry);
         self.pages[page.0 as usize].holders.insert(cpu);
         if let Some((key, entry)) = evicted {
             let page = self.page_of_key(key);
@@ -107,4 +135,9 @@ impl Big {
             gone(page, entry);
         }
     }
+}
+
+#[inline]
+fn key_at(mm: Mm, vpn: u64) -> Key {
+    Key::new(vpn, mm.0, PageSize::Size4K)
 }

@@ -157,7 +157,7 @@ impl Prices {
             Act::Skip(to) => p.c2c_cycles(p.distance(who.cpu.0, to.0)),
             Act::LeaveLazy(_) => p.inval.cr3_noflush_cyc.unwrap_or(p.cache.l1_cyc),
             Act::IrqExit => p.ipi.irq_exit_cyc,
-            Act::Use { level, .. } => self.access(level),
+            Act::Use { level, .. } => self.use_cycles(level.unwrap_or(TlbLevel::L1)),
             Act::Walk { page, updated } => self.walk(cpu, page, updated, world),
             Act::Assist(page) => self.walk(cpu, page, true, world),
             Act::FaultEnter(_) => p.kernel.fault_entry_cyc,
@@ -261,11 +261,13 @@ impl Prices {
         self.profile.kernel.ctx_switch_cyc
     }
 
-    fn access(&self, level: Option<TlbLevel>) -> u64 {
+    /// An access through a translation found here.
+    #[inline]
+    pub(super) fn use_cycles(&self, level: TlbLevel) -> u64 {
         let l1 = self.profile.cache.l1_cyc;
         match level {
-            Some(TlbLevel::Stlb) => l1 + self.walk.stlb_hit_cycles(),
-            Some(TlbLevel::L1) | None => l1,
+            TlbLevel::Stlb => l1 + self.walk.stlb_hit_cycles(),
+            TlbLevel::L1 => l1,
         }
     }
 

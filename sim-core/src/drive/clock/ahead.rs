@@ -1,0 +1,230 @@
+//! What a core does without the others: accesses that its own TLB serves, one after the other.
+//!
+//! Such an access touches nothing shared, so it needs no frame and no step: one look into the TLB, one into the marks of the
+//! entry found. The text of the kernel paths comes to the same (`access::step`, U1), and the tests hold both against each other.
+
+use crate::drive::clock::Clock;
+use crate::drive::clock::cores::State;
+use crate::drive::clock::source::{Access, Order, Source, What};
+use crate::kernel::path::{TRANSLATE, would_hit};
+use crate::machine::tlb::Entry;
+use crate::nouns::op::OpKind;
+use crate::nouns::types::Cpu;
+use crate::oracle::Marks;
+use crate::world::{TlbLevel, World};
+
+impl<S: Source> Clock<S> {
+    /// Up to when a core may retire what it does on its own: nobody can have reached it sooner.
+    pub(super) fn horizon(&self, cpu: Cpu, time: u64) -> u64 {
+        let core = &self.cores[usize::from(cpu.0)];
+        match self.lookahead_cycles {
+            Some(lookahead) if core.arrival.is_none() => {
+                let others = self.tree.second_min_time_excluding(cpu.0).unwrap_or(u64::MAX);
+                // What was broadcast takes translations away when it is done, whatever their core is doing.
+                others.saturating_add(lookahead).min(self.fabric.next().unwrap_or(u64::MAX))
+            }
+            // One access an event.
+            _ => time + 1,
+        }
+    }
+
+    /// Private moves of a core that begin before the horizon: the next order, the end of a wait, or hits.
+    pub(super) fn retires(&mut self, cpu: Cpu, horizon: u64) -> bool {
+        let core = &self.cores[usize::from(cpu.0)];
+        if !core.stack.is_empty() || core.arrival.is_some() || core.ready >= horizon {
+            return false;
+        }
+        match (core.state, &core.order) {
+            // No interrupt can arrive before the horizon.
+            (State::Idle { .. }, _) => self.core(cpu).state = State::Running,
+            (State::Running, None) => {
+                let now = core.ready;
+                if self.hits(cpu, horizon) > now || self.cores[usize::from(cpu.0)].order.is_some() {
+                    return true;
+                }
+                match self.source.next(cpu, now) {
+                    Some(order) => {
+                        let core = self.core(cpu);
+                        core.wait_for(&order, now);
+                        core.order = Some(order);
+                        if core.state == State::Running && self.is_local(cpu, &order) {
+                            self.start(cpu, &order);
+                        }
+                    }
+                    None => self.core(cpu).state = State::Done,
+                }
+            }
+            (State::Running, Some(order)) if self.is_local(cpu, order) => self.next_order(cpu),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Retires accesses of a free core as long as its TLB serves them and they begin before the horizon. The first that does
+    /// not becomes the core's order. Returns when the core is free again.
+    pub(super) fn hits(&mut self, cpu: Cpu, horizon: u64) -> u64 {
+        let n = usize::from(cpu.0);
+        let since = self.cores[n].ready;
+        if self.hot_victims {
+            // Each access of theirs is looked at before it is made.
+            return since;
+        }
+        let assist = self.setting.era.dirty_assist;
+        let l1_cycles = self.prices.use_cycles(TlbLevel::L1);
+        let all_clean = self.recent.is_empty();
+        let (mut now, mut l1_hits) = (since, 0);
+        let mut last: Option<Access> = None;
+        let (mut left, mut missed) = (None, false);
+        while let Some(access) = self.source.next_access(cpu, now) {
+            let begin = now + access.work;
+            if begin >= horizon {
+                left = Some(access);
+                break;
+            }
+            // The translation just used is the most recently used one: to find it once more changes nothing.
+            if last.is_some_and(|last| access.is_like(&last)) {
+                l1_hits += 1;
+                now = begin + l1_cycles;
+            } else {
+                let cycles = match self.near(cpu, &access, assist) {
+                    Some(entry) if all_clean && entry.marks == 0 => {
+                        last = Some(access);
+                        l1_hits += 1;
+                        Some(l1_cycles)
+                    }
+                    Some(entry) => Some(self.used(cpu, &access, (entry, TlbLevel::L1), begin)),
+                    None => {
+                        last = None;
+                        self.far(cpu, &access, begin)
+                    }
+                };
+                let Some(cycles) = cycles else {
+                    (left, missed) = (Some(access), access.work == 0);
+                    break;
+                };
+                now = begin + cycles;
+            }
+            if now >= horizon || self.held > 0 {
+                break;
+            }
+        }
+        if l1_hits > 0 {
+            self.stats.hits(TRANSLATE, l1_hits, l1_cycles);
+        }
+        let core = &mut self.cores[n];
+        core.ready = now;
+        if let Some(access) = left {
+            let order = Order::from(access);
+            core.missed = missed;
+            core.wait_for(&order, now);
+            core.order = Some(order);
+        }
+        if now > since {
+            self.ask_held(now);
+        }
+        now
+    }
+
+    /// Without run-ahead: takes events for as long as they are accesses that a TLB serves. The first that is not is left in the
+    /// tree, as the order of its core.
+    pub(super) fn one_by_one(&mut self) {
+        if self.lookahead_cycles.is_some() || self.hot_victims || self.held > 0 {
+            return;
+        }
+        let assist = self.setting.era.dirty_assist;
+        let l1_cycles = self.prices.use_cycles(TlbLevel::L1);
+        let all_clean = self.recent.is_empty();
+        let (mut l1_hits, mut events) = (0, 0);
+        while let Some((time, source)) = self.tree.min()
+            && self.free.get(usize::from(source)) == Some(&true)
+        {
+            let cpu = Cpu(source);
+            let Some(access) = self.source.next_access(cpu, time) else { break };
+            let cycles = if access.work > 0 {
+                None
+            } else {
+                match self.near(cpu, &access, assist) {
+                    Some(entry) if all_clean && entry.marks == 0 => {
+                        l1_hits += 1;
+                        Some(l1_cycles)
+                    }
+                    Some(entry) => Some(self.used(cpu, &access, (entry, TlbLevel::L1), time)),
+                    None => self.far(cpu, &access, time),
+                }
+            };
+            let core = &mut self.cores[usize::from(source)];
+            let Some(cycles) = cycles else {
+                core.missed = access.work == 0;
+                let order = Order::from(access);
+                core.wait_for(&order, time);
+                core.order = Some(order);
+                self.schedule(cpu);
+                break;
+            };
+            core.ready = time + cycles;
+            events += 1;
+            self.tree.set(source, time + cycles);
+        }
+        self.turns += events;
+        if l1_hits > 0 {
+            self.stats.hits(TRANSLATE, l1_hits, l1_cycles);
+        }
+    }
+
+    /// Makes an access at `now` if the TLB of the core serves it. Returns how many cycles it takes.
+    pub(super) fn hit(&mut self, cpu: Cpu, access: &Access, now: u64) -> Option<u64> {
+        match self.near(cpu, access, self.setting.era.dirty_assist) {
+            Some(entry) => Some(self.used(cpu, access, (entry, TlbLevel::L1), now)),
+            None => self.far(cpu, access, now),
+        }
+    }
+
+    /// The translation that serves an access, if the first level of the TLB has it.
+    #[expect(
+        clippy::inline_always,
+        reason = "a call here makes a hit a third dearer, and two loops are one too many to the compiler"
+    )]
+    #[inline(always)]
+    fn near(&mut self, cpu: Cpu, &Access { task, kind, vpn, .. }: &Access, assist: bool) -> Option<Entry> {
+        let mm = self.world.mm(task)?;
+        self.world.l1_hit(cpu, (mm, vpn), kind, |entry| would_hit(entry, kind, assist))
+    }
+
+    /// Makes an access that the first level has not served.
+    #[inline(never)]
+    fn far(&mut self, cpu: Cpu, access: &Access, now: u64) -> Option<u64> {
+        let (mm, kind, assist) = (self.world.mm(access.task)?, access.kind, self.setting.era.dirty_assist);
+        let entry = self.world.stlb_hit(cpu, (mm, access.vpn), kind, |entry| would_hit(entry, kind, assist))?;
+        Some(self.used(cpu, access, (entry, TlbLevel::Stlb), now))
+    }
+
+    /// An access is made through this translation.
+    #[inline(never)]
+    fn used(&mut self, cpu: Cpu, access: &Access, (entry, level): (Entry, TlbLevel), now: u64) -> u64 {
+        if entry.marks != 0 || !self.recent.is_empty() {
+            self.judge(cpu, access, entry, now);
+        }
+        let cycles = self.prices.use_cycles(level);
+        self.stats.hits(TRANSLATE, 1, cycles);
+        cycles
+    }
+
+    /// The oracle's judgement of a use whose translation bears marks, or was marked less than the lookahead ago.
+    fn judge(&mut self, cpu: Cpu, access: &Access, entry: Entry, now: u64) {
+        let mm = self.world.mm(access.task).expect("user code runs in an address space");
+        let page = self.world.page(mm, access.vpn).expect("a translation names a touched page");
+        let marks = self.recent.binding(cpu, page, now).unwrap_or(Marks::of(entry));
+        if let Some(class) = marks.breaks(access.kind) {
+            self.stats.violated(page, class);
+        }
+    }
+
+    /// Is this an access that touches nothing shared?
+    fn is_local(&self, cpu: Cpu, order: &Order) -> bool {
+        let What::Op(op) = order.what else { return false };
+        let OpKind::Access(kind) = op.kind else { return false };
+        let Some(mm) = self.world.mm(order.task) else { return false };
+        let held = self.world.tlb_peek_for(cpu, (mm, op.span.first), kind);
+        held.is_some_and(|entry| would_hit(entry, kind, self.setting.era.dirty_assist))
+    }
+}
