@@ -8,11 +8,12 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sim_core::drive::clock::RunAhead;
 use sim_core::drive::explore::{Options, Order};
-use sim_core::policy::{self, ABLATED, POLICIES, PolicyInfo, OTHERS};
+use sim_core::policy::{self, ABLATED, OTHERS, POLICIES, PolicyInfo};
 use sim_core::step::era::{self, ERAS, Era};
 use workloads::litmus::ablate::{self, ABLATIONS, Ablation, SCENES, Scene};
 
 use crate::output::OutputArgs;
+use crate::plot::{self, KINDS, Kind};
 
 /// More seeds than this only take time: the interval shrinks with the root of their number.
 const SEEDS_MAX: i64 = 10_000;
@@ -45,6 +46,8 @@ pub(crate) enum Command {
     Distinguish(DistinguishArgs),
     /// Run a synthetic workload under many settings, in shards that can be killed and resumed (docs/sweeps.md)
     Sweep(SweepArgs),
+    /// Draw the CSV of a sweep, a comparison or a calibration (docs/plot.md)
+    Plot(PlotArgs),
     /// List policies, eras, workloads or profiles
     List(ListArgs),
 }
@@ -68,6 +71,9 @@ pub(crate) struct CompareArgs {
     /// Runs of synthetic workloads at a time [default: one for each CPU]; changes speed, never a result
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
+    /// Write what happens when to FILE, for <https://ui.perfetto.dev>; takes one run: a workload or recording and one policy
+    #[arg(long, value_name = "FILE", conflicts_with = "seeds", requires = "subject")]
+    pub(crate) perfetto: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) recording: RecordingArgs,
     #[command(flatten)]
@@ -154,6 +160,9 @@ pub(crate) struct ReplayArgs {
     /// The kernel of the recording [default: v6.18]
     #[arg(long, value_parser = eras())]
     pub(crate) era: Option<&'static Era>,
+    /// Write what happens when to FILE, for <https://ui.perfetto.dev>
+    #[arg(long, value_name = "FILE")]
+    pub(crate) perfetto: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
@@ -296,6 +305,31 @@ pub(crate) struct DistinguishArgs {
     pub(crate) threads: Option<NonZeroUsize>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlotArgs {
+    /// The CSV that `sweep merge`, `compare` (--rows runs or cycles) or `calibrate` has written
+    #[arg(value_name = "FILE.csv")]
+    pub(crate) file: String,
+    /// What to draw [default: by the columns of the file]
+    #[arg(long, value_parser = kinds())]
+    pub(crate) kind: Option<&'static Kind>,
+    /// The column drawn upwards [default: flush_total_per_reclaim_cycle_cycles, or round_cycles if that is empty]
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) metric: Option<String>,
+    /// The column along the axis [default: cores, else the first knob with numbers, else none]
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) x: Option<String>,
+    /// The column with a line for each of its values [default: policy]
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) by: Option<String>,
+    /// Only rows with this value in this column; may be said several times
+    #[arg(long = "where", value_name = "COLUMN=VALUE", value_parser = equation)]
+    pub(crate) only: Vec<(String, String)>,
+    /// The picture: FILE.svg or FILE.png, complete or not at all
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -450,6 +484,16 @@ fn scenes() -> impl TypedValueParser<Value = &'static Scene> {
     let values = SCENES.iter().map(|s| PossibleValue::new(s.name).help(s.title));
     let of = |name: String| SCENES.iter().find(|scene| scene.name == name).expect("a value of the table");
     PossibleValuesParser::new(values).map(of)
+}
+
+fn kinds() -> impl TypedValueParser<Value = &'static Kind> {
+    let values = KINDS.iter().map(|kind| PossibleValue::new(kind.name).help(kind.summary));
+    PossibleValuesParser::new(values).map(|name| plot::find(&name).expect("a value of the table"))
+}
+
+fn equation(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected COLUMN=VALUE, such as workload=overlap")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 fn eras() -> impl TypedValueParser<Value = &'static Era> {

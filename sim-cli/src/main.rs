@@ -8,6 +8,8 @@ mod failure;
 mod input;
 mod jobs;
 mod output;
+mod perfetto;
+mod plot;
 mod progress;
 mod report;
 
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         Command::Ablate(args) => commands::ablate::run(&args),
         Command::Distinguish(args) => commands::distinguish::run(&args),
         Command::Sweep(args) => commands::sweep::run(&args),
+        Command::Plot(args) => commands::plot::run(&args),
         Command::List(args) => commands::list::run(&args),
     };
     match result {

@@ -42,16 +42,7 @@ impl OutputArgs {
 
     /// Can the results be written at all? Asked before a long run.
     pub(crate) fn check(&self) -> Result<(), Failure> {
-        let Some(path) = &self.output else { return Ok(()) };
-        if path.is_dir() {
-            let message = format!("{} is a directory", path.display());
-            return Err(Failure::new(message, "expected the name of a file to write"));
-        }
-        if !directory(path).is_dir() {
-            let message = format!("cannot write {}: its directory does not exist", path.display());
-            return Err(Failure::new(message, "expected a file in a directory that exists"));
-        }
-        Ok(())
+        self.output.as_deref().map_or(Ok(()), check_path)
     }
 
     /// Writes results. A reader who has seen enough is not an error.
@@ -67,12 +58,26 @@ impl OutputArgs {
     }
 }
 
+/// Can a file of this name be written at all?
+pub(crate) fn check_path(path: &Path) -> Result<(), Failure> {
+    if path.is_dir() {
+        let message = format!("{} is a directory", path.display());
+        return Err(Failure::new(message, "expected the name of a file to write"));
+    }
+    if !directory(path).is_dir() {
+        let message = format!("cannot write {}: its directory does not exist", path.display());
+        return Err(Failure::new(message, "expected a file in a directory that exists"));
+    }
+    Ok(())
+}
+
 /// Writes aside and renames, so that nobody ever sees half a file. What is not a file (a pipe, /dev/null) is written to.
-pub(crate) fn write_file(path: &Path, content: &str) -> io::Result<()> {
+pub(crate) fn write_file(path: &Path, content: impl AsRef<[u8]>) -> io::Result<()> {
+    let content = content.as_ref();
     let target = match std::fs::metadata(path) {
         Ok(there) if !there.is_file() => {
             let mut device: File = OpenOptions::new().write(true).open(path)?;
-            return match device.write_all(content.as_bytes()) {
+            return match device.write_all(content) {
                 Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(()),
                 result => result,
             };
@@ -84,7 +89,7 @@ pub(crate) fn write_file(path: &Path, content: &str) -> io::Result<()> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".mmusim-").permissions(Permissions::from_mode(0o666));
     let mut aside = builder.tempfile_in(directory(&target))?;
-    aside.write_all(content.as_bytes())?;
+    aside.write_all(content)?;
     aside.persist(&target)?;
     Ok(())
 }

@@ -9,3 +9,4 @@ pub mod paired;
 pub mod recorded;
 pub mod sweep;
 pub mod synthetic;
+pub mod timeline;

@@ -1,7 +1,7 @@
 //! `mmusim list`: what there is, from the registries.
 
 use comfy_table::{Cell, ContentArrangement};
-use sim_core::policy::{POLICIES, OTHERS};
+use sim_core::policy::{OTHERS, POLICIES};
 use sim_core::step::era::{ERAS, Era, Mechanism};
 use workloads::litmus::{LITMUS, Litmus};
 use workloads::machines::MACHINES;

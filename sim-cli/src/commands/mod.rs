@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod compare;
 pub(crate) mod distinguish;
 pub(crate) mod list;
+pub(crate) mod plot;
 pub(crate) mod replay;
 pub(crate) mod sweep;
 mod witness;

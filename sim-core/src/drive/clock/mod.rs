@@ -13,6 +13,7 @@ pub mod price;
 mod recent;
 pub mod source;
 pub mod stats;
+pub mod timeline;
 mod victim;
 mod waiters;
 
@@ -171,7 +172,11 @@ impl<S: Source> Clock<S> {
                 self.recent.forget_before(now);
             }
             if cpu >= self.world.cpus() {
-                if cpu == self.fabric_source() { self.broadcast_done(time) } else { self.io_completes(time) }
+                if cpu == self.fabric_source() {
+                    self.broadcast_done(time)
+                } else {
+                    self.io_completes(time)
+                }
                 continue;
             }
             self.turn(Cpu(cpu), time);
@@ -226,7 +231,7 @@ impl<S: Source> Clock<S> {
             let parked = core.enter_interrupt(time);
             core.stack.push(Frame::new(Path::Irq));
             if let Some((wait, cycles)) = parked {
-                self.stats.waited(wait, cycles);
+                self.stats.waited(cpu, wait, cycles, time);
                 self.leave_queue(cpu, wait);
             }
             self.step(cpu);
@@ -272,7 +277,7 @@ impl<S: Source> Clock<S> {
                     self.about_to_access(cpu, order.task, op, now);
                 }
                 self.source.begin(cpu, order, &mut self.world, now);
-                self.stats.begin(cpu, order);
+                self.stats.begin(cpu, order, now);
                 self.core(cpu).stack.push(Frame::entry(&op));
                 self.step(cpu);
             }
@@ -305,7 +310,7 @@ impl<S: Source> Clock<S> {
         let core = self.core(cpu);
         let (order, now) = (core.order.take().expect("an order was under way"), core.ready);
         self.source.done(cpu, &order, &mut self.world, now);
-        self.stats.done(cpu);
+        self.stats.done(cpu, &order, now);
         self.ask_held(now);
     }
 
@@ -370,12 +375,12 @@ impl<S: Source> Clock<S> {
                 Act::Use { page, kind, .. } => {
                     let bound = self.recent.binding(cpu, page, start);
                     if let Some(class) = bound.map_or(breaks, |marks| marks.breaks(kind)) {
-                        self.stats.violated(page, class);
+                        self.stats.violated(cpu, page, class, start);
                     }
                 }
                 Act::Device(page, _) => {
                     if let Some(class) = breaks {
-                        self.stats.violated(page, class);
+                        self.stats.violated(cpu, page, class, start);
                     }
                 }
                 _ => {}
