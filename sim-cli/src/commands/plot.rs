@@ -35,11 +35,8 @@ fn check_choice(kind: &Kind, choice: &Choice) -> Result<(), Failure> {
         None => Ok(()),
         Some((name, _)) => {
             let takes: Vec<_> = kind.takes.iter().map(|name| format!("--{name}")).collect();
-            let help = if takes.is_empty() {
-                "expected none of these".to_owned()
-            } else {
-                format!("expected {}", takes.join(", "))
-            };
+            let others = if takes.is_empty() { String::new() } else { format!(" but {}", takes.join(", ")) };
+            let help = format!("expected no choice{others}");
             Err(Failure::new(format!("--{name} does not go with --kind {}", kind.name), help))
         }
     }
