@@ -89,7 +89,9 @@ fn names_end_in_their_units() {
     let sections: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("## ")).collect();
     assert!(sections.len() > 10);
     for row in sections.iter().flat_map(|section| tables(section)).flatten() {
-        for (unit, ending) in [("cycles", "_cycles"), ("ns", "_ns"), ("%", "_percent"), ("MiB", "_mib"), ("s", "seconds")] {
+        for (unit, ending) in
+            [("cycles", "_cycles"), ("ns", "_ns"), ("%", "_percent"), ("MiB", "_mib"), ("s", "seconds")]
+        {
             let counts_cycles = row.0.ends_with("reclaim_cycles");
             assert_eq!(row.1 == unit, row.0.ends_with(ending) && !counts_cycles, "{row:?}");
         }
