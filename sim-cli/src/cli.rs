@@ -1,19 +1,24 @@
 //! The command line. Values of options come from the registries, never from a list of their own.
 
+mod plot;
+mod sweep;
+
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sim_core::drive::clock::RunAhead;
 use sim_core::drive::explore::{Options, Order};
-use sim_core::policy::{self, ABLATED, OTHERS, POLICIES, PolicyInfo};
+use sim_core::policy::{self, ABLATED, POLICIES, PolicyInfo, OTHERS};
 use sim_core::step::era::{self, ERAS, Era};
 use workloads::litmus::ablate::{self, ABLATIONS, Ablation, SCENES, Scene};
 
 use crate::output::OutputArgs;
-use crate::plot::{self, KINDS, Kind};
+
+pub(crate) use plot::PlotArgs;
+pub(crate) use sweep::{
+    MergeFormat, SweepArgs, SweepCommand, SweepMergeArgs, SweepPlanArgs, SweepRunArgs, SweepStatusArgs,
+};
 
 /// More seeds than this only take time: the interval shrinks with the root of their number.
 const SEEDS_MAX: i64 = 10_000;
@@ -48,6 +53,10 @@ pub(crate) enum Command {
     Sweep(SweepArgs),
     /// Draw the CSV of a sweep, a comparison or a calibration (docs/plot.md)
     Plot(PlotArgs),
+    /// Fit the free rows of a machine profile to published curves, and predict the rest of them
+    Calibrate(CalibrateArgs),
+    /// Every figure of a machine profile, where it comes from and how far to trust it
+    Explain(ExplainArgs),
     /// List policies, eras, workloads or profiles
     List(ListArgs),
 }
@@ -308,132 +317,27 @@ pub(crate) struct DistinguishArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct PlotArgs {
-    /// The CSV that `sweep merge`, `compare` (--rows runs or cycles) or `calibrate` has written
-    #[arg(value_name = "FILE.csv")]
-    pub(crate) file: String,
-    /// What to draw [default: by the columns of the file]
-    #[arg(long, value_parser = kinds())]
-    pub(crate) kind: Option<&'static Kind>,
-    /// The column drawn upwards [default: flush_total_per_reclaim_cycle_cycles, or round_cycles if that is empty]
-    #[arg(long, value_name = "COLUMN")]
-    pub(crate) metric: Option<String>,
-    /// The column along the axis [default: cores, else the first knob with numbers, else none]
-    #[arg(long, value_name = "COLUMN")]
-    pub(crate) x: Option<String>,
-    /// The column with a line for each of its values [default: policy]
-    #[arg(long, value_name = "COLUMN")]
-    pub(crate) by: Option<String>,
-    /// Only rows with this value in this column; may be said several times
-    #[arg(long = "where", value_name = "COLUMN=VALUE", value_parser = equation)]
-    pub(crate) only: Vec<(String, String)>,
-    /// The picture: FILE.svg or FILE.png, complete or not at all
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) output: PathBuf,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct SweepArgs {
-    #[command(subcommand)]
-    pub(crate) what: SweepCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum SweepCommand {
-    /// Check a plan and list its points; runs nothing
-    Plan(SweepPlanArgs),
-    /// Run the points of a shard that are not done yet, each into a file of its own
-    Run(SweepRunArgs),
-    /// What is done and what is missing, judged by the files; the exit code is 3 if a point is missing
-    Status(SweepStatusArgs),
-    /// Put the results together, in the order of the plan; the exit code is 3 if a point is missing
-    Merge(SweepMergeArgs),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct SweepPlanArgs {
-    /// The plan, TOML
-    #[arg(value_name = "PLAN")]
-    pub(crate) plan: PathBuf,
-    #[command(flatten)]
-    pub(crate) output: OutputArgs,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct SweepRunArgs {
-    /// The plan, TOML
-    #[arg(value_name = "PLAN")]
-    pub(crate) plan: PathBuf,
-    /// Where the files of points go; made if it is not there
-    #[arg(long, value_name = "DIR")]
-    pub(crate) dir: PathBuf,
-    /// Which part: the I-th of N, counted from 1; the parts may run at the same time, anywhere that sees DIR
-    #[arg(long, value_name = "I/N", default_value = "1/1")]
-    pub(crate) shard: Shard,
-    /// Points at a time [default: one for each CPU]; changes speed, never a result
-    #[arg(short = 'j', long, value_name = "N")]
-    pub(crate) threads: Option<NonZeroUsize>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct SweepStatusArgs {
-    /// The plan, TOML
-    #[arg(value_name = "PLAN")]
-    pub(crate) plan: PathBuf,
-    /// Where the files of points are
-    #[arg(long, value_name = "DIR")]
-    pub(crate) dir: PathBuf,
-    #[command(flatten)]
-    pub(crate) output: OutputArgs,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct SweepMergeArgs {
-    /// The plan, TOML
-    #[arg(value_name = "PLAN")]
-    pub(crate) plan: PathBuf,
-    /// Where the files of points are
-    #[arg(long, value_name = "DIR")]
-    pub(crate) dir: PathBuf,
-    /// Write the points that are done, whatever is missing
+pub(crate) struct CalibrateArgs {
+    /// A machine of which curves are known
+    #[arg(value_name = "PROFILE")]
+    pub(crate) profile: String,
+    /// Take the profile as it is, and only hold it against the curves
     #[arg(long)]
-    pub(crate) partial: bool,
-    /// How to write the rows [default: by the extension of FILE, else csv]
-    #[arg(long, value_enum)]
-    pub(crate) format: Option<MergeFormat>,
-    /// Write the rows to FILE, complete or not at all, instead of to stdout
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) output: Option<PathBuf>,
+    pub(crate) no_fit: bool,
+    /// Runs at a time [default: one for each CPU]; changes speed, never a result
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }
 
-/// How rows of a sweep are written; there are too many columns for a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum MergeFormat {
-    /// Rows for a data frame, with their provenance
-    Csv,
-    /// One document
-    Json,
-}
-
-/// A part of a plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Shard {
-    /// Which, from 1 to `of`.
-    pub(crate) index: usize,
-    /// How many there are.
-    pub(crate) of: usize,
-}
-
-impl FromStr for Shard {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Shard, String> {
-        let parts = text.split_once('/').and_then(|(index, of)| Some((index.parse().ok()?, of.parse().ok()?)));
-        match parts {
-            Some((index, of)) if (1..=of).contains(&index) => Ok(Shard { index, of }),
-            _ => Err("expected I/N with I from 1 to N, such as 3/8".to_owned()),
-        }
-    }
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// A machine by name (`mmusim list profiles`)
+    #[arg(value_name = "PROFILE")]
+    pub(crate) profile: String,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }
 
 #[derive(Debug, Args)]
@@ -484,16 +388,6 @@ fn scenes() -> impl TypedValueParser<Value = &'static Scene> {
     let values = SCENES.iter().map(|s| PossibleValue::new(s.name).help(s.title));
     let of = |name: String| SCENES.iter().find(|scene| scene.name == name).expect("a value of the table");
     PossibleValuesParser::new(values).map(of)
-}
-
-fn kinds() -> impl TypedValueParser<Value = &'static Kind> {
-    let values = KINDS.iter().map(|kind| PossibleValue::new(kind.name).help(kind.summary));
-    PossibleValuesParser::new(values).map(|name| plot::find(&name).expect("a value of the table"))
-}
-
-fn equation(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("expected COLUMN=VALUE, such as workload=overlap")?;
-    Ok((name.to_owned(), value.to_owned()))
 }
 
 fn eras() -> impl TypedValueParser<Value = &'static Era> {

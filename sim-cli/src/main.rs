@@ -60,6 +60,8 @@ fn main() -> ExitCode {
         Command::Check(args) => commands::check::run(&args),
         Command::Ablate(args) => commands::ablate::run(&args),
         Command::Distinguish(args) => commands::distinguish::run(&args),
+        Command::Calibrate(args) => commands::calibrate::run(&args),
+        Command::Explain(args) => commands::explain::run(&args),
         Command::Sweep(args) => commands::sweep::run(&args),
         Command::Plot(args) => commands::plot::run(&args),
         Command::List(args) => commands::list::run(&args),

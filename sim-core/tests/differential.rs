@@ -10,8 +10,8 @@ use sim_core::nouns::op::{Op, OpKind};
 use sim_core::nouns::types::Backing;
 use sim_core::nouns::types::{AccessKind, Actor, Cpu, Mm, Page, Rights, Span, Task};
 use sim_core::oracle::Class;
-use sim_core::policy::{OTHERS, POLICIES};
-use sim_core::step::era::ERAS;
+use sim_core::policy::{POLICIES, OTHERS};
+use sim_core::step::era::{ERAS, Protections};
 use sim_core::step::frame::{Frame, Path};
 use sim_core::world::World;
 use sim_core::world::big::Big;
@@ -162,40 +162,53 @@ fn assert_same(small: &Recorder, big: &Recorder, what: &str) {
     assert_eq!((&small.violations, &small.windows), (&big.violations, &big.windows), "{what}");
 }
 
+/// A random scenario and a schedule of it.
+fn random(seed: u64, stream: u64) -> (Scenario, Vec<Choice>) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(stream);
+    let tables = 1 + (seed % 2) as u8;
+    let mut scenario = Scenario::new("random", 2, tables, &[&[], &[], &[], &[]]);
+    scenario.dirty = seed.is_multiple_of(3);
+    scenario.backing = [Backing::Anon, Backing::Anon, Backing::SharedFile, Backing::Pfn][seed as usize / 2 % 4];
+    scenario.lone_tables = (seed / 4).is_multiple_of(2);
+    if (seed / 8).is_multiple_of(2) {
+        (scenario.processes, scenario.children) = (2, vec![Cpu(3)]);
+    }
+    scenario.lru = seed.is_multiple_of(4);
+    scenario.kernel_threads = if seed.is_multiple_of(5) { vec![] } else { vec![Cpu(0)] };
+    scenario.programs = (0..4).map(|cpu| program(&mut rng, &scenario, cpu)).collect();
+    let choices = (0..400)
+        .map(|_| Choice {
+            cpu: (rng.next_u32() % 4) as u16,
+            what: (rng.next_u32() % 16) as u8,
+            page: (rng.next_u32() % 2) as u8,
+        })
+        .collect();
+    (scenario, choices)
+}
+
+/// Plays a schedule in both worlds, which must agree; what happened, and whether it ran to the end.
+fn in_both(scenario: &Scenario, choices: &[Choice], setting: &Setting, what: &str) -> (Recorder, bool) {
+    let mut small = Small::new(scenario);
+    let done = |world: &mut Small<'_>, cpu| world.program_advance(cpu);
+    let in_small = play(&mut small, setting, scenario, choices, |_, _, _| {}, done);
+    let start = |world: &mut Big, cpu: Cpu, op| world.begin(Task(cpu.0), op);
+    let mut big = Big::stage(scenario, &prime_profile());
+    let in_big = play(&mut big, setting, scenario, choices, start, |_, _| {});
+    assert_same(&in_small, &in_big, what);
+    (in_small, (0..4).all(|cpu| small.program_op(Cpu(cpu)).is_none()))
+}
+
 #[test]
 fn ten_thousand_schedules_agree_for_each_policy() {
     let mut all_violations = 0;
     for (which, policy) in POLICIES.iter().chain(OTHERS).enumerate() {
         let (mut acts, mut violations, mut finished) = (0, 0, 0);
         for seed in 0..SCHEDULES {
-            let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            rng.set_stream(which as u64);
-            let tables = 1 + (seed % 2) as u8;
-            let mut scenario = Scenario::new("random", 2, tables, &[&[], &[], &[], &[]]);
-            scenario.dirty = seed % 3 == 0;
-            scenario.backing = [Backing::Anon, Backing::Anon, Backing::SharedFile, Backing::Pfn][seed as usize / 2 % 4];
-            scenario.lone_tables = seed / 4 % 2 == 0;
-            if seed / 8 % 2 == 0 {
-                (scenario.processes, scenario.children) = (2, vec![Cpu(3)]);
-            }
-            scenario.lru = seed % 4 == 0;
-            scenario.kernel_threads = if seed % 5 == 0 { vec![] } else { vec![Cpu(0)] };
-            scenario.programs = (0..4).map(|cpu| program(&mut rng, &scenario, cpu)).collect();
-            let choices: Vec<Choice> = (0..400)
-                .map(|_| Choice {
-                    cpu: (rng.next_u32() % 4) as u16,
-                    what: (rng.next_u32() % 16) as u8,
-                    page: (rng.next_u32() % 2) as u8,
-                })
-                .collect();
+            let (scenario, choices) = random(seed, which as u64);
             let setting = Setting::of(policy, ERAS[seed as usize % ERAS.len()]);
-            let mut small = Small::new(&scenario);
-            let done = |world: &mut Small<'_>, cpu| world.program_advance(cpu);
-            let in_small = play(&mut small, &setting, &scenario, &choices, |_, _, _| {}, done);
-            let start = |world: &mut Big, cpu: Cpu, op| world.begin(Task(cpu.0), op);
-            let in_big =
-                play(&mut Big::stage(&scenario, &prime_profile()), &setting, &scenario, &choices, start, |_, _| {});
-            assert_same(&in_small, &in_big, &format!("{} with seed {seed}", policy.name));
+            let what = format!("{} with seed {seed}", policy.name);
+            let (in_small, ended) = in_both(&scenario, &choices, &setting, &what);
             // The lost updates of the flags are too rare for chance; the explorer finds them.
             // Writeback loses stores under every policy that defers, and in old eras under all (see tests/mutants.rs).
             // Whoever trusts mincore is deceived by any operation under way.
@@ -212,7 +225,7 @@ fn ten_thousand_schedules_agree_for_each_policy() {
             assert!(RACY.contains(&policy.name) || broken.is_empty(), "{} with seed {seed}: {broken:?}", policy.name);
             acts += in_small.acts.len();
             violations += in_small.violations.len();
-            finished += usize::from((0..4).all(|cpu| small.program_op(Cpu(cpu)).is_none()));
+            finished += usize::from(ended);
         }
         println!("{}: {acts} acts, {violations} violations, {finished} schedules ran to the end", policy.name);
         assert!(acts as u64 > SCHEDULES * 50, "{}: the schedules do something", policy.name);
@@ -220,4 +233,32 @@ fn ten_thousand_schedules_agree_for_each_policy() {
         all_violations += violations;
     }
     assert!(all_violations > 0, "chance alone finds some races");
+}
+
+/// A protection that is taken away.
+type Weaken = fn(&mut Protections);
+
+#[test]
+fn schedules_agree_where_shootdowns_and_batches_are_weakened() {
+    let weakened: [(&str, Weaken); 3] = [
+        ("acks_after_flush", |p| p.acks_after_flush = false),
+        ("batch_always_flushes", |p| p.batch_always_flushes = false),
+        ("batch_per_task", |p| p.batch_per_task = false),
+    ];
+    for (which, (name, weaken)) in weakened.into_iter().enumerate() {
+        let mut differs = 0;
+        for seed in 0..SCHEDULES / 4 {
+            let policies = || POLICIES.iter().chain(OTHERS);
+            let policy = policies().nth(seed as usize % policies().count()).expect("a policy");
+            let (scenario, choices) = random(seed, 100 + which as u64);
+            let plain = Setting::of(policy, ERAS[seed as usize % ERAS.len()]);
+            let mut weak = plain;
+            weaken(&mut weak.era.protections);
+            let what = format!("{name} off, {} with seed {seed}", policy.name);
+            let (acts, _) = in_both(&scenario, &choices, &weak, &what);
+            differs += u64::from(in_both(&scenario, &choices, &plain, &what).0.acts != acts.acts);
+        }
+        println!("{name}: {differs} schedules go another way");
+        assert!(differs > 0, "{name} changes nothing");
+    }
 }

@@ -27,6 +27,7 @@ fn a_range_flush_does_not_make_up_for_a_deferred_clear() {
     big.drain(target);
     big.tlb_drop(target, (mm, Span::page(1)), none);
     big.ack(target, who.cpu);
+    big.served(target, who.cpu);
     assert!(big.tlb_peek(target, pages[0]).is_some() && big.tlb_peek(target, pages[1]).is_none());
     // The batch's flush finds the other address space loaded, and drops nothing of this one.
     big.switch_mm(target, Some(other), true, none);

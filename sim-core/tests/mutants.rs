@@ -357,3 +357,49 @@ fn migration_flushes_its_batch_before_it_copies() {
         assert_eq!(verdict(&scenario, setting), Verdict::Never { vacuous: false }, "{policy}: nothing is deferred");
     }
 }
+
+#[test]
+fn a_cpu_that_acknowledges_before_it_flushes_reads_the_next_request() {
+    let file = Scenario { backing: Backing::SharedFile, dirty: true, ..reclaimed(&[]) };
+    let shootdowns = [Op::mprotect(Span::page(0), Rights::NONE), call(OpKind::Writeback(Mm(0)), 1)];
+    // CPU1 is interrupted once or twice: for x, and for y.
+    let scenario = |n: usize| Scenario {
+        programs: vec![
+            [Op::mprotect(Span::page(0), Rights::READ)].iter().chain(&shootdowns[..n]).copied().collect(),
+            vec![load(0), load(0)],
+        ],
+        ..file.clone()
+    };
+    for policy in policy::POLICIES.iter().map(|p| p.name) {
+        let mut setting = setting(policy, "v4.13");
+        assert_eq!(verdict(&scenario(2), setting), Verdict::Never { vacuous: false }, "{policy}");
+        setting.era.protections.acks_after_flush = false;
+        assert_eq!(verdict(&scenario(1), setting), Verdict::Never { vacuous: false }, "{policy}: x is all it can read");
+        let outcome = search(&Only(Race { scenario: &scenario(2), setting }, Class::Permission), STATES);
+        assert!(sometimes(&outcome), "{policy}: {outcome:?}");
+    }
+}
+
+#[test]
+fn a_batch_that_names_no_generation_is_flushed_for_all_the_same() {
+    let scenario = reclaimed(&[&[reclaim(0)], &[load(0), load(0)]]);
+    for policy in BATCHING {
+        let mut setting = setting(policy, "v5.17");
+        assert_eq!(verdict(&scenario, setting), Verdict::Never { vacuous: false }, "{policy}");
+        setting.era.protections.batch_always_flushes = false;
+        let outcome = search(&Only(Race { scenario: &scenario, setting }, Class::FreedFrame), STATES);
+        assert!(sometimes(&outcome), "{policy}: {outcome:?}");
+    }
+}
+
+#[test]
+fn a_batch_is_its_tasks_own() {
+    let scenario = reclaimed(&[&[reclaim(0)], &[load(0), load(0)], &[reclaim(1)]]);
+    for policy in BATCHING {
+        let mut setting = setting(policy, "v4.13");
+        assert_eq!(verdict(&scenario, setting), Verdict::Never { vacuous: false }, "{policy}");
+        setting.era.protections.batch_per_task = false;
+        let outcome = search(&Only(Race { scenario: &scenario, setting }, Class::FreedFrame), STATES);
+        assert!(sometimes(&outcome), "{policy}: {outcome:?}");
+    }
+}

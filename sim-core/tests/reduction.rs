@@ -138,6 +138,28 @@ fn what_is_taken_at_once_commutes_with_all_that_it_overtakes() {
     }
 }
 
+#[test]
+fn it_commutes_where_shootdowns_and_batches_are_weakened() {
+    let reclaim = |page| Op::call(OpKind::Reclaim(Mm(0)), Span::page(page));
+    let two = Scenario::new("two reclaimers", 2, 1, &[&[reclaim(0)], &[STORE], &[reclaim(1)]]);
+    let zaps = [call(OpKind::Dontneed), Op::call(OpKind::Dontneed, Span::page(1))];
+    let next = Scenario::new("two requests", 2, 1, &[&zaps, &[STORE]]);
+    let policy = policy::find("pending-flag").expect("a policy").strategy;
+    for scenario in [&two, &next] {
+        for weakened in 0..3 {
+            let mut setting = Setting { policy, era: *era::find("v4.13").expect("an era") };
+            let protections = &mut setting.era.protections;
+            match weakened {
+                0 => protections.acks_after_flush = false,
+                1 => protections.batch_always_flushes = false,
+                _ => protections.batch_per_task = false,
+            }
+            let pairs = commute(&Race { scenario, setting });
+            assert!(pairs > 100, "{}: {pairs} pairs", scenario.name);
+        }
+    }
+}
+
 /// What the page tables and the frames can be in the end, with all evictions or with those that a reduced search tries.
 fn ends(race: &Race<'_>, reduced: bool) -> BTreeSet<String> {
     let (mut parts, mut moves, mut ends) = (Interner::default(), Vec::new(), BTreeSet::new());

@@ -6,6 +6,59 @@
 
 use sim_core::machine::profile::Profile;
 
+/// How far a figure of a profile is to be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Confidence {
+    /// Read in a published source.
+    Verified,
+    /// Derived from such.
+    Derived,
+    /// Measured on the machine of the traces.
+    Measured,
+    /// Measured in the recordings.
+    Recorded,
+    /// Fitted to a published curve by `mmusim calibrate`.
+    Fitted,
+    /// Recalled, with high confidence.
+    High,
+    /// Recalled, with medium confidence.
+    Medium,
+    /// Recalled, with low confidence.
+    Low,
+}
+
+/// The tags of the files, and what they mean.
+pub static CONFIDENCES: &[(&str, Confidence, &str)] = &[
+    ("V", Confidence::Verified, "read in a source"),
+    ("D", Confidence::Derived, "derived from a source"),
+    ("M", Confidence::Measured, "measured"),
+    ("M-rec", Confidence::Recorded, "measured in the recordings"),
+    ("F", Confidence::Fitted, "fitted to a published curve"),
+    ("R-h", Confidence::High, "recalled, high"),
+    ("R-m", Confidence::Medium, "recalled, medium"),
+    ("R-l", Confidence::Low, "recalled, low"),
+];
+
+impl Confidence {
+    /// In words.
+    pub fn meaning(self) -> &'static str {
+        CONFIDENCES.iter().find(|(_, confidence, _)| *confidence == self).map_or("", |(_, _, meaning)| meaning)
+    }
+}
+
+/// A figure of a profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Figure {
+    /// Its table and key, such as `ipi.icr_write_cyc`.
+    pub key: String,
+    /// Its value, as in the file.
+    pub value: &'static str,
+    /// How far to trust it.
+    pub confidence: Confidence,
+    /// Where it comes from; empty for general knowledge.
+    pub source: &'static str,
+}
+
 /// A machine by name.
 #[derive(Clone, Copy, Debug)]
 pub struct Machine {
@@ -27,6 +80,24 @@ impl Machine {
             Ok(profile) => profile,
             Err(error) => panic!("built-in machine: {error}"),
         }
+    }
+}
+
+impl Machine {
+    /// Its figures, in the order of the file.
+    pub fn figures(&self) -> impl Iterator<Item = Figure> {
+        let mut table = "";
+        self.text.lines().filter_map(move |line| {
+            if let Some(name) = line.strip_prefix('[') {
+                table = name.trim_end().trim_end_matches(']');
+            }
+            let (setting, comment) = line.split_once(" #")?;
+            let (key, value) = setting.split_once('=')?;
+            let (tag, source) = comment.split_once(':').unwrap_or((comment, ""));
+            let (_, confidence, _) = CONFIDENCES.iter().find(|(name, ..)| *name == tag.trim())?;
+            let key = format!("{table}.{}", key.trim());
+            Some(Figure { key, value: value.trim(), confidence: *confidence, source: source.trim() })
+        })
     }
 }
 
@@ -90,10 +161,14 @@ mod tests {
     #[test]
     fn every_figure_says_where_it_comes_from() {
         for machine in MACHINES {
-            for line in machine.text.lines().filter(|line| line.contains(" = ")) {
-                assert!(line.contains('#'), "{}: {line}", machine.name);
-            }
+            let lines = machine.text.lines().filter(|line| line.contains(" = ")).count();
+            assert_eq!(machine.figures().count(), lines, "{}: a figure without a tag", machine.name);
         }
+        let skx = machine("skx_2s").expect("it is in the list");
+        let figure = |key| skx.figures().find(|figure| figure.key == key).expect(key);
+        assert_eq!((figure("ipi.icr_write_cyc").value, figure("ipi.icr_write_cyc").confidence), ("550", Confidence::Derived));
+        assert_eq!(figure("machine.smt").source, "");
+        assert_eq!(figure("machine.smt").confidence.meaning(), "read in a source");
     }
 
     #[test]

@@ -11,16 +11,16 @@ use workloads::synthetic::WORKLOADS;
 use crate::Verdict;
 use crate::cli::{ListArgs, Listing};
 use crate::failure::Failure;
-use crate::output::Format;
+use crate::output::{Format, OutputArgs};
 use crate::report::plain_table;
 
 /// Where lines of a table are broken; the same on every terminal.
 const LINE_COLUMNS: u16 = 120;
 
 /// Column names and rows.
-struct Rows {
-    columns: &'static [&'static str],
-    rows: Vec<Vec<String>>,
+pub(super) struct Rows {
+    pub(super) columns: &'static [&'static str],
+    pub(super) rows: Vec<Vec<String>>,
 }
 
 pub(crate) fn run(args: &ListArgs) -> Result<Verdict, Failure> {
@@ -33,12 +33,17 @@ pub(crate) fn run(args: &ListArgs) -> Result<Verdict, Failure> {
         Listing::Recordings => recordings(),
         Listing::Profiles => profiles(),
     };
-    args.output.write(&match args.output.format() {
-        Format::Table => table(&rows),
-        Format::Csv => csv(&rows),
-        Format::Json => json(&rows),
-    })?;
+    write(&rows, &args.output)?;
     Ok(Verdict::Fine)
+}
+
+/// Writes a list as asked.
+pub(super) fn write(rows: &Rows, output: &OutputArgs) -> Result<(), Failure> {
+    output.write(&match output.format() {
+        Format::Table => table(rows),
+        Format::Csv => csv(rows),
+        Format::Json => json(rows),
+    })
 }
 
 fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {

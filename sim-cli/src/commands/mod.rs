@@ -1,9 +1,11 @@
 //! One file a subcommand.
 
 pub(crate) mod ablate;
+pub(crate) mod calibrate;
 pub(crate) mod check;
 pub(crate) mod compare;
 pub(crate) mod distinguish;
+pub(crate) mod explain;
 pub(crate) mod list;
 pub(crate) mod plot;
 pub(crate) mod replay;

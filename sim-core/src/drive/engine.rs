@@ -38,7 +38,7 @@ impl Stack {
     pub(crate) fn turn(&self) -> Option<Turn> {
         match self.0.last()? {
             f if f.path == Path::Flush && path::POSTING.contains(&f.pc) => Some(Turn::Post),
-            f if f.path == Path::Irq && f.pc == path::SERVING => Some(Turn::Serve),
+            f if f.path == Path::Irq && path::SERVING.contains(&f.pc) => Some(Turn::Serve),
             _ => None,
         }
     }

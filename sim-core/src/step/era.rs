@@ -67,6 +67,14 @@ pub struct Protections {
     pub mask_complete: bool,
     /// The initiator of a broadcast invalidation waits until every CPU has done it (DSB, TLBSYNC).
     pub waits_for_broadcasts: bool,
+    /// The target of an interrupt releases the initiator's entry after it has flushed (`csd_unlock()` of a synchronous call), not
+    /// before: then the request it reads may be the initiator's next one.
+    pub acks_after_flush: bool,
+    /// Whoever the flush of a batch reaches makes it, though it names no generation (8f1d56f64f8d); with aa44284960d5 alone the
+    /// missing one passed for a generation that every CPU had.
+    pub batch_always_flushes: bool,
+    /// Each task puts flushes off in a batch of its own (`current->tlb_ubc`).
+    pub batch_per_task: bool,
     /// An initiator takes interrupts while it waits for the others, who may be waiting for it.
     pub irqs_on_while_waiting: bool,
     /// Where munmap leaves its flush to other CPUs, frames are freed when all have made it (LATR).
@@ -103,6 +111,9 @@ impl Protections {
         flushes_own_cpu: true,
         mask_complete: true,
         waits_for_broadcasts: true,
+        acks_after_flush: true,
+        batch_always_flushes: true,
+        batch_per_task: true,
         irqs_on_while_waiting: true,
         frames_held_until_swept: true,
         addresses_held_until_swept: true,

@@ -322,8 +322,10 @@ pub trait World {
     fn drain(&mut self, cpu: Cpu) -> u16;
     /// The next request in service.
     fn in_service(&self, cpu: Cpu) -> Option<Cpu>;
-    /// Releases the call-function entry of the request in service.
+    /// Releases the call-function entry of an initiator.
     fn ack(&mut self, cpu: Cpu, initiator: Cpu);
+    /// Takes the request of an initiator, the one in service, off those that are to be served.
+    fn served(&mut self, cpu: Cpu, initiator: Cpu);
     /// Does a CPU still wait for acknowledgements?
     fn acks_outstanding(&self, cpu: Cpu) -> bool;
 

@@ -247,6 +247,17 @@ pub static SWITCHES: &[Switch] = &[
         "a broadcast invalidation is waited for before the caller goes on",
     ),
     flag(
+        "acks_after_flush",
+        |e| &mut e.protections.acks_after_flush,
+        "an interrupted CPU acknowledges after its flush, not before",
+    ),
+    flag(
+        "batch_always_flushes",
+        |e| &mut e.protections.batch_always_flushes,
+        "an interrupted CPU flushes for a batch, though it names no generation",
+    ),
+    flag("batch_per_task", |e| &mut e.protections.batch_per_task, "each task has a batch of its own"),
+    flag(
         "irqs_on_while_waiting",
         |e| &mut e.protections.irqs_on_while_waiting,
         "a CPU takes interrupts while it waits for the others to flush",

@@ -77,6 +77,8 @@ pub(super) struct Finder {
     pub(super) counts: Counts,
     /// The step at which the transition begins; none if an operation or an interrupt begins with it.
     pub(super) begins: Option<StepId>,
+    /// Has each task a batch of its own?
+    pub(super) own_batch: bool,
     pub(super) broken: bool,
     pub(super) acts: u32,
     pub(super) private: bool,
@@ -85,7 +87,7 @@ pub(super) struct Finder {
 impl Probe for Finder {
     fn act(&mut self, _who: Actor, act: Act, at: StepId) {
         self.acts += 1;
-        self.private = is_private(&act, self.begins == Some(at));
+        self.private = is_private(&act, self.begins == Some(at), self.own_batch);
     }
 
     fn marked_use(&mut self, _who: Actor, _page: Page, kind: AccessKind, marks: Marks) {
@@ -100,14 +102,16 @@ impl Probe for Finder {
 /// - a call is entered: nothing but the program has been read;
 /// - a lock is released, and no private step has looked around first (`at_once`): nobody else can touch the lock before, for
 ///   readers of `mmap_lock` each have a place of their own;
-/// - an initiator that has seen every acknowledgement ends its shootdown: no target looks at the request any more;
+/// - an initiator that has seen every acknowledgement ends its shootdown: no target looks at the request any more, and a batch that
+///   it clears is its own;
 /// - an interrupt returns: what was posted meanwhile stays queued.
 ///
 /// Taking it at once commutes with everything it overtakes, an interrupt on the same CPU included: that runs on top of the
 /// frame and touches the TLB, the queue and other CPUs' shootdowns only. `tests/reduction.rs` commutes each with each.
-fn is_private(act: &Act, at_once: bool) -> bool {
+fn is_private(act: &Act, at_once: bool, own_batch: bool) -> bool {
     match act {
-        Act::Enter(_) | Act::FlushEnd(_) | Act::IrqExit => true,
+        Act::Enter(_) | Act::IrqExit => true,
+        Act::FlushEnd(request) => own_batch || request.mm.is_some(),
         Act::Unlock(_) => at_once,
         _ => false,
     }

@@ -140,7 +140,8 @@ impl<'s> Race<'s> {
             Move::Step(cpu) => top(cpu).map(|f| StepId { path: f.path, pc: f.pc }),
             Move::Interrupt(_) | Move::Tick(_) | Move::Evict(..) | Move::Deliver(..) | Move::Toward(..) => None,
         };
-        let mut finder = Finder { counts, begins, broken: false, acts: 0, private: false };
+        let own_batch = self.setting.era.protections.batch_per_task;
+        let mut finder = Finder { counts, begins, own_batch, broken: false, acts: 0, private: false };
         let alone = |finder: &Finder| matches!(mv, Move::Step(_)) && finder.acts == 1 && finder.private;
         self.make(node, mv, &mut finder).then(|| Effect { broken: finder.broken, alone: alone(&finder) })
     }

@@ -17,7 +17,7 @@ use super::memo::Memo;
 use super::race::{Move, Node, Parts, Race};
 use super::{Interner, System};
 use crate::drive::engine::Turn;
-use crate::kernel::path::SERVING;
+use crate::kernel::path::{SERVED, SERVING};
 use crate::nouns::cpuset::CpuSet;
 use crate::nouns::types::Cpu;
 use crate::step::frame::{Frame, Path};
@@ -36,8 +36,9 @@ impl Twins {
     pub(super) fn of(race: &Race<'_>) -> Twins {
         let scenario = race.scenario;
         let mut renamings = scenario.renamings();
-        if !race.setting.era.protections.mask_complete {
-            // The mutant passes over the CPU with the highest number, so numbers are more than names.
+        let protections = race.setting.era.protections;
+        if !protections.mask_complete || !protections.batch_per_task {
+            // The mutants pass over the CPU with the highest number, or share the batch of the lowest: more than names.
             renamings.truncate(1);
         }
         let cpus = scenario.programs.len() as u16;
@@ -181,8 +182,8 @@ impl<'s> Race<'s> {
 /// What a CPU has served last is nothing to the next one it serves.
 fn renamed_frame(frame: Frame, to: Renaming) -> Frame {
     let cursor = match frame.path {
-        Path::Irq if frame.pc == SERVING => 0,
-        Path::Irq if frame.pc > SERVING && frame.cursor < CPUS as u64 => u64::from(to[frame.cursor as usize]),
+        Path::Irq if SERVING.contains(&frame.pc) => 0,
+        Path::Irq if SERVED.contains(&frame.pc) && frame.cursor < CPUS as u64 => u64::from(to[frame.cursor as usize]),
         _ => frame.cursor,
     };
     Frame { cursor, ..frame }

@@ -1,8 +1,9 @@
 //! A shootdown from the side of its initiator: `flush_tlb_mm_range()`, `arch_tlbbatch_flush()`, `flush_tlb_multi()`, steps X.
 
+use crate::kernel::path::batch_owner;
 use crate::nouns::types::{Actor, Cpu, Mm, Span};
 use crate::oracle;
-use crate::step::era::Mechanism;
+use crate::step::era::{Era, Mechanism};
 use crate::step::frame::{Act, Cx, Flow, Frame, Probe, Wait, request_of, steps};
 use crate::world::{Request, World};
 
@@ -33,7 +34,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
     match Step::of(f) {
         Step::Begin => {
             let request = request_of(f);
-            let remote = cx.world.request_begin(who, request);
+            let remote = cx.world.request_begin(Actor { task: batch_owner(cx, who), ..who }, request);
             cx.act(who, Act::FlushBegin { request, remote });
             let irqs = if cx.era.protections.irqs_on_while_waiting { 0 } else { IRQS_OFF };
             *f = Frame { flags: if remote { REMOTE | irqs } else { 0 }, ..Frame::new(f.path) };
@@ -96,9 +97,12 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::End => {
             let request = cx.world.request(who.cpu);
             if request.mm.is_none() {
-                cx.world.batch_clear(who.task);
+                cx.world.batch_clear(batch_owner(cx, who));
             }
-            cx.world.request_end(who.cpu);
+            // Whoever has acknowledged too early reads it yet, or the one that takes its place.
+            if cx.era.protections.acks_after_flush {
+                cx.world.request_end(who.cpu);
+            }
             cx.act(who, Act::FlushEnd(request));
             Flow::Return(0)
         }
@@ -131,18 +135,21 @@ fn local<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor) {
     let loaded = cx.world.loaded(who.cpu);
     let concerned = match request.mm {
         Some(mm) => loaded == Some(mm),
-        None => cx.world.batch_contains(who.task, who.cpu),
+        None => cx.world.batch_contains(batch_owner(cx, who), who.cpu),
     };
     if concerned
         && cx.era.protections.flushes_own_cpu
         && let Some(loaded) = loaded
     {
-        oracle::drop_entries(cx, who.cpu, extent(request, loaded));
+        oracle::drop_entries(cx, who.cpu, extent(cx.era, request, loaded));
         cx.act(who, Act::FlushLocal(request));
     }
 }
 
-/// What a CPU with this address space loaded drops for a request.
-pub(super) fn extent(request: Request, loaded: Mm) -> (Mm, Span) {
-    (loaded, request.span.unwrap_or(Span { first: 0, pages: u64::MAX }))
+/// What a CPU with this address space loaded drops for a request. The mutant takes the generation that a batch does not name for
+/// one it is up to (G5), and drops nothing; a broadcast has no generation.
+pub(super) fn extent(era: &Era, request: Request, loaded: Mm) -> (Mm, Span) {
+    let makes = request.mm.is_some() || era.protections.batch_always_flushes || era.mechanism == Mechanism::Broadcast;
+    let whole = Span { first: 0, pages: if makes { u64::MAX } else { 0 } };
+    (loaded, request.span.unwrap_or(whole))
 }

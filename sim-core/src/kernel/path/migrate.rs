@@ -4,7 +4,7 @@
 //! From the copy on a store to the old frame is lost, so no CPU may store there without asking the PTE. A PTE that is not
 //! accessible (`PROT_NONE`) can be in no TLB, unless whoever made it so has not flushed yet: `tlb_flush_pending` says that.
 
-use crate::kernel::path::{hook, lock_ptl, put_off, unlock_ptl};
+use crate::kernel::path::{batch, hook, lock_ptl, put_off, unlock_ptl};
 use crate::nouns::op::OpKind;
 use crate::nouns::types::{Actor, FrameNo, Mm, Present, Pte};
 use crate::oracle::{self, ghost};
@@ -185,11 +185,7 @@ fn copy<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) ->
 /// `try_to_unmap_flush()`, if this migration has put a flush off that nobody has made since.
 fn flush_batch<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, next: Step) -> Flow {
     f.pc = next as u8;
-    if cx.world.batch(who.task).required {
-        Flow::Call(Cx::<W, P>::flush(Request::batch(Cause::Batch)))
-    } else {
-        Flow::Next
-    }
+    if batch(cx, who).required { Flow::Call(Cx::<W, P>::flush(Request::batch(Cause::Batch))) } else { Flow::Next }
 }
 
 /// G5: the new frame takes the old one's place, unless the page has been given up meanwhile.

@@ -30,14 +30,14 @@ mod zap;
 
 pub use access::{entry_of, would_hit};
 pub(crate) use flush::POSTING;
-pub(crate) use irq::SERVING;
+pub(crate) use irq::{SERVED, SERVING};
 
-use crate::nouns::types::{Actor, Lock, Mm, Page, Span};
+use crate::nouns::types::{Actor, Lock, Mm, Page, Span, Task};
 use crate::oracle;
 use crate::policy::{Hook, HookStep};
 use crate::step::era::Era;
 use crate::step::frame::{Act, Cx, Flow, Frame, Label, Path, Probe, StepId, Wait};
-use crate::world::{Cause, Request, World};
+use crate::world::{Batch, Cause, Request, World};
 
 /// Runs one step of a frame.
 pub(crate) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
@@ -155,12 +155,23 @@ fn unlock_ptl<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Fra
     cx.unlock(who, f, Lock::Ptl(table), next)
 }
 
+/// The task whose batch this one puts its flushes off in: its own. The mutant has one for all, that of the first task.
+fn batch_owner<W: World, P: Probe>(cx: &Cx<'_, W, P>, who: Actor) -> Task {
+    if cx.era.protections.batch_per_task { who.task } else { Task(0) }
+}
+
+/// The flushes that a task has put off.
+fn batch<'a, W: World, P: Probe>(cx: &'a mut Cx<'_, W, P>, who: Actor) -> &'a mut Batch {
+    let owner = batch_owner(cx, who);
+    cx.world.batch(owner)
+}
+
 /// R4.5a, of reclaim and of migration: the flush for a PTE that was cleared is left to the end of the batch. R4.7a: a frame that was
 /// dirty in its PTE may be written by stale entries, so no IO before the flush.
 fn put_off<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, dirty: bool) {
     let mm = cx.world.mm_of(page);
-    cx.world.batch_add_mask(who.task, mm);
-    let batch = cx.world.batch(who.task);
+    cx.world.batch_add_mask(batch_owner(cx, who), mm);
+    let batch = batch(cx, who);
     batch.required = true;
     batch.writable |= dirty;
     cx.act(who, Act::Deferred { page, dirty });

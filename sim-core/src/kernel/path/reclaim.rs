@@ -5,7 +5,7 @@
 //!
 //! The order that keeps memory safe is R7 before R8: the flush comes before IO (R5.2) and before a frame is freed.
 
-use crate::kernel::path::referenced;
+use crate::kernel::path::{batch, referenced};
 use crate::nouns::op::OpKind;
 use crate::nouns::types::{Actor, FrameNo, Pte, Span};
 use crate::oracle::{self, ghost};
@@ -82,7 +82,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::Unmapped => unmapped(cx, who, f),
         Step::FlushKept => {
             f.pc = Step::Keep as u8;
-            let wanted = cx.era.flushes_before_keeping && cx.world.batch(who.task).writable;
+            let wanted = cx.era.flushes_before_keeping && batch(cx, who).writable;
             if wanted { flush(cx, Cause::BeforeIo) } else { Flow::Next }
         }
         Step::Keep => {
@@ -96,12 +96,12 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         }
         Step::FlushDirty => {
             f.pc = Step::Reenter as u8;
-            let wanted = cx.era.protections.flush_before_io && cx.world.batch(who.task).writable;
+            let wanted = cx.era.protections.flush_before_io && batch(cx, who).writable;
             if wanted { flush(cx, Cause::BeforeIo) } else { Flow::Next }
         }
         Step::Reenter => {
             if cx.era.pageout_reenters && !cx.era.protections.nested_reclaim_keeps_batch {
-                cx.world.batch(who.task).required = false;
+                batch(cx, who).required = false;
             }
             f.pc = Step::Pageout as u8;
             Flow::Next
@@ -110,7 +110,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::Freeze => freeze(cx, who, f),
         Step::FlushFull => {
             f.pc = flushed(cx, Step::FreeFull, Step::Next);
-            if cx.world.batch(who.task).required { flush(cx, Cause::Batch) } else { Flow::Next }
+            if batch(cx, who).required { flush(cx, Cause::Batch) } else { Flow::Next }
         }
         Step::FreeFull => {
             let next = freed(cx, Step::FlushFull, Step::Next);
@@ -118,7 +118,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         }
         Step::Flush => {
             f.pc = flushed(cx, Step::Free, Step::Putback);
-            if cx.world.batch(who.task).required { flush(cx, Cause::Batch) } else { Flow::Next }
+            if batch(cx, who).required { flush(cx, Cause::Batch) } else { Flow::Next }
         }
         Step::Free => {
             let next = freed(cx, Step::Flush, Step::Putback);

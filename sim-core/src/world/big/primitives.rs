@@ -209,11 +209,14 @@ impl World for Big {
     }
 
     fn ack(&mut self, cpu: Cpu, initiator: Cpu) {
-        let served = self.cpus[usize::from(cpu.0)].serving.pop_front();
-        assert_eq!(served, Some(initiator));
         let waiting = &mut self.cpus[usize::from(initiator.0)].waiting;
         assert!(waiting.contains(cpu), "nobody acks twice");
         waiting.remove(cpu);
+    }
+
+    fn served(&mut self, cpu: Cpu, initiator: Cpu) {
+        let served = self.cpus[usize::from(cpu.0)].serving.pop_front();
+        assert_eq!(served, Some(initiator));
     }
 
     fn acks_outstanding(&self, cpu: Cpu) -> bool {

@@ -91,7 +91,9 @@ impl Big {
             let of_request = self.cpus[usize::from(initiator.0)].request_gen;
             let state = &mut self.cpus[usize::from(cpu.0)];
             let seen = state.gens.entry(mm.0).or_insert(0);
-            state.last_drop_current = *seen == current || of_request.is_some_and(|asked| asked <= *seen);
+            // Who takes itself for current drops nothing at all.
+            state.last_drop_current =
+                *seen == current || span.pages == 0 || of_request.is_some_and(|asked| asked <= *seen);
             // A range makes up for its own change only; deferred clears may be among those still missing.
             if span.pages == u64::MAX {
                 *seen = current;

@@ -180,10 +180,13 @@ impl World for Small<'_> {
     }
 
     fn request_begin(&mut self, who: Actor, request: Request) -> bool {
-        let mask = request.mm.map(|mm| self.mm_mut(mm).mask);
+        let mask = match request.mm {
+            Some(mm) => self.mm_mut(mm).mask,
+            None => self.cpus[usize::from(who.task.0)].batch_mask,
+        };
         let state = self.cpu(who.cpu);
         assert!(state.waiting.is_empty(), "a CPU has one shootdown under way at a time");
-        state.targets = mask.unwrap_or(state.batch_mask);
+        state.targets = mask;
         state.targets.remove(who.cpu);
         state.request = Some(request);
         !state.targets.is_empty()
@@ -227,10 +230,13 @@ impl World for Small<'_> {
     }
 
     fn ack(&mut self, cpu: Cpu, initiator: Cpu) {
-        self.cpu(cpu).serving.remove(initiator);
         let waiting = &mut self.cpu(initiator).waiting;
         assert!(waiting.contains(cpu), "nobody acks twice");
         waiting.remove(cpu);
+    }
+
+    fn served(&mut self, cpu: Cpu, initiator: Cpu) {
+        self.cpu(cpu).serving.remove(initiator);
     }
 
     fn acks_outstanding(&self, cpu: Cpu) -> bool {

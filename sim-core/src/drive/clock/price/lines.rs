@@ -62,6 +62,13 @@ pub(super) enum Found {
 pub(super) struct Lines(FxHashMap<LineId, Owner>);
 
 impl Lines {
+    /// Every CPU has its own call queue.
+    pub(super) fn with_queues(cpus: u16) -> Lines {
+        let mut lines = Lines::default();
+        (0..cpus).map(Cpu).for_each(|cpu| lines.hand_over(LineId::Queue(cpu), cpu));
+        lines
+    }
+
     /// How a CPU that only reads would find a line.
     pub(super) fn to_read(&self, p: &Profile, cpu: Cpu, id: LineId) -> Found {
         match self.0.get(&id) {

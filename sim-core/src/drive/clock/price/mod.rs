@@ -83,7 +83,7 @@ impl Prices {
             broadcasts,
             vma_locks: era.faults_lock_vma,
             gen_read_always: era.reads_mm_gen_always,
-            lines: Lines::default(),
+            lines: Lines::with_queues(cpus),
             shootdowns: vec![Shootdown::default(); usize::from(cpus)],
         })
     }

@@ -135,8 +135,11 @@ fn agrees(scenario: &Scenario, policy: &str, era: Era) {
 fn states_under_other_numbers_lead_to_the_same_and_one_of_each_class_is_visited() {
     let modern = *era::find("v6.18").expect("an era");
     let old = *era::find("v4.13").expect("an era");
+    let mut early = old;
+    early.protections.acks_after_flush = false;
     for scenario in scenarios() {
         agrees(&scenario, "batched", old);
+        agrees(&scenario, "batched", early);
         agrees(&scenario, "pending-generation", modern);
         agrees(&scenario, "invlpgb", modern);
     }
