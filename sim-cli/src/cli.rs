@@ -4,12 +4,13 @@ mod plot;
 mod sweep;
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sim_core::drive::clock::RunAhead;
 use sim_core::drive::explore::{Options, Order};
-use sim_core::policy::{self, ABLATED, POLICIES, PolicyInfo, OTHERS};
+use sim_core::policy::{self, ABLATED, OTHERS, POLICIES, PolicyInfo};
 use sim_core::step::era::{self, ERAS, Era};
 use workloads::litmus::ablate::{self, ABLATIONS, Ablation, SCENES, Scene};
 
@@ -198,7 +199,7 @@ pub(crate) struct CheckArgs {
     pub(crate) policies: Vec<&'static PolicyInfo>,
     /// Write the shortest violating interleaving to FILE (JSON, for `mmusim replay`); takes one file and one policy
     #[arg(long, value_name = "FILE")]
-    pub(crate) witness: Option<std::path::PathBuf>,
+    pub(crate) witness: Option<PathBuf>,
     /// Visit at most so many states a search; what is not exhausted then is no verdict, and the exit code is 3
     #[arg(long, value_name = "N", default_value_t = STATES, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) states: u64,
@@ -263,10 +264,10 @@ pub(crate) struct AblateArgs {
     pub(crate) scenes: Vec<&'static Scene>,
     /// Write the shortest violating interleaving of each race to a file in DIR (JSON, for `mmusim replay`)
     #[arg(long, value_name = "DIR")]
-    pub(crate) witness: Option<std::path::PathBuf>,
+    pub(crate) witness: Option<PathBuf>,
     /// Explore nothing: write the litmus files to DIR, for `mmusim check`
     #[arg(long, value_name = "DIR", conflicts_with_all = ["witness", "states", "threads"])]
-    pub(crate) files: Option<std::path::PathBuf>,
+    pub(crate) files: Option<PathBuf>,
     /// Visit at most so many states a search; what is not exhausted then is no verdict, and the exit code is 3
     #[arg(long, value_name = "N", default_value_t = STATES, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) states: u64,

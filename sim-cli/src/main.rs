@@ -8,6 +8,8 @@ mod failure;
 mod input;
 mod jobs;
 mod output;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod perfetto;
 mod plot;
 mod progress;

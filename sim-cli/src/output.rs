@@ -47,14 +47,19 @@ impl OutputArgs {
 
     /// Writes results. A reader who has seen enough is not an error.
     pub(crate) fn write(&self, content: &str) -> Result<(), Failure> {
+        self.write_bytes(content.as_bytes())
+    }
+
+    /// Writes results that are no text.
+    pub(crate) fn write_bytes(&self, content: &[u8]) -> Result<(), Failure> {
         let Some(path) = &self.output else {
             let mut stdout = io::stdout().lock();
-            return match stdout.write_all(content.as_bytes()).and_then(|()| stdout.flush()) {
+            return match stdout.write_all(content).and_then(|()| stdout.flush()) {
                 Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(Failure::io("cannot write", "stdout", &e)),
                 _ => Ok(()),
             };
         };
-        write_file(path, content).map_err(|e| Failure::io("cannot write", &path.display().to_string(), &e))
+        write_bytes(path, content).map_err(|e| Failure::io("cannot write", &path.display().to_string(), &e))
     }
 }
 
@@ -71,9 +76,13 @@ pub(crate) fn check_path(path: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes aside and renames, so that nobody ever sees half a file. What is not a file (a pipe, /dev/null) is written to.
-pub(crate) fn write_file(path: &Path, content: impl AsRef<[u8]>) -> io::Result<()> {
-    let content = content.as_ref();
+/// Writes a text aside and renames it, so that nobody ever sees half a file.
+pub(crate) fn write_file(path: &Path, content: &str) -> io::Result<()> {
+    write_bytes(path, content.as_bytes())
+}
+
+/// The same for what is no text. What is not a file (a pipe, /dev/null) is written to.
+pub(crate) fn write_bytes(path: &Path, content: &[u8]) -> io::Result<()> {
     let target = match std::fs::metadata(path) {
         Ok(there) if !there.is_file() => {
             let mut device: File = OpenOptions::new().write(true).open(path)?;

@@ -7,7 +7,7 @@ use workloads::outcome::Outcome;
 use workloads::timeline::{Counter, Timeline, of_run, perfetto};
 
 use crate::failure::Failure;
-use crate::output::write_file;
+use crate::output::write_bytes;
 use crate::report::{PROVENANCE, policy_alias};
 
 /// Writes the timeline of a run on so many CPUs.
@@ -22,5 +22,5 @@ pub(crate) fn write_run(events: &[Event], outcome: &Outcome, cpus: u16, path: &P
 /// Writes a timeline.
 pub(crate) fn write(timeline: &Timeline, path: &Path) -> Result<(), Failure> {
     let bytes = perfetto::encode(timeline);
-    write_file(path, bytes).map_err(|e| Failure::io("cannot write", &path.display().to_string(), &e))
+    write_bytes(path, &bytes).map_err(|e| Failure::io("cannot write", &path.display().to_string(), &e))
 }

@@ -3,7 +3,7 @@
 mod common;
 
 use common::stdout;
-use sim_core::policy::{POLICIES, OTHERS};
+use sim_core::policy::{OTHERS, POLICIES};
 use sim_core::step::era::ERAS;
 use workloads::litmus::LITMUS;
 use workloads::machines::MACHINES;

@@ -122,6 +122,7 @@ fn sweeps_have_their_columns() {
     let status = ["sweep", "status", &plan, "--dir", &points];
     let (before_state, with_state) = (listed[..listed.len() - 1].to_vec(), listed.clone());
     assert_eq!(header(&["sweep", "plan", &plan]), [before_state, knobs.clone()].concat());
+    std::fs::create_dir(&points).expect("a directory");
     // Nothing is done yet, which the exit code says.
     let said = mmusim(&[&status[..], &["--format", "csv"]].concat()).assert().code(3);
     let text = String::from_utf8(said.get_output().stdout.clone()).expect("text");
@@ -142,7 +143,7 @@ fn searches_have_their_columns() {
     assert_eq!(header(&[&check[..], &["--timings"]].concat()), columns);
     let declared = ["check", "B01-munmap", "--policy", "latr"];
     documented(&declared, "`check`", 1, &[]);
-    documented(&["distinguish", "batched", "immediate", "--total", "3"], "`distinguish --format json`", 0, &[]);
+    documented(&["distinguish", "batched", "immediate", "--total", "4"], "`distinguish --format json`", 0, &[]);
 }
 
 #[test]
@@ -155,4 +156,14 @@ fn replays_have_their_columns() {
     let witness = ["replay", &witness];
     assert_eq!(header(&witness), names("`replay` of a witness", 0));
     documented(&witness, "`replay` of a witness", 1, &[]);
+}
+
+#[test]
+fn machines_have_their_columns() {
+    let calibrate = ["calibrate", "clx_ap_9242"];
+    assert_eq!(header(&calibrate), names("`calibrate`", 0));
+    documented(&calibrate, "`calibrate`", 1, &[]);
+    let explain = ["explain", "clx_ap_9242"];
+    assert_eq!(header(&explain), names("`explain`", 0));
+    documented(&explain, "`explain`", 0, &[]);
 }

@@ -43,9 +43,10 @@ fn current(profile: &str, key: &str) -> Option<String> {
     let (table, key) = key.split_once('.')?;
     let text = machines::machine(profile)?.text;
     let section = text.split_once(&format!("[{table}]\n"))?.1;
-    let line = section.lines().take_while(|line| !line.starts_with('[')).find(|line| {
-        line.split_once('=').is_some_and(|(name, _)| name.trim() == key)
-    })?;
+    let line = section
+        .lines()
+        .take_while(|line| !line.starts_with('['))
+        .find(|line| line.split_once('=').is_some_and(|(name, _)| name.trim() == key))?;
     Some(line.split_once('=')?.1.split('#').next()?.trim().to_owned())
 }
 
@@ -74,7 +75,14 @@ fn table(profile: &str, calibration: &Calibration) -> String {
     for name in curves {
         let curve = CURVES.iter().find(|builtin| builtin.name == name).expect("a curve of the registry").curve();
         let mut table = plain_table();
-        table.set_header([curve.axis.as_str(), "published, ns", "model, ns", "error, %", "used for", "left out, error %"]);
+        table.set_header([
+            curve.axis.as_str(),
+            "published, ns",
+            "model, ns",
+            "error, %",
+            "used for",
+            "left out, error %",
+        ]);
         for row in calibration.rows.iter().filter(|row| row.curve == name) {
             let used = match (row.fit, row.published_ns) {
                 (true, _) => "fit",

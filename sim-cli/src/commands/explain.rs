@@ -1,6 +1,6 @@
 //! `mmusim explain`: every figure of a machine profile, where it comes from and how far to trust it.
 
-use workloads::machines::{self, MACHINES, Figure};
+use workloads::machines::{self, Figure, MACHINES};
 
 use crate::Verdict;
 use crate::cli::ExplainArgs;

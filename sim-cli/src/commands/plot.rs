@@ -3,7 +3,7 @@
 use crate::Verdict;
 use crate::cli::PlotArgs;
 use crate::failure::Failure;
-use crate::output::{check_path, write_file};
+use crate::output::{check_path, write_bytes};
 use crate::plot::{self, Choice, Kind, Scene, Sheet};
 
 /// How a picture is written: by the extension of its file.
@@ -24,7 +24,7 @@ pub(crate) fn run(args: &PlotArgs) -> Result<Verdict, Failure> {
     check_choice(kind, &choice)?;
     let scene = (kind.draw)(&sheet, &choice)?.scene();
     let path = args.output.display().to_string();
-    write_file(&args.output, writer(&scene)).map_err(|e| Failure::io("cannot write", &path, &e))?;
+    write_bytes(&args.output, &writer(&scene)).map_err(|e| Failure::io("cannot write", &path, &e))?;
     Ok(Verdict::Fine)
 }
 

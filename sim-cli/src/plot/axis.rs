@@ -32,12 +32,21 @@ impl Axis {
         }
     }
 
-    /// The same, with a tick at each of the values as long as they are few.
+    /// The same, with a tick at each of the values as long as they are few, and logarithmic only if that spreads them better.
     pub(crate) fn at_values(label: &str, values: &[f64]) -> Axis {
-        let mut axis = Axis::for_values(label, values.iter().copied());
         let mut own = values.to_vec();
         own.sort_by(f64::total_cmp);
         own.dedup();
+        let mut axis = Axis::for_values(label, own.iter().copied());
+        if let (true, Some(&least), Some(&most)) = (axis.log, own.first(), own.last()) {
+            let widest = |place: fn(f64) -> f64| {
+                let gaps = own.windows(2).map(|pair| place(pair[1]) - place(pair[0]));
+                gaps.fold(0.0, f64::max) / (place(most) - place(least))
+            };
+            if widest(|value| value) < widest(f64::log10) {
+                axis = Axis::linear(label, least, most);
+            }
+        }
         let place = |value: f64| if axis.log { value.log10() } else { value };
         let (Some(&first), Some(&last)) = (own.first(), own.last()) else { return axis };
         if !axis.log {
@@ -139,6 +148,15 @@ mod tests {
         let middle = axis.place(1000.0).expect("it is positive");
         assert!((middle - 0.5).abs() < 1e-9, "{middle}");
         assert!(!Axis::for_values("y", [0.0, 100_000.0].into_iter()).log, "0 has no place on a logarithmic axis");
+    }
+
+    #[test]
+    fn an_axis_of_settings_is_as_its_settings_are_spread() {
+        assert!(!Axis::at_values("x", &[1.0, 10.0, 20.0, 30.0, 40.0]).log);
+        let doubled = Axis::at_values("x", &[64.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 1.0]);
+        assert!(doubled.log);
+        let ticks: Vec<_> = doubled.ticks.iter().map(|(_, text)| text.as_str()).collect();
+        assert_eq!(ticks, ["1", "2", "4", "8", "16", "32", "64"]);
     }
 
     #[test]
