@@ -131,12 +131,12 @@ struct Timeline {
 
 impl Timeline {
     fn read(bytes: &[u8]) -> Timeline {
-        let trace = Trace::decode(bytes).expect("a trace");
-        assert_eq!(trace.encode_to_vec().len(), bytes.len(), "every field of the file is one of these");
+        let file = Trace::decode(bytes).expect("a trace");
+        assert_eq!(file.encode_to_vec().len(), bytes.len(), "every field of the file is one of these");
         let mut out = Timeline::default();
         let (mut names, mut tracks, mut open) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let mut last = 0;
-        for (n, packet) in trace.packet.into_iter().enumerate() {
+        for (n, packet) in file.packet.into_iter().enumerate() {
             assert_eq!(packet.trusted_packet_sequence_id, Some(1));
             assert_eq!(packet.sequence_flags, Some(if n == 0 { 3 } else { 2 }));
             for entry in packet.interned_data.unwrap_or_default().event_names {
@@ -151,7 +151,7 @@ impl Timeline {
                     }
                     Some(parent) => {
                         assert!(tracks.contains_key(&parent));
-                        assert_eq!(track.sibling_order_rank, Some(out.tracks.len() as i32));
+                        assert_eq!(track.sibling_order_rank, i32::try_from(out.tracks.len()).ok());
                         out.tracks.push(name.clone());
                     }
                 }

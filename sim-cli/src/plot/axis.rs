@@ -52,7 +52,7 @@ impl Axis {
         if !axis.log {
             let margin = ((last - first) * 0.04).max(f64::MIN_POSITIVE);
             (axis.low, axis.high) =
-                if first == last { (first - 0.5, last + 0.5) } else { (first - margin, last + margin) };
+                if own.len() == 1 { (first - 0.5, last + 0.5) } else { (first - margin, last + margin) };
             axis.ticks.retain(|(value, _)| (axis.low..=axis.high).contains(value));
         }
         if own.len() > 12 {

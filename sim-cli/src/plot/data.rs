@@ -93,8 +93,9 @@ impl Sheet {
         &self.columns[column]
     }
 
-    pub(crate) fn text<'s>(&'s self, row: &'s Row, Column(column): Column) -> &'s str {
-        &row.fields[column]
+    pub(crate) fn text<'s>(&self, row: &'s Row, column: Column) -> &'s str {
+        debug_assert!(column.0 < self.columns.len(), "a column is of the sheet it is asked of");
+        &row.fields[column.0]
     }
 
     /// A number; an empty field has none.

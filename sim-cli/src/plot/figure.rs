@@ -264,7 +264,7 @@ impl Frame {
         for point in &series.points {
             let Some(at) = place(point.x, point.y) else {
                 // A logarithmic axis has no place for it: the line breaks.
-                self.finish(scene, &mut line, stroke);
+                finish(scene, &mut line, stroke);
                 continue;
             };
             if series.lines == Lines::Steps
@@ -277,7 +277,7 @@ impl Frame {
         if series.lines == Lines::None {
             line.clear();
         }
-        self.finish(scene, &mut line, stroke);
+        finish(scene, &mut line, stroke);
         for point in &series.points {
             let Some(at) = place(point.x, point.y) else { continue };
             if let Some((least, most)) = point.spread
@@ -289,13 +289,6 @@ impl Frame {
                 }
             }
             scene.marker(at, series.style.marker, stroke.color);
-        }
-    }
-
-    fn finish(&self, scene: &mut Scene, line: &mut Vec<(f64, f64)>, stroke: Stroke) {
-        let points = std::mem::take(line);
-        if points.len() > 1 {
-            scene.line(points, stroke);
         }
     }
 
@@ -352,5 +345,13 @@ impl Frame {
                 }
             }
         }
+    }
+}
+
+/// Draws what has been joined so far.
+fn finish(scene: &mut Scene, line: &mut Vec<(f64, f64)>, stroke: Stroke) {
+    let points = std::mem::take(line);
+    if points.len() > 1 {
+        scene.line(points, stroke);
     }
 }

@@ -16,7 +16,8 @@ const SCALE: f32 = 2.0;
 /// # Panics
 /// If the picture is larger than memory.
 pub(crate) fn png(scene: &Scene) -> Vec<u8> {
-    let size = |length: f64| (length.ceil() as u32).max(1) * SCALE as u32;
+    #[allow(clippy::cast_sign_loss, reason = "a picture has a size")]
+    let size = |length: f64| ((length.ceil() * f64::from(SCALE)) as u32).max(1);
     let mut pixmap = Pixmap::new(size(scene.width), size(scene.height)).expect("a picture fits into memory");
     pixmap.fill(Color::WHITE);
     let transform = Transform::from_scale(SCALE, SCALE);
@@ -42,7 +43,9 @@ fn joined(points: &[(f64, f64)], closed: bool) -> Option<Path> {
     let mut builder = PathBuilder::new();
     let (&(x, y), rest) = points.split_first()?;
     builder.move_to(x as f32, y as f32);
-    rest.iter().for_each(|&(x, y)| builder.line_to(x as f32, y as f32));
+    for &(x, y) in rest {
+        builder.line_to(x as f32, y as f32);
+    }
     if closed {
         builder.close();
     }
@@ -73,7 +76,7 @@ fn paint(Rgb(red, green, blue): Rgb) -> Paint<'static> {
 }
 
 fn letters(pixmap: &mut Pixmap, text: &Text, transform: Transform) {
-    let width = font::width(&text.text, text.size) as f32;
+    let width = font::width(&text.letters, text.size) as f32;
     let start = match text.anchor {
         Anchor::Start => 0.0,
         Anchor::Middle => -width / 2.0,
@@ -84,7 +87,7 @@ fn letters(pixmap: &mut Pixmap, text: &Text, transform: Transform) {
         placed = placed.pre_rotate(-90.0);
     }
     let begin = |x: f64, unit: f64| Glyph { builder: PathBuilder::new(), x: start + x as f32, unit: unit as f32 };
-    font::outline(&text.text, text.size, begin, |glyph| {
+    font::outline(&text.letters, text.size, begin, |glyph| {
         if let Some(path) = glyph.builder.finish() {
             draw(pixmap, &path, Some(text.color), None, placed);
         }

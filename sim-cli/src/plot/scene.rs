@@ -34,7 +34,7 @@ pub(crate) enum Anchor {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Text {
     pub(crate) at: (f64, f64),
-    pub(crate) text: String,
+    pub(crate) letters: String,
     pub(crate) size: f64,
     pub(crate) anchor: Anchor,
     /// Read from below.
@@ -72,11 +72,11 @@ impl Scene {
     }
 
     pub(crate) fn text(&mut self, at: (f64, f64), text: impl Into<String>, size: f64, anchor: Anchor) {
-        self.shapes.push(Shape::Text(Text { at, text: text.into(), size, anchor, upright: false, color: BLACK }));
+        self.shapes.push(Shape::Text(Text { at, letters: text.into(), size, anchor, upright: false, color: BLACK }));
     }
 
     pub(crate) fn upright(&mut self, at: (f64, f64), text: impl Into<String>, size: f64) {
         let anchor = Anchor::Middle;
-        self.shapes.push(Shape::Text(Text { at, text: text.into(), size, anchor, upright: true, color: BLACK }));
+        self.shapes.push(Shape::Text(Text { at, letters: text.into(), size, anchor, upright: true, color: BLACK }));
     }
 }

@@ -268,7 +268,9 @@ impl<'a> Cores<'a> {
             let program = workload.programs.iter().find(|p| *p.core.get_ref() == core);
             let looped = workload.looped.as_ref().map(toml::Spanned::get_ref);
             let thread = match program {
-                _ if let Some(spec) = looped => Thread::Looped(Box::new(Looped::new(workload, spec, seed, core, mm))),
+                _ if let Some(spec) = looped => {
+                    Thread::Looped(Box::new(Looped::new(workload, spec, seed, core, mm)))
+                }
                 Some(program) => Thread::Programmed(Box::new(Programmed::new(workload, program, seed))),
                 None => Thread::User(Box::new(User::new(workload, zipf.clone(), seed, core))),
             };

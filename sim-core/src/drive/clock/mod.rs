@@ -172,11 +172,7 @@ impl<S: Source> Clock<S> {
                 self.recent.forget_before(now);
             }
             if cpu >= self.world.cpus() {
-                if cpu == self.fabric_source() {
-                    self.broadcast_done(time)
-                } else {
-                    self.io_completes(time)
-                }
+                if cpu == self.fabric_source() { self.broadcast_done(time) } else { self.io_completes(time) }
                 continue;
             }
             self.turn(Cpu(cpu), time);
