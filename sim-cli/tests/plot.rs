@@ -188,6 +188,7 @@ fn the_same_rows_make_the_same_bytes() {
 }
 
 #[test]
+#[allow(clippy::cast_sign_loss, reason = "places in a picture are positive")]
 fn a_png_is_the_svg_at_twice_the_size_with_print_and_lines_in_it() {
     let svg = svg(ROWS, &[]);
     let png = Pixmap::decode_png(&drawn(ROWS, "out.PNG", &[])).expect("a PNG");
