@@ -146,9 +146,11 @@ fn of_target(p: &Profile, cpu: u16) -> (u64, u64, u64) {
         8 | 1 => (enqueue + head, ipi.delivery_same_cyc, ack),
         // No key: the same die plus what the line travels farther.
         2 | 3 => (enqueue + farther + head, ipi.delivery_die_cyc.unwrap(), ack + farther),
-        4..=7 => {
-            (ipi.csd_enqueue_remote_cyc.unwrap() + head, ipi.delivery_remote_cyc.unwrap(), ipi.ack_read_remote_cyc.unwrap())
-        }
+        4..=7 => (
+            ipi.csd_enqueue_remote_cyc.unwrap() + head,
+            ipi.delivery_remote_cyc.unwrap(),
+            ipi.ack_read_remote_cyc.unwrap(),
+        ),
         _ => unreachable!("not a target of these tests"),
     }
 }

@@ -10,7 +10,7 @@ use sim_core::nouns::op::{Op, OpKind};
 use sim_core::nouns::types::Backing;
 use sim_core::nouns::types::{AccessKind, Actor, Cpu, Mm, Page, Rights, Span, Task};
 use sim_core::oracle::Class;
-use sim_core::policy::{POLICIES, OTHERS};
+use sim_core::policy::{OTHERS, POLICIES};
 use sim_core::step::era::{ERAS, Protections};
 use sim_core::step::frame::{Frame, Path};
 use sim_core::world::World;

@@ -11,7 +11,7 @@ use sim_core::drive::explore::race::{Only, Race};
 use sim_core::nouns::op::{Op, OpKind};
 use sim_core::nouns::types::{AccessKind, Backing, Mm, Rights, Span};
 use sim_core::oracle::Class;
-use sim_core::policy::{self, POLICIES, OTHERS};
+use sim_core::policy::{self, OTHERS, POLICIES};
 use sim_core::step::era::{self, Era};
 use sim_core::world::small::Scenario;
 use ways::search;

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use sim_core::oracle::Class;
-use sim_core::policy::{self, ABLATED, POLICIES, PolicyInfo, OTHERS};
+use sim_core::policy::{self, ABLATED, OTHERS, POLICIES, PolicyInfo};
 use workloads::litmus::check::Found;
 use workloads::litmus::{Expect, Litmus, find, switches};
 

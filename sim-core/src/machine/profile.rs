@@ -50,6 +50,8 @@ pub struct Topology {
     pub cores_per_socket: u32,
     /// Hardware threads per core.
     pub smt: u32,
+    /// How much longer the kernel's work takes on a CPU whose core has another CPU at work, in percent; absent: not at all.
+    pub smt_slowdown_percent: Option<u64>,
 }
 
 /// Table `[tlb]`. Entries are per core; sets = entries / ways and need not be a power of two.

@@ -144,6 +144,8 @@ pub struct Era {
     /// Reclaim flushes and frees in its loop each time this many freed folios have collected (31 since v6.10); 0: only at
     /// the end of the list.
     pub free_batch_slots: u16,
+    /// Folios of a shrink list (`SWAP_CLUSTER_MAX`, 32); the clock asks the profile.
+    pub shrink_list_folios: u16,
     /// A CPU that switched to another address space stays in `mm_cpumask` until a shootdown that names the address space
     /// finds it there (v6.14, 209954cbc7d0).
     pub lazy_mask: bool,
@@ -191,6 +193,8 @@ pub struct Era {
     pub faults_lock_vma: bool,
     /// A target reads `tlb_gen` of the address space even if it has made that flush already (before v6.0, aa44284960d5). Cost only.
     pub reads_mm_gen_always: bool,
+    /// munmap and madvise begin with `lru_add_drain()`, for which they take the lock of the LRU lists (before v6.14). Cost only.
+    pub zap_drains_lru: bool,
     /// What no kernel leaves out.
     pub protections: Protections,
 }
@@ -204,6 +208,7 @@ const V4_13: Era = Era {
     rmap_after_flush: false,
     pageout_checks_pending: true,
     free_batch_slots: 0,
+    shrink_list_folios: 32,
     lazy_mask: false,
     skips_idle_targets: false,
     ceiling_pages: 33,
@@ -224,6 +229,7 @@ const V4_13: Era = Era {
     broadcast_min_cpus: 0,
     faults_lock_vma: false,
     reads_mm_gen_always: true,
+    zap_drains_lru: true,
     protections: Protections::ALL,
 };
 
@@ -252,6 +258,7 @@ pub static ERAS: &[Era] = &[
         ksm_flushes_exclusive: true,
         faults_lock_vma: true,
         reads_mm_gen_always: false,
+        zap_drains_lru: false,
         ..V4_13
     },
 ];

@@ -88,12 +88,17 @@ impl Curve {
             return fail(format!("free: {} parameters, expected at most {FREE_MAX}", curve.free.len()));
         }
         if let Some(free) = curve.free.iter().find(|f| !(f.min..=f.max).contains(&f.start) || f.min == 0) {
-            return fail(format!("free: {} starts at {}, expected {} to {}, above 0", free.key, free.start, free.min, free.max));
+            return fail(format!(
+                "free: {} starts at {}, expected {} to {}, above 0",
+                free.key, free.start, free.min, free.max
+            ));
         }
         let fitted = curve.points.iter().filter(|point| point.fit && point.published_ns.is_some()).count();
         if fitted < curve.free.len() || (fitted > 0 && curve.free.is_empty()) {
             let free = curve.free.len();
-            return fail(format!("points: {fitted} to fit {free} parameters, expected as many or more, and parameters"));
+            return fail(format!(
+                "points: {fitted} to fit {free} parameters, expected as many or more, and parameters"
+            ));
         }
         Ok(curve)
     }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use sim_core::nouns::types::{Backing, Cpu, Mm, Page, Rights};
 use sim_core::oracle::Class;
-use sim_core::policy::{self, POLICIES, OTHERS};
+use sim_core::policy::{self, OTHERS, POLICIES};
 use sim_core::step::era::{self, ERAS};
 use sim_core::world::small::{CPUS, Cached, PAGES, Scenario, Start};
 

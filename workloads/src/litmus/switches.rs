@@ -71,6 +71,11 @@ pub static SWITCHES: &[Switch] = &[
         |e, n| e.free_batch_slots = n,
         "reclaim flushes and frees each time so many folios have collected; 0: at the end",
     ),
+    count(
+        "shrink_list_folios",
+        |e, n| e.shrink_list_folios = n,
+        "folios of a shrink list (`SWAP_CLUSTER_MAX`); the clock asks the profile",
+    ),
     flag("lazy_mask", |e| &mut e.lazy_mask, "a CPU that switched away stays in `mm_cpumask`"),
     flag("skips_idle_targets", |e| &mut e.skips_idle_targets, "a shootdown passes over CPUs that run something else"),
     count("ceiling_pages", |e, n| e.ceiling_pages = u64::from(n), "above so many pages everything is flushed"),
@@ -175,6 +180,11 @@ pub static SWITCHES: &[Switch] = &[
         "reads_mm_gen_always",
         |e| &mut e.reads_mm_gen_always,
         "a target that is up to date reads `tlb_gen` all the same; a matter of cost only",
+    ),
+    flag(
+        "zap_drains_lru",
+        |e| &mut e.zap_drains_lru,
+        "munmap and madvise drain the LRU batch first; a matter of cost only",
     ),
     flag("ksm_counts_read_only", |e| &mut e.ksm_counts_read_only, "KSM counts references also where it owed no flush"),
     flag(

@@ -43,7 +43,7 @@ fn axes_are_multiplied_and_knobs_of_one_change_together() {
     let seeds: Vec<_> = plan.points.iter().map(|point| point.seed).collect();
     assert_eq!(seeds, [3, 3, 5, 5, 7, 7]);
     assert!(plan.points[0].era.lazy_mask && !plan.points[1].era.lazy_mask);
-    assert_eq!(plan.points[1].workload.synthetic.workload.user.gap_cycles, 50);
+    assert_eq!(plan.points[1].workload.synthetic.workload.gap_cycles(), 50);
     assert_eq!(plan.points[1].workload.synthetic.workload.cores.get_ref().get(), 3);
 }
 

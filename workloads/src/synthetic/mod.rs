@@ -14,7 +14,7 @@ use sim_core::drive::clock::source::{Order, Source, What};
 use sim_core::drive::clock::timeline::Timeline;
 use sim_core::drive::clock::{Clock, RunAhead};
 use sim_core::drive::engine::Setting;
-use sim_core::machine::profile::Profile;
+use sim_core::machine::profile::{IpiMode, Profile};
 use sim_core::nouns::op::{Op, OpKind};
 use sim_core::nouns::types::Backing;
 use sim_core::nouns::types::{Cpu, Mm, Pte, Rights, Task};
@@ -151,7 +151,12 @@ impl Synthetic {
     /// The CPUs it takes of a machine.
     fn cpus_of(&self, profile: &Profile) -> Result<u16, Unfit> {
         let (needed, there) = (self.workload.cpus(), profile.cpus());
-        if needed > there { Err(Unfit::Cpus { needed, there }) } else { Ok(needed as u16) }
+        if needed > there {
+            return Err(Unfit::Cpus { needed, there });
+        }
+        // A broadcast goes to the others of the machine even if none of them has anything to do.
+        let least = if profile.ipi.mode == IpiMode::NoneForTlb { 2.min(there) } else { 1 };
+        Ok(needed.max(least) as u16)
     }
 
     /// Runs it. `progress` hears now and then how many cycles are done.
@@ -268,9 +273,7 @@ impl<'a> Cores<'a> {
             let program = workload.programs.iter().find(|p| *p.core.get_ref() == core);
             let looped = workload.looped.as_ref().map(toml::Spanned::get_ref);
             let thread = match program {
-                _ if let Some(spec) = looped => {
-                    Thread::Looped(Box::new(Looped::new(workload, spec, seed, core, mm)))
-                }
+                _ if let Some(spec) = looped => Thread::Looped(Box::new(Looped::new(workload, spec, seed, core, mm))),
                 Some(program) => Thread::Programmed(Box::new(Programmed::new(workload, program, seed))),
                 None => Thread::User(Box::new(User::new(workload, zipf.clone(), seed, core))),
             };
@@ -324,7 +327,7 @@ impl Source for Cores<'_> {
             if let Some(kswapd) = &self.kswapd {
                 return (kswapd.woken || !self.users_done()).then(|| kswapd.order());
             }
-            let reclaimer = &mut self.reclaimers[core - self.users.len()];
+            let reclaimer = self.reclaimers.get_mut(core - self.users.len())?;
             let done = late || (over && reclaimer.between_cycles());
             return (!done).then(|| reclaimer.next());
         };

@@ -505,8 +505,7 @@ impl Rules<'_> {
             return self.fail(around, format!("fault_around_pages: expected a power of two up to {TABLE_PAGES}"));
         }
         let Some(looped) = &workload.looped else { return Ok(()) };
-        let others =
-            workload.user.is_some() || !workload.operations.is_empty() || !workload.programs.is_empty();
+        let others = workload.user.is_some() || !workload.operations.is_empty() || !workload.programs.is_empty();
         if others || workload.reclaim.is_some() {
             let message = "loop: expected no [user], [[operations]], [[program]] or [reclaim] beside it";
             return self.fail(looped, message.to_owned());

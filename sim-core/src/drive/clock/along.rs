@@ -188,8 +188,9 @@ impl Times {
             }
             Act::Flag(flag, Touch::Write) => _ = self.set.entry(flag).or_insert(now),
             Act::Broadcast(request) => {
+                let (occupies, latency) = prices.broadcast_cycles(request, 0);
                 let done = &mut self.broadcast[usize::from(cpu.0)];
-                *done = (*done).max(now) + prices.broadcast_cycles(request, 0);
+                *done = (*done).max(now + occupies + latency);
             }
             Act::Post { to, .. } if world.is_last_target(cpu, to) => {
                 for (to, arrival) in prices.arrivals(cpu, now) {

@@ -19,11 +19,13 @@ pub(super) struct Fabric {
     done_at: BTreeSet<(u64, u16)>,
     /// By CPU.
     of: Vec<Option<u64>>,
+    /// By CPU: when its last one is out.
+    out_at: Vec<u64>,
 }
 
 impl Fabric {
     pub(super) fn new(cpus: u16) -> Fabric {
-        Fabric { done_at: BTreeSet::new(), of: vec![None; usize::from(cpus)] }
+        Fabric { done_at: BTreeSet::new(), of: vec![None; usize::from(cpus)], out_at: vec![0; usize::from(cpus)] }
     }
 
     /// When something is done next.
@@ -59,8 +61,12 @@ impl<S: Source> Clock<S> {
             return;
         }
         let peers = self.fabric.peers(cpu);
-        let before = self.fabric.of[usize::from(cpu.0)].map_or(now, |done| done.max(now));
-        self.fabric.set(cpu, before + self.prices.broadcast_cycles(request, peers));
+        let (occupies, latency) = self.prices.broadcast_cycles(request, peers);
+        let out_at = &mut self.fabric.out_at[usize::from(cpu.0)];
+        *out_at = (*out_at).max(now) + occupies;
+        let before = self.fabric.of[usize::from(cpu.0)].unwrap_or(0);
+        let done = before.max(self.fabric.out_at[usize::from(cpu.0)] + latency);
+        self.fabric.set(cpu, done);
         self.stats.broadcasts += 1;
         self.schedule_fabric();
     }

@@ -83,6 +83,7 @@ fn on_machine(profile: &Profile, era: Era) -> Era {
     let tlbi = profile.inval.tlbi_range_limit_pages.filter(|_| profile.ipi.mode == IpiMode::NoneForTlb);
     Era {
         mechanism,
+        shrink_list_folios: profile.kernel.swap_cluster_max as u16,
         // MAX_TLBI_OPS of arm64.
         ceiling_pages: tlbi.map_or(era.ceiling_pages, |limit| u64::from(limit) - 1),
         broadcast_min_cpus: profile.inval.invlpgb_min_active_cpus.map_or(0, |cpus| cpus as u16),
@@ -172,7 +173,11 @@ impl<S: Source> Clock<S> {
                 self.recent.forget_before(now);
             }
             if cpu >= self.world.cpus() {
-                if cpu == self.fabric_source() { self.broadcast_done(time) } else { self.io_completes(time) }
+                if cpu == self.fabric_source() {
+                    self.broadcast_done(time)
+                } else {
+                    self.io_completes(time)
+                }
                 continue;
             }
             self.turn(Cpu(cpu), time);

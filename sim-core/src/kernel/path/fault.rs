@@ -198,7 +198,9 @@ fn map_around<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Fra
             continue;
         }
         let page = cx.world.populate(mm, neighbour);
-        if cx.world.pte(page) != Pte::None || cx.world.cached_frame(page).is_some_and(|frame| !in_cache(cx.world, frame)) {
+        if cx.world.pte(page) != Pte::None
+            || cx.world.cached_frame(page).is_some_and(|frame| !in_cache(cx.world, frame))
+        {
             continue;
         }
         let frame = match cx.world.cached_frame(page) {

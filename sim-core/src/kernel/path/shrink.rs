@@ -6,8 +6,6 @@ use crate::nouns::types::Actor;
 use crate::step::frame::{Act, Cx, Flow, Frame, Path, Probe, Wait, steps};
 use crate::world::{Folio, Lru, World};
 
-/// `SWAP_CLUSTER_MAX`.
-const LIST_FOLIOS: usize = 32;
 /// Batches that may go from an active list in a round: that of its scan, and the one that rebalances anonymous memory after it.
 const REFILLS: u32 = 2;
 /// What an anonymous and a file folio weigh when it is decided which to scan (`get_scan_count()` with `vm.swappiness` at its
@@ -119,7 +117,7 @@ fn inactive<W: World>(world: &W) -> Option<Lru> {
 /// R0.1 to R0.3, under the LRU lock: up to a batch off the tail, each with the isolate reference. False if there is none.
 fn isolate<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, list: Lru) -> bool {
     let mut taken = 0;
-    while taken < LIST_FOLIOS
+    while taken < usize::from(cx.era.shrink_list_folios)
         && let Some(frame) = cx.world.lru_tail(list)
     {
         let page = cx.world.rmap(frame).expect("a folio is put on the LRU for a page");

@@ -57,6 +57,12 @@ impl Profile {
         }
     }
 
+    /// The other CPUs of a CPU's core.
+    pub fn siblings(&self, cpu: u16) -> impl Iterator<Item = u16> {
+        let (core, cores) = (self.core_of(cpu), self.cores());
+        (0..self.machine.smt).map(move |thread| (core + thread * cores) as u16).filter(move |&other| other != cpu)
+    }
+
     /// Fetching a line that a core at this distance modified, in cycles. Absent: the figure of the next nearer distance, which can
     /// only happen where the topology has no such pair.
     pub fn c2c_cycles(&self, distance: Distance) -> u64 {

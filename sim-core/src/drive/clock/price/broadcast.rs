@@ -1,6 +1,7 @@
 //! Broadcast invalidations: INVLPGB and TLBSYNC, TLBI and DSB.
 //!
-//! The invalidations of one CPU are done one after the other. A barrier waits for the last of them and costs something on its own.
+//! The invalidations of one CPU go out one after the other, and each has some way to go. A barrier waits until the last one is done
+//! everywhere; what was issued long before is done by then.
 
 use crate::drive::clock::price::Prices;
 use crate::machine::profile::{InvalCosts, IpiMode, Profile};
@@ -13,16 +14,16 @@ use crate::world::{Cause, Request};
 pub(super) struct BroadcastCost {
     /// What issuing one takes its CPU.
     issue: u64,
-    /// What the barrier takes beyond the invalidations it waits for.
-    sync: u64,
+    /// From when one is out to when every CPU has done it.
+    latency: u64,
     /// One invalidation of so many pages (`per_pages`) at most.
     one: u64,
     per_pages: u64,
     /// From this many pages on everything of the address space is invalidated.
     limit_pages: u64,
     whole: u64,
-    /// The barrier after the page of a PTE that is cleared (`ptep_clear_flush()`).
-    sync_cleared: u64,
+    /// The same for the page of a PTE that is cleared (`ptep_clear_flush()`).
+    cleared_latency: u64,
     /// What every other CPU with invalidations under way adds.
     peer: u64,
 }
@@ -36,17 +37,17 @@ impl BroadcastCost {
     }
 
     fn tlbi(inval: &InvalCosts) -> Option<BroadcastCost> {
-        let (sync, one) = (inval.tlbi_dsb_fixed_cyc?, inval.tlbi_per_page_cyc?);
+        let (latency, one) = (inval.tlbi_dsb_fixed_cyc?, inval.tlbi_per_page_cyc?);
         Some(BroadcastCost {
             issue: inval.batched_tlbi_nosync_cyc.unwrap_or(0),
-            sync,
+            latency,
             one,
             per_pages: 1,
             limit_pages: u64::from(inval.tlbi_range_limit_pages?),
             // Published with its barrier.
-            whole: inval.tlbi_asid_all_cyc?.saturating_sub(sync).max(one),
+            whole: inval.tlbi_asid_all_cyc?.saturating_sub(latency).max(one),
             // Published with its invalidation.
-            sync_cleared: inval.single_page_clear_flush_cyc.map_or(sync, |both| both.saturating_sub(one)),
+            cleared_latency: inval.single_page_clear_flush_cyc.map_or(latency, |both| both.saturating_sub(one)),
             peer: 0,
         })
     }
@@ -57,20 +58,26 @@ impl BroadcastCost {
         let one = inval.invlpgb_plus_tlbsync_cyc?;
         Some(BroadcastCost {
             issue: profile.cache.l1_cyc,
-            sync: 0,
+            latency: 0,
             one,
             per_pages: u64::from(inval.invlpgb_max_pages?).max(1),
             limit_pages: u64::from(profile.kernel.flush_ceiling_pages) + 1,
             whole: one,
-            sync_cleared: 0,
+            cleared_latency: 0,
             peer: 0,
         })
     }
 
-    /// From its issue to when every CPU has done it.
-    fn takes(&self, request: Request) -> u64 {
+    /// How long it keeps the invalidations behind it waiting.
+    fn occupies(&self, request: Request) -> u64 {
         let pages = request.span.map_or(u64::MAX, |span| span.pages);
         if pages < self.limit_pages { pages.div_ceil(self.per_pages) * self.one } else { self.whole }
+    }
+
+    /// From there to when every CPU has done it.
+    fn latency(&self, request: Request) -> u64 {
+        let cleared = matches!(request.cause, Cause::Batch | Cause::PerPage | Cause::Cow);
+        if cleared && request.span.is_some_and(|span| span.pages == 1) { self.cleared_latency } else { self.latency }
     }
 }
 
@@ -83,20 +90,19 @@ impl Prices {
     pub(super) fn issue(&mut self, cpu: Cpu, request: Request, world: &Big) -> u64 {
         self.shootdowns[usize::from(cpu.0)].broadcasts = true;
         let cost = self.broadcast();
-        if world.cpus() == 1 { cost.takes(request) } else { cost.issue }
+        if world.cpus() == 1 { cost.occupies(request) + cost.latency(request) } else { cost.issue }
     }
 
-    /// A barrier, beyond the invalidations it waits for: that of a request, or of a pending check.
-    pub(super) fn sync_cycles(&self, request: Option<Request>) -> u64 {
-        let cleared = |request: Request| matches!(request.cause, Cause::PerPage | Cause::Cow);
-        let cost = self.broadcasts.as_ref();
-        cost.map_or(0, |cost| if request.is_some_and(cleared) { cost.sync_cleared } else { cost.sync })
+    /// The barrier of a pending check, which finds nothing of its own CPU under way.
+    pub(super) fn sync_cycles(&self) -> u64 {
+        self.broadcasts.as_ref().map_or(0, |cost| cost.latency)
     }
 
-    /// From the issue of a broadcast to when every CPU has done it, in cycles, while so many other CPUs have some under way.
-    pub fn broadcast_cycles(&self, request: Request, peers: u64) -> u64 {
+    /// What a broadcast takes in cycles, while so many other CPUs have some under way: how long it keeps those of its own CPU behind it
+    /// waiting, and from there to when every CPU has done it.
+    pub fn broadcast_cycles(&self, request: Request, peers: u64) -> (u64, u64) {
         let cost = self.broadcast();
-        cost.takes(request) + peers * cost.peer
+        (cost.occupies(request) + peers * cost.peer, cost.latency(request))
     }
 
     /// The least that can be, if this machine broadcasts: nobody hears of one sooner.

@@ -61,8 +61,12 @@ pub struct Prices {
     vma_locks: bool,
     /// A target reads `tlb_gen` also where it has made the flush already.
     gen_read_always: bool,
+    /// These calls put what faults have put by on the LRU lists first.
+    zap_drains: bool,
     lines: Lines,
     shootdowns: Vec<Shootdown>,
+    /// By CPU: another CPU of its core has work, too.
+    shares_core: Vec<bool>,
 }
 
 impl Prices {
@@ -83,8 +87,10 @@ impl Prices {
             broadcasts,
             vma_locks: era.faults_lock_vma,
             gen_read_always: era.reads_mm_gen_always,
+            zap_drains: era.zap_drains_lru,
             lines: Lines::with_queues(cpus),
             shootdowns: vec![Shootdown::default(); usize::from(cpus)],
+            shares_core: (0..cpus).map(|cpu| profile.siblings(cpu).any(|sibling| sibling < cpus)).collect(),
         })
     }
 
@@ -107,6 +113,15 @@ impl Prices {
 
     /// What one act costs the CPU that begins it at `now`. `world` is as the step left it.
     pub fn price(&mut self, who: Actor, act: Act, at: StepId, now: u64, world: &Big) -> u64 {
+        let cycles = self.alone(who, act, at, now, world);
+        // User accesses are left alone: they are hits, for the most part, and run ahead.
+        let shared = at.path != Path::Access && self.shares_core[usize::from(who.cpu.0)];
+        let slower = self.profile.machine.smt_slowdown_percent.filter(|_| shared);
+        cycles + slower.map_or(0, |percent| cycles * percent / 100)
+    }
+
+    /// The same on a core of its own.
+    fn alone(&mut self, who: Actor, act: Act, at: StepId, now: u64, world: &Big) -> u64 {
         let cpu = (who.cpu, now);
         let p = &self.profile;
         match act {
@@ -134,8 +149,8 @@ impl Prices {
             Act::Post { to, sent } => self.post(cpu, to, sent, world),
             Act::Broadcast(request) => self.issue(who.cpu, request, world),
             Act::FlushLocal(request) => self.flush_local(who.cpu, request, world),
-            Act::FlushEnd(request) => self.end(who.cpu, request),
-            Act::Sync => self.sync_cycles(None),
+            Act::FlushEnd(_) => self.end(who.cpu),
+            Act::Sync => self.sync_cycles(),
             Act::IrqEnter { .. } => self.enter(cpu),
             Act::FlushRemote { from, request, wrong_cpu } => self.flush_remote(cpu, from, (request, wrong_cpu), world),
             // Reading is_lazy and loaded_mm of the target.
@@ -231,7 +246,7 @@ impl Prices {
     /// `lru_add_drain()`, with which these calls begin: the folios that faults of this CPU have put by go on their lists.
     fn drain_lru(&mut self, cpu: (Cpu, u64)) -> u64 {
         let any = std::mem::take(&mut self.shootdowns[usize::from(cpu.0.0)].in_lru_batch);
-        if any { self.lock_lru(cpu) } else { 0 }
+        if any && self.zap_drains { self.lock_lru(cpu) } else { 0 }
     }
 
     /// Waits for the lock of the LRU lists and holds it, all with interrupts off.

@@ -53,10 +53,10 @@ impl Prices {
         let entry = p.csd_enqueue_cycles(p.distance(cpu.0.0, to.0));
         // llist_add() reads the head of the queue before it exchanges it, and so fetches the line twice.
         let away = |distance| p.c2c_cycles(distance);
-        let head = self.lines.read(p, (cpu.0, cpu.1 + entry), LineId::Queue(to), away).unwrap_or(0);
-        let ready = cpu.1 + entry + head;
-        let added = self.lines.write(p, (cpu.0, ready), LineId::Queue(to), 0, away).unwrap_or(0);
-        entry + head + added + writes * p.ipi.icr_write_cyc.unwrap_or(0)
+        let (id, mut ready) = (LineId::Queue(to), cpu.1 + entry);
+        ready += self.lines.read(p, (cpu.0, ready), id, away).unwrap_or(0);
+        ready += self.lines.write(p, (cpu.0, ready), id, 0, away).unwrap_or(0);
+        ready - cpu.1 + writes * p.ipi.icr_write_cyc.unwrap_or(0)
     }
 
     /// The interrupts that leave when all of a shootdown's requests are queued and its last ICR write ends at `now`: where
@@ -135,13 +135,11 @@ impl Prices {
         }
     }
 
-    /// Reads every acknowledgement, or waits for what was broadcast to be done.
-    pub(super) fn end(&mut self, cpu: Cpu, request: Request) -> u64 {
-        let sync = self.sync_cycles(Some(request));
+    /// Reads every acknowledgement.
+    pub(super) fn end(&mut self, cpu: Cpu) -> u64 {
         let p = &self.profile;
         let state = &mut self.shootdowns[usize::from(cpu.0)];
         state.freed = false;
-        let reads = state.posted.iter().map(|(to, _)| p.ack_read_cycles(p.distance(cpu.0, to.0))).sum::<u64>();
-        reads + if state.posted.is_empty() { sync } else { 0 }
+        state.posted.iter().map(|(to, _)| p.ack_read_cycles(p.distance(cpu.0, to.0))).sum()
     }
 }

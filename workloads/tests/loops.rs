@@ -1,0 +1,151 @@
+//! The benchmark loops: what a round flushes, by how and on how many threads, whatever the prices are.
+
+use sim_core::drive::clock::RunAhead;
+use sim_core::policy;
+use sim_core::step::era;
+use sim_core::world::Cause;
+use workloads::machines::machine;
+use workloads::outcome::{Input, Outcome};
+use workloads::synthetic::{Conditions, Synthetic, find};
+
+/// A built-in loop with some keys replaced.
+fn workload(name: &str, replaced: &[(&str, &str)]) -> Synthetic {
+    let mut text = find(name).expect(name).text.to_owned();
+    for (key, value) in replaced {
+        let line = text.lines().find(|line| line.starts_with(key)).expect("a key of the file").to_owned();
+        text = text.replace(&line, &format!("{key} = {value}"));
+    }
+    Synthetic::parse(name, &text).expect("it is a workload")
+}
+
+fn run_on(workload: &Synthetic, profile: &str, policy: &str, run_ahead: RunAhead) -> Outcome {
+    let machine = machine(profile).expect("a machine of the registry");
+    let on = Conditions {
+        policy: policy::find(policy).expect("a policy of the registry"),
+        era: era::find("v5.17").expect("an era of the registry"),
+        profile: &machine.profile(),
+        profile_input: &Input::new(machine.name, machine.text.as_bytes()),
+        seed: 1,
+        run_ahead,
+    };
+    workload.run(&on, &mut |_| {}).expect("the machine fits")
+}
+
+fn run(workload: &Synthetic, profile: &str, policy: &str) -> Outcome {
+    run_on(workload, profile, policy, RunAhead::Upto(u64::MAX))
+}
+
+/// Flushes a round.
+fn flushes(outcome: &Outcome) -> f64 {
+    outcome.stats.flushes.values().sum::<u64>() as f64 / outcome.rounds as f64
+}
+
+#[track_caller]
+fn near(found: f64, expected: f64) {
+    assert!((found / expected - 1.0).abs() < 0.02, "{found}, expected {expected}");
+}
+
+#[test]
+fn a_round_flushes_as_often_as_the_benchmark_does() {
+    let alone = &[("cores", "1"), ("duration_cycles", "40_000_000")];
+    // Every store copies a page that a load before has mapped, but for the first of each window of 16 in the first pass.
+    let first = run(&workload("tlb_flush1", alone), "skx_2s", "immediate");
+    assert_eq!(first.stats.flushes[&Cause::Operation], first.rounds);
+    assert_eq!(first.stats.flushes[&Cause::Cow], first.rounds - 512 / 16);
+    // The second flush of every 256 is munmap's, which frees a page table.
+    near(flushes(&run(&workload("tlb_flush2", alone), "skx_2s", "immediate")), 1.0 + 1.0 / 256.0);
+    near(flushes(&run(&workload("tlb_flush3", alone), "skx_2s", "immediate")), 1.0);
+    // Without the neighbours there is nothing mapped to copy.
+    let lonely = [alone.as_slice(), &[("fault_around_pages", "1")]].concat();
+    let lonely = run(&workload("tlb_flush1", &lonely), "skx_2s", "immediate");
+    assert_eq!(lonely.stats.flushes[&Cause::Cow], lonely.rounds - 512, "only the own page of a pass before");
+}
+
+#[test]
+fn calls_of_other_threads_make_a_second_flush_of_a_dirty_page() {
+    let many = workload("tlb_flush3", &[("cores", "16")]);
+    let outcome = run(&many, "skx_2s", "immediate");
+    let nested = outcome.stats.flushes.get(&Cause::Nested).copied().unwrap_or(0) as f64 / outcome.rounds as f64;
+    assert!(nested > 0.9, "{nested}");
+    near(flushes(&outcome), 1.0 + nested);
+}
+
+#[test]
+fn processes_interrupt_nobody() {
+    let processes = workload(
+        "tlb_flush1",
+        &[("cores", "8"), ("each_page", "[{ do = \"store\" }, { do = \"dontneed\" }]\nprocesses = true")],
+    );
+    let outcome = run(&processes, "skx_2s", "immediate");
+    assert_eq!((outcome.stats.ipis_sent, outcome.stats.requests_served), (0, 0));
+    assert!(outcome.rounds > 1000);
+}
+
+#[test]
+fn interrupts_coalesce_where_many_threads_flush() {
+    let outcome =
+        run(&workload("tlb_flush3", &[("cores", "52"), ("duration_cycles", "12_000_000")]), "skx_2s", "immediate");
+    let rounds = outcome.rounds as f64;
+    let (taken, requests) =
+        (outcome.stats.ipis_received as f64 / rounds, outcome.stats.requests_served as f64 / rounds);
+    // Nearly all of two flushes by 51 targets, in a tenth as many interrupts.
+    assert!((80.0..=102.5).contains(&requests), "{requests}");
+    assert!(taken * 8.0 < requests, "{taken} interrupts for {requests} requests");
+}
+
+#[test]
+fn broadcasts_are_for_address_spaces_on_four_cpus() {
+    for (cores, broadcast) in [("3", false), ("4", true)] {
+        let outcome = run(&workload("tlb_flush2", &[("cores", cores)]), "milan_36c", "invlpgb");
+        assert_eq!(outcome.stats.broadcasts > 0, broadcast, "{cores}");
+        // Until the last thread has loaded the address space there are fewer.
+        assert_eq!(outcome.stats.ipis_received * 100 > outcome.rounds, !broadcast, "{cores}");
+    }
+}
+
+#[test]
+fn no_result_depends_on_how_far_cores_run_ahead() {
+    let seen = |workload: &Synthetic, profile, policy, run_ahead| {
+        let outcome = run_on(workload, profile, policy, run_ahead);
+        (format!("{:?}", outcome.stats), outcome.duration_cycles, outcome.rounds)
+    };
+    let short = &[("cores", "6"), ("duration_cycles", "1_000_000")];
+    let overlap = workload("overlap", &[("duration_cycles", "2_000_000")]);
+    for (workload, profile, policy) in [
+        (&workload("tlb_flush1", short), "skx_2s", "pending-flag"),
+        (&workload("tlb_flush2", short), "milan_36c", "invlpgb"),
+        (&overlap, "milan_36c", "invlpgb"),
+        (&overlap, "kunpeng920_2s", "arm64-dsb"),
+        (&overlap, "kunpeng920_2s", "immediate"),
+    ] {
+        let without = seen(workload, profile, policy, RunAhead::Off);
+        for ahead in [1, 37, 100, u64::MAX] {
+            assert!(seen(workload, profile, policy, RunAhead::Upto(ahead)) == without, "{profile} {policy} {ahead}");
+        }
+    }
+}
+
+#[test]
+fn a_broadcast_costs_its_pages_up_to_the_limit_and_then_a_whole_address_space() {
+    let p = machine("kunpeng920_2s").expect("a machine").profile();
+    let inval = &p.inval;
+    let (fixed, page, all) =
+        (inval.tlbi_dsb_fixed_cyc.unwrap(), inval.tlbi_per_page_cyc.unwrap(), inval.tlbi_asid_all_cyc.unwrap());
+    for (pages, cycles) in [("1", fixed + page), ("33", fixed + 33 * page), ("511", fixed + 511 * page), ("512", all)] {
+        let outcome = run(&workload("flush-range", &[("pages", pages)]), "kunpeng920_2s", "immediate");
+        let count: u64 = outcome.stats.flushes.values().sum();
+        let each = (outcome.stats.cycles.initiator + outcome.stats.cycles.waiting) / count;
+        assert_eq!(each, cycles, "{pages} pages");
+    }
+}
+
+#[test]
+fn who_broadcasts_at_the_same_time_waits_longer() {
+    let each = |cores| {
+        let processes = ("each_page", "[{ do = \"store\" }]\nprocesses = true");
+        let outcome = run(&workload("flush-range", &[("cores", cores), processes]), "kunpeng920_2s", "immediate");
+        let count: u64 = outcome.stats.flushes.values().sum();
+        (outcome.stats.cycles.initiator + outcome.stats.cycles.waiting) / count
+    };
+    assert!(each("8") > each("2") && each("2") > each("1"));
+}
