@@ -10,6 +10,9 @@ use crate::plot::{self, Choice, Kind, Scene, Sheet};
 type Writer = fn(&Scene) -> Vec<u8>;
 const WRITERS: [(&str, Writer); 2] = [("svg", |scene| plot::svg(scene).into_bytes()), ("png", plot::png)];
 
+/// A side of a picture in pixels, at most: more is nothing to look at.
+const SIDE_MAX: f64 = 8000.0;
+
 pub(crate) fn run(args: &PlotArgs) -> Result<Verdict, Failure> {
     check_path(&args.output)?;
     let extension = args.output.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
@@ -23,6 +26,13 @@ pub(crate) fn run(args: &PlotArgs) -> Result<Verdict, Failure> {
     let choice = Choice { metric: args.metric.clone(), x: args.x.clone(), by: args.by.clone() };
     check_choice(kind, &choice)?;
     let scene = (kind.draw)(&sheet, &choice)?.scene();
+    if f64::max(scene.width, scene.height) > SIDE_MAX {
+        let message = format!("{}: the picture would be {} x {} pixels", args.file, scene.width, scene.height);
+        return Err(Failure::new(
+            message,
+            format!("expected at most {SIDE_MAX}: choose rows with --where COLUMN=VALUE"),
+        ));
+    }
     let path = args.output.display().to_string();
     write_bytes(&args.output, &writer(&scene)).map_err(|e| Failure::io("cannot write", &path, &e))?;
     Ok(Verdict::Fine)

@@ -2,6 +2,10 @@
 
 /// An axis spans so many times its least value before it is logarithmic.
 const LOG_FROM: f64 = 30.0;
+/// Values that differ by less are the same.
+const FINEST: f64 = 1e-9;
+/// On a logarithmic axis at most so many powers of ten have a tick.
+const DECADES: i32 = 10;
 /// With ranges wider than this, values have a suffix for thousands and millions.
 const SUFFIX_FROM: f64 = 100_000.0;
 
@@ -25,7 +29,7 @@ impl Axis {
         if least > most {
             return Axis::linear(label, 0.0, 1.0);
         }
-        if least > 0.0 && most / least >= LOG_FROM {
+        if least > FINEST && most / least >= LOG_FROM {
             Axis::log(label, least, most)
         } else {
             Axis::linear(label, least, most)
@@ -50,9 +54,9 @@ impl Axis {
         let place = |value: f64| if axis.log { value.log10() } else { value };
         let (Some(&first), Some(&last)) = (own.first(), own.last()) else { return axis };
         if !axis.log {
-            let margin = ((last - first) * 0.04).max(f64::MIN_POSITIVE);
-            (axis.low, axis.high) =
-                if own.len() == 1 { (first - 0.5, last + 0.5) } else { (first - margin, last + margin) };
+            let alone = last - first <= FINEST;
+            let margin = if alone { first.abs().max(1.0) / 2.0 } else { (last - first) * 0.04 };
+            (axis.low, axis.high) = (first - margin, last + margin);
             axis.ticks.retain(|(value, _)| (axis.low..=axis.high).contains(value));
         }
         if own.len() > 12 {
@@ -73,7 +77,7 @@ impl Axis {
 
     fn linear(label: &str, least: f64, most: f64) -> Axis {
         let low = least.min(0.0);
-        let high = if most > low { most } else { low + 1.0 };
+        let high = if most - low > FINEST { most } else { low + low.abs().max(1.0) };
         let step = nice((high - low) / 5.0);
         let top = (high / step).ceil();
         let bottom = (low / step).floor();
@@ -87,7 +91,9 @@ impl Axis {
         let (low, high) = ((least / 1.15).log10(), (most * 1.15).log10());
         let decades = high.floor() as i32 - low.ceil() as i32;
         let digits: &[f64] = if decades >= 3 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+        let step = decades.max(0) / DECADES + 1;
         let values = (low.floor() as i32..=high.ceil() as i32)
+            .step_by(step as usize)
             .flat_map(|decade| digits.iter().map(move |digit| digit * 10_f64.powi(decade)));
         let ticks = values.filter(|value| (low..=high).contains(&value.log10()));
         let ticks = ticks.map(|value| (value, shown(value, most))).collect();
@@ -101,7 +107,7 @@ impl Axis {
             (true, false) => return None,
             (false, _) => value,
         };
-        Some((value - self.low) / (self.high - self.low))
+        Some((value - self.low) / (self.high - self.low)).filter(|place| place.is_finite())
     }
 }
 
@@ -120,6 +126,9 @@ pub(crate) fn shown(value: f64, most: f64) -> String {
         _ if value.abs() >= 1e3 => (1e3, "k"),
         _ => (1.0, ""),
     };
+    if value != 0.0 && value.abs() < 0.001 {
+        return format!("{value:e}").replace('-', "\u{2212}");
+    }
     let scaled = value / divisor;
     let text = format!("{scaled:.4}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
@@ -165,5 +174,23 @@ mod tests {
         assert_eq!(shown(1_500_000.0, 2e6), "1.5M");
         assert_eq!(shown(20_000.0, 50_000.0), "20000");
         assert_eq!(shown(-3.0, 5.0), "\u{2212}3");
+        assert_eq!(shown(0.000_02, 5.0), "2e\u{2212}5");
+    }
+
+    #[test]
+    fn extreme_values_have_a_place_and_few_ticks() {
+        let values = [-1e20, -1.0, -1e-300, 0.0, 1e-310, 1e-300, 1e-8, 1.0, 1.0 + 1e-16, 1e20];
+        for (a, b) in values.iter().flat_map(|&a| values.map(|b| (a, b))) {
+            for axis in [Axis::for_values("x", [a, b].into_iter()), Axis::at_values("x", &[a, b])] {
+                assert!(axis.ticks.len() <= 14, "{a} {b}: {axis:?}");
+                for value in [a, b] {
+                    let place = axis.place(value);
+                    assert!(
+                        place.is_some_and(|place| (-0.01..=1.01).contains(&place)),
+                        "{a} {b}: {value} is at {place:?}, {axis:?}"
+                    );
+                }
+            }
+        }
     }
 }

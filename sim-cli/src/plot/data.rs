@@ -11,6 +11,9 @@ use crate::report::PROVENANCE;
 /// Of a list of columns a message shows at most so many.
 const SHOWN: usize = 12;
 
+/// No result is larger: 64 bits.
+const NUMBER_MAX: f64 = 1e20;
+
 /// A CSV that was read.
 #[derive(Clone, Debug)]
 pub(crate) struct Sheet {
@@ -103,10 +106,10 @@ impl Sheet {
         let field = self.text(row, column);
         match field.parse() {
             _ if field.is_empty() => Ok(None),
-            Ok(value) if f64::is_finite(value) => Ok(Some(value)),
+            Ok(value) if f64::abs(value) <= NUMBER_MAX => Ok(Some(value)),
             _ => {
                 let message = format!("{}: column `{}` has `{field}`", self.place(row), self.name(column));
-                Err(Failure::new(message, "expected a number, or nothing"))
+                Err(Failure::new(message, format!("expected a number up to {NUMBER_MAX:e}, or nothing")))
             }
         }
     }

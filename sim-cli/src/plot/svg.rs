@@ -43,7 +43,8 @@ fn letters(text: &Text) -> String {
     };
     let turned = if text.upright { format!(" transform=\"rotate(-90 {x} {y})\"") } else { String::new() };
     let (size, color) = (number(text.size), color(text.color));
-    let escaped = text.letters.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let printable = text.letters.replace(char::is_control, "?");
+    let escaped = printable.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     format!(
         "<text x=\"{x}\" y=\"{y}\" font-size=\"{size}\" text-anchor=\"{anchor}\" fill=\"{color}\"{turned}>{escaped}</text>\n"
     )
