@@ -5,7 +5,7 @@ const LOG_FROM: f64 = 30.0;
 /// Values that differ by less are the same.
 const FINEST: f64 = 1e-9;
 /// On a logarithmic axis at most so many powers of ten have a tick.
-const DECADES: i32 = 10;
+const DECADES: usize = 10;
 /// With ranges wider than this, values have a suffix for thousands and millions.
 const SUFFIX_FROM: f64 = 100_000.0;
 
@@ -91,9 +91,9 @@ impl Axis {
         let (low, high) = ((least / 1.15).log10(), (most * 1.15).log10());
         let decades = high.floor() as i32 - low.ceil() as i32;
         let digits: &[f64] = if decades >= 3 { &[1.0] } else { &[1.0, 2.0, 5.0] };
-        let step = decades.max(0) / DECADES + 1;
+        let step = usize::try_from(decades).map_or(1, |decades| decades / DECADES + 1);
         let values = (low.floor() as i32..=high.ceil() as i32)
-            .step_by(step as usize)
+            .step_by(step)
             .flat_map(|decade| digits.iter().map(move |digit| digit * 10_f64.powi(decade)));
         let ticks = values.filter(|value| (low..=high).contains(&value.log10()));
         let ticks = ticks.map(|value| (value, shown(value, most))).collect();
