@@ -1,8 +1,10 @@
 //! The command line. Values of options come from the registries, never from a list of their own.
 
+mod plot;
 mod sweep;
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -14,6 +16,7 @@ use workloads::litmus::ablate::{self, ABLATIONS, Ablation, SCENES, Scene};
 
 use crate::output::OutputArgs;
 
+pub(crate) use plot::PlotArgs;
 pub(crate) use sweep::{
     MergeFormat, SweepArgs, SweepCommand, SweepMergeArgs, SweepPlanArgs, SweepRunArgs, SweepStatusArgs,
 };
@@ -49,6 +52,8 @@ pub(crate) enum Command {
     Distinguish(DistinguishArgs),
     /// Run a synthetic workload under many settings, in shards that can be killed and resumed (docs/sweeps.md)
     Sweep(SweepArgs),
+    /// Draw the CSV of a sweep, a comparison or a calibration (docs/plot.md)
+    Plot(PlotArgs),
     /// Fit the free rows of a machine profile to published curves, and predict the rest of them
     Calibrate(CalibrateArgs),
     /// Every figure of a machine profile, where it comes from and how far to trust it
@@ -78,6 +83,9 @@ pub(crate) struct CompareArgs {
     /// Runs of synthetic workloads at a time [default: one for each CPU]; changes speed, never a result
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
+    /// Write what happens when to FILE, for <https://ui.perfetto.dev>; takes one run: a workload or recording and one policy
+    #[arg(long, value_name = "FILE", conflicts_with = "seeds", requires = "subject")]
+    pub(crate) perfetto: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) recording: RecordingArgs,
     #[command(flatten)]
@@ -164,6 +172,9 @@ pub(crate) struct ReplayArgs {
     /// The kernel of the recording [default: v6.18]
     #[arg(long, value_parser = eras())]
     pub(crate) era: Option<&'static Era>,
+    /// Write what happens when to FILE, for <https://ui.perfetto.dev>
+    #[arg(long, value_name = "FILE")]
+    pub(crate) perfetto: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
@@ -190,7 +201,7 @@ pub(crate) struct CheckArgs {
     pub(crate) policies: Vec<&'static PolicyInfo>,
     /// Write the shortest violating interleaving to FILE (JSON, for `mmusim replay`); takes one file and one policy
     #[arg(long, value_name = "FILE")]
-    pub(crate) witness: Option<std::path::PathBuf>,
+    pub(crate) witness: Option<PathBuf>,
     /// Visit at most so many states a search; what is not exhausted then is no verdict, and the exit code is 3
     #[arg(long, value_name = "N", default_value_t = STATES, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) states: u64,
@@ -255,10 +266,10 @@ pub(crate) struct AblateArgs {
     pub(crate) scenes: Vec<&'static Scene>,
     /// Write the shortest violating interleaving of each race to a file in DIR (JSON, for `mmusim replay`)
     #[arg(long, value_name = "DIR")]
-    pub(crate) witness: Option<std::path::PathBuf>,
+    pub(crate) witness: Option<PathBuf>,
     /// Explore nothing: write the litmus files to DIR, for `mmusim check`
     #[arg(long, value_name = "DIR", conflicts_with_all = ["witness", "states", "threads"])]
-    pub(crate) files: Option<std::path::PathBuf>,
+    pub(crate) files: Option<PathBuf>,
     /// Visit at most so many states a search; what is not exhausted then is no verdict, and the exit code is 3
     #[arg(long, value_name = "N", default_value_t = STATES, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) states: u64,

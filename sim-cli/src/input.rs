@@ -64,7 +64,8 @@ pub(crate) fn stem(path: &str) -> &str {
 
 /// The text of a file that is not the name of anything built in.
 pub(crate) fn read_text(path: &str, kind: &str, known: &[&str]) -> Result<String, Failure> {
-    let expected = format!("expected a file, or one of {}", known.join(", "));
+    let named = if known.is_empty() { String::new() } else { format!(", or one of {}", known.join(", ")) };
+    let expected = format!("expected a file{named}");
     let metadata = match std::fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
@@ -81,7 +82,8 @@ pub(crate) fn read_text(path: &str, kind: &str, known: &[&str]) -> Result<String
         let before = String::from_utf8_lossy(&e.as_bytes()[..at]);
         let line = before.matches('\n').count() + 1;
         let message = format!("{path}:{line}: not text (byte {at} is not UTF-8)");
-        let language = if kind.contains("litmus") || kind.contains("witness") { "" } else { " in TOML" };
+        let language =
+            if ["litmus", "witness", "CSV"].iter().any(|word| kind.contains(word)) { "" } else { " in TOML" };
         Failure::new(message, format!("expected a {kind}{language}"))
     })
 }

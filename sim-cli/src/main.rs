@@ -8,6 +8,10 @@ mod failure;
 mod input;
 mod jobs;
 mod output;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod perfetto;
+mod plot;
 mod progress;
 mod report;
 
@@ -61,6 +65,7 @@ fn main() -> ExitCode {
         Command::Calibrate(args) => commands::calibrate::run(&args),
         Command::Explain(args) => commands::explain::run(&args),
         Command::Sweep(args) => commands::sweep::run(&args),
+        Command::Plot(args) => commands::plot::run(&args),
         Command::List(args) => commands::list::run(&args),
         Command::Speed(args) => commands::speed::run(&args),
     };

@@ -42,37 +42,51 @@ impl OutputArgs {
 
     /// Can the results be written at all? Asked before a long run.
     pub(crate) fn check(&self) -> Result<(), Failure> {
-        let Some(path) = &self.output else { return Ok(()) };
-        if path.is_dir() {
-            let message = format!("{} is a directory", path.display());
-            return Err(Failure::new(message, "expected the name of a file to write"));
-        }
-        if !directory(path).is_dir() {
-            let message = format!("cannot write {}: its directory does not exist", path.display());
-            return Err(Failure::new(message, "expected a file in a directory that exists"));
-        }
-        Ok(())
+        self.output.as_deref().map_or(Ok(()), check_path)
     }
 
     /// Writes results. A reader who has seen enough is not an error.
     pub(crate) fn write(&self, content: &str) -> Result<(), Failure> {
+        self.write_bytes(content.as_bytes())
+    }
+
+    /// Writes results that are no text.
+    pub(crate) fn write_bytes(&self, content: &[u8]) -> Result<(), Failure> {
         let Some(path) = &self.output else {
             let mut stdout = io::stdout().lock();
-            return match stdout.write_all(content.as_bytes()).and_then(|()| stdout.flush()) {
+            return match stdout.write_all(content).and_then(|()| stdout.flush()) {
                 Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(Failure::io("cannot write", "stdout", &e)),
                 _ => Ok(()),
             };
         };
-        write_file(path, content).map_err(|e| Failure::io("cannot write", &path.display().to_string(), &e))
+        write_bytes(path, content).map_err(|e| Failure::io("cannot write", &path.display().to_string(), &e))
     }
 }
 
-/// Writes aside and renames, so that nobody ever sees half a file. What is not a file (a pipe, /dev/null) is written to.
+/// Can a file of this name be written at all?
+pub(crate) fn check_path(path: &Path) -> Result<(), Failure> {
+    if path.is_dir() {
+        let message = format!("{} is a directory", path.display());
+        return Err(Failure::new(message, "expected the name of a file to write"));
+    }
+    if !directory(path).is_dir() {
+        let message = format!("cannot write {}: its directory does not exist", path.display());
+        return Err(Failure::new(message, "expected a file in a directory that exists"));
+    }
+    Ok(())
+}
+
+/// Writes a text aside and renames it, so that nobody ever sees half a file.
 pub(crate) fn write_file(path: &Path, content: &str) -> io::Result<()> {
+    write_bytes(path, content.as_bytes())
+}
+
+/// The same for what is no text. What is not a file (a pipe, /dev/null) is written to.
+pub(crate) fn write_bytes(path: &Path, content: &[u8]) -> io::Result<()> {
     let target = match std::fs::metadata(path) {
         Ok(there) if !there.is_file() => {
             let mut device: File = OpenOptions::new().write(true).open(path)?;
-            return match device.write_all(content.as_bytes()) {
+            return match device.write_all(content) {
                 Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(()),
                 result => result,
             };
@@ -84,7 +98,7 @@ pub(crate) fn write_file(path: &Path, content: &str) -> io::Result<()> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".mmusim-").permissions(Permissions::from_mode(0o666));
     let mut aside = builder.tempfile_in(directory(&target))?;
-    aside.write_all(content.as_bytes())?;
+    aside.write_all(content)?;
     aside.persist(&target)?;
     Ok(())
 }

@@ -10,3 +10,4 @@ pub mod recorded;
 pub mod speed;
 pub mod sweep;
 pub mod synthetic;
+pub mod timeline;

@@ -89,6 +89,9 @@ pub(crate) enum MergeFormat {
     Csv,
     /// One document
     Json,
+    /// Columns, for programs that read it
+    #[cfg(feature = "parquet")]
+    Parquet,
 }
 
 /// A part of a plan.

@@ -1,5 +1,6 @@
 //! `mmusim compare`: the same workload under several policies, with one seed or with several.
 
+use sim_core::drive::clock::timeline::Timeline;
 use sim_core::policy::{self, PolicyInfo};
 use sim_core::step::era::{self, Era};
 use workloads::outcome::{Input, Outcome};
@@ -9,12 +10,13 @@ use workloads::recorded::report::{self, Options};
 use workloads::synthetic::{Conditions, Synthetic};
 
 use crate::Verdict;
-use crate::cli::{ClockArgs, CompareArgs, RowsArg};
+use crate::cli::{CompareArgs, RowsArg};
 use crate::commands::replay;
 use crate::failure::Failure;
 use crate::input;
 use crate::jobs;
-use crate::output::Format;
+use crate::output::{Format, check_path};
+use crate::perfetto;
 use crate::progress::Progress;
 use crate::report::{Comparison, write};
 
@@ -35,11 +37,12 @@ pub(crate) fn run(args: &CompareArgs) -> Result<Verdict, Failure> {
     args.output.check()?;
     let policies = policies(&args.policies);
     check_rows(args, policies.len())?;
+    check_perfetto(args, policies.len())?;
     let seeds = seeds(args.clock.seed, args.seeds)?;
     let mut comparisons = Vec::new();
     for subject in subjects(args)? {
         let runs = match &subject {
-            Subject::Recorded(recording) => vec![recorded(recording, &policies, &args.clock)?],
+            Subject::Recorded(recording) => vec![recorded(recording, &policies, args)?],
             Subject::Synthetic(workload) => synthetic(workload, &policies, &seeds, args)?,
         };
         comparisons.push(Comparison { runs, paired: args.seeds.is_some() });
@@ -64,6 +67,16 @@ fn check_rows(args: &CompareArgs, policies: usize) -> Result<(), Failure> {
         _ => return Ok(()),
     };
     Err(Failure::new(message, help))
+}
+
+/// A timeline is of one run.
+fn check_perfetto(args: &CompareArgs, policies: usize) -> Result<(), Failure> {
+    let Some(path) = &args.perfetto else { return Ok(()) };
+    if policies != 1 {
+        let message = format!("--perfetto draws one run, and there are {policies} policies");
+        return Err(Failure::new(message, "expected one --policy"));
+    }
+    check_path(path)
 }
 
 /// The seeds of the runs: the first, and those that follow it.
@@ -107,17 +120,20 @@ fn subject(name: &str, args: &CompareArgs) -> Result<Subject, Failure> {
 fn recorded(
     recording: &Recording,
     policies: &[&'static PolicyInfo],
-    args: &ClockArgs,
+    args: &CompareArgs,
 ) -> Result<Vec<Outcome>, Failure> {
-    let machine = replay::machine(args.profile.as_deref())?;
+    let machine = replay::machine(args.clock.profile.as_deref())?;
     let options = |policy| Options {
         policy,
-        era: args.era.unwrap_or_else(replay::recorded_era),
+        era: args.clock.era.unwrap_or_else(replay::recorded_era),
         profile: (&machine.input.name, &machine.input.sha256, &machine.profile),
         timing: Timing::Recorded,
         processes: 1,
     };
     replay::fits(recording, &machine, 1)?;
+    if let Some(path) = &args.perfetto {
+        replay::draw(recording, &machine, options(policies[0]), path)?;
+    }
     let mut outcomes = Vec::new();
     // One after the other: a replay takes several threads and much memory by itself.
     for policy in policies {
@@ -160,14 +176,20 @@ fn synthetic(
         let (profile, profile_input, run_ahead) = (&machine.profile, &machine.input, args.clock.run_ahead());
         let on = Conditions { policy, era, profile, profile_input, seed, run_ahead };
         let mut part = progress.run(cycles);
-        workload.run(&on, &mut |cycles| part.at(cycles))
+        let timeline = args.perfetto.as_ref().map(|_| Timeline::new());
+        workload.run_noting(&on, timeline, &mut |cycles| part.at(cycles))
     });
+    drop(progress);
     let outcomes: Result<Vec<Outcome>, _> = outcomes.into_iter().collect();
-    let mut outcomes = outcomes
-        .map_err(|unfit| {
-            let message = format!("{} on {}: {unfit}", workload.input.name, machine.input.name);
-            Failure::new(message, "choose another machine with --profile (mmusim list profiles)")
-        })?
-        .into_iter();
+    let mut outcomes = outcomes.map_err(|unfit| {
+        let message = format!("{} on {}: {unfit}", workload.input.name, machine.input.name);
+        Failure::new(message, "choose another machine with --profile (mmusim list profiles)")
+    })?;
+    for outcome in &mut outcomes {
+        if let (Some(path), Some(timeline)) = (&args.perfetto, outcome.stats.timeline.take()) {
+            perfetto::write_run(&timeline.into_events(), outcome, spec.cpus() as u16, path)?;
+        }
+    }
+    let mut outcomes = outcomes.into_iter();
     Ok(seeds.iter().map(|_| outcomes.by_ref().take(policies.len()).collect()).collect())
 }

@@ -7,6 +7,7 @@ pub(crate) mod compare;
 pub(crate) mod distinguish;
 pub(crate) mod explain;
 pub(crate) mod list;
+pub(crate) mod plot;
 pub(crate) mod replay;
 pub(crate) mod speed;
 pub(crate) mod sweep;

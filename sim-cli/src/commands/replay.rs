@@ -2,22 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use comfy_table::{Cell, CellAlignment, Table};
 use sim_core::policy;
 use sim_core::step::era;
 use workloads::recorded::assume::Victim;
 use workloads::recorded::replay::Timing;
-use workloads::recorded::report::{Options, Report, report};
+use workloads::recorded::report::{Options, Report, report, timeline};
 use workloads::recorded::{EMBEDDED, Input, Pick, Recording, embedded, import};
+use workloads::timeline::{Counter, Timeline, of_run};
 
 use crate::Verdict;
 use crate::cli::{RecordingArgs, ReplayArgs};
 use crate::failure::Failure;
 use crate::input::{self, Machine};
-use crate::output::Format;
-use crate::report::plain_table;
+use crate::output::{Format, check_path};
+use crate::perfetto;
+use crate::report::{VERSION, plain_table};
 
 /// The kernel of the shipped recordings; a recording does not name its own.
 const RECORDED_ERA: &str = "v6.18";
@@ -42,6 +44,10 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<Verdict, Failure> {
         processes: args.processes,
     };
     fits(&recording, &machine, args.processes)?;
+    if let Some(path) = &args.perfetto {
+        check_path(path)?;
+        draw(&recording, &machine, options, path)?;
+    }
     let report = report(&recording, options).map_err(|e| unfit(&machine, &e))?;
     args.output.write(&match args.output.format() {
         Format::Table => table(&report),
@@ -49,6 +55,31 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<Verdict, Failure> {
         Format::Json => json(&report),
     })?;
     Ok(Verdict::Fine)
+}
+
+/// Draws the replay that the estimate is made from.
+pub(crate) fn draw(recording: &Recording, machine: &Machine, options: Options<'_>, path: &Path) -> Result<(), Failure> {
+    let events = timeline(recording, options).map_err(|e| unfit(machine, &e))?;
+    let (name, policy, era) = (recording.file_name(), options.policy.name, options.era.name);
+    let provenance = [
+        ("version", VERSION),
+        ("recording", name),
+        ("recording_sha256", &recording.sha256),
+        ("policy", policy),
+        ("era", era),
+        ("profile", options.profile.0),
+        ("profile_sha256", options.profile.1),
+        ("timing", if options.timing == Timing::Model { "model" } else { "recorded" }),
+        ("processes", &options.processes.to_string()),
+    ];
+    let drawn = Timeline {
+        title: format!("{name} under {policy}, {era}, on {}", options.profile.0),
+        provenance: provenance.map(|(name, value)| (name, value.to_owned())).into(),
+        cpus: recording.summary.cpus.max(1) * options.processes,
+        counters: &Counter::ALL,
+        marks: of_run(&events),
+    };
+    perfetto::write(&drawn, path)
 }
 
 /// The era of a recording if nothing else is said.

@@ -9,12 +9,14 @@ use sim_core::drive::explore::race::Move;
 use sim_core::kernel::path::label;
 use sim_core::nouns::types::Cpu;
 use workloads::litmus::witness::{Document, Replayable, Unread};
+use workloads::timeline::{Counter, Timeline, of_witness};
 
 use crate::Verdict;
 use crate::cli::{ReplayArgs, TimingArg};
 use crate::failure::Failure;
 use crate::input::{self, Machine};
-use crate::output::Format;
+use crate::output::{Format, check_path};
+use crate::perfetto;
 use crate::report::plain_table;
 
 /// The machine if nothing else is said: the scenarios have more CPUs than the recorded machine.
@@ -69,6 +71,9 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<Verdict, Failure> {
         Failure::new(format!("{}: {e}", args.trace), "choose another machine, or make the witness anew")
     })?;
     let report = report(&read, &machine, &timed);
+    if let Some(path) = &args.perfetto {
+        draw(&report, &timed, cpus as u16, path)?;
+    }
     args.output.write(&match args.output.format() {
         Format::Table => table(&report),
         Format::Csv => csv(&report),
@@ -94,6 +99,27 @@ fn alone(args: &ReplayArgs) -> Result<(), Failure> {
             Err(Failure::new(message, "expected --profile, --format or --output, or a recording"))
         }
     }
+}
+
+fn draw(report: &Report<'_>, timed: &[Timed], cpus: u16, path: &Path) -> Result<(), Failure> {
+    check_path(path)?;
+    let Report { file, policy, era, profile, .. } = report;
+    let provenance = [
+        ("version", report.version),
+        ("file", file),
+        ("policy", policy),
+        ("era", era),
+        ("profile", profile),
+        ("profile_sha256", report.profile_sha256),
+    ];
+    let drawn = Timeline {
+        title: format!("{file} under {policy}, {era}, on {profile}"),
+        provenance: provenance.map(|(name, value)| (name, value.to_owned())).into(),
+        cpus,
+        counters: &[Counter::Pending],
+        marks: of_witness(timed),
+    };
+    perfetto::write(&drawn, path)
 }
 
 fn report<'r>(read: &'r Replayable, machine: &'r Machine, timed: &[Timed]) -> Report<'r> {

@@ -4,6 +4,7 @@ use rustc_hash::FxHashMap;
 use sim_core::drive::clock::price::Unpriced;
 use sim_core::drive::clock::source::{Order, Source, What};
 use sim_core::drive::clock::stats::Stats;
+use sim_core::drive::clock::timeline::Timeline;
 use sim_core::drive::clock::{Clock, RunAhead};
 use sim_core::drive::engine::Setting;
 use sim_core::machine::profile::Profile;
@@ -68,6 +69,14 @@ pub struct Replayed {
 /// # Errors
 /// If the profile has no prices for interrupts.
 pub fn replay(script: &Script, stage: &Stage<'_>) -> Result<Replayed, Unpriced> {
+    replay_noting(script, stage, None)
+}
+
+/// Replays a script and notes what happens when, if there is a timeline to note it in; it comes back with the statistics.
+///
+/// # Errors
+/// As for [`replay`].
+pub fn replay_noting(script: &Script, stage: &Stage<'_>, timeline: Option<Timeline>) -> Result<Replayed, Unpriced> {
     let mut world = Big::new(stage.profile, script.cpus.max(1) * stage.processes, FRAMES_MAX);
     let player = Player::new(script, stage, &mut world);
     let mut setting = stage.setting;
@@ -75,6 +84,7 @@ pub fn replay(script: &Script, stage: &Stage<'_>) -> Result<Replayed, Unpriced> 
     let mut clock = Clock::new(world, player, setting, stage.profile, RunAhead::Off)?;
     clock.hot_victims = stage.assumptions.victim == Victim::Hot;
     clock.stats.flush_lines = Some(Vec::new());
+    clock.stats.timeline = timeline.map(Box::new);
     let duration_cycles = clock.run();
     let inferred = clock.source.copies[0].process.inferred;
     Ok(Replayed { stats: clock.stats, inferred, duration_cycles })

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use sim_core::drive::clock::price::Unpriced;
 use sim_core::drive::clock::stats::Stats;
+use sim_core::drive::clock::timeline::{Event, Timeline};
 use sim_core::drive::engine::Setting;
 use sim_core::machine::profile::Profile;
 use sim_core::policy::PolicyInfo;
@@ -14,7 +15,7 @@ use sim_core::world::big::FlushValue;
 use super::answer::{self, OperationRow, Row};
 use super::assume::{Assumptions, Victim};
 use super::event::Recording;
-use super::replay::{Replayed, Stage, Timing, replay};
+use super::replay::{Replayed, Stage, Timing, replay, replay_noting};
 use super::script::{Action, Inferred, Script};
 
 /// The rules that settle what a recording leaves open; printed with every report.
@@ -180,6 +181,25 @@ fn open_extremes(script: &Script) -> Vec<Assumptions> {
             && (alone(a) != Assumptions { unmapping: a.unmapping, ..estimate } || lists)
     };
     Assumptions::EXTREMES.into_iter().filter(open).collect()
+}
+
+/// What happens when in the replay that the estimate of a report is made from.
+///
+/// # Errors
+/// If the profile has no prices for interrupts.
+///
+/// # Panics
+/// If the machine has fewer CPUs than all copies of the process need together.
+pub fn timeline(recording: &Recording, options: Options<'_>) -> Result<Vec<Event>, Unpriced> {
+    let stage = Stage {
+        setting: Setting::of(options.policy, *options.era),
+        profile: options.profile.2,
+        timing: options.timing,
+        assumptions: Assumptions::ESTIMATE,
+        processes: options.processes,
+    };
+    let replayed = replay_noting(&Script::new(recording), &stage, Some(Timeline::new()))?;
+    Ok(replayed.stats.timeline.map_or(Vec::new(), |timeline| timeline.into_events()))
 }
 
 /// Replays a recording under a policy.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use sim_core::drive::clock::price::Unpriced;
 use sim_core::drive::clock::source::{Access, Order, Source, What};
+use sim_core::drive::clock::timeline::Timeline;
 use sim_core::drive::clock::{Clock, RunAhead};
 use sim_core::drive::engine::Setting;
 use sim_core::machine::profile::{IpiMode, Profile};
@@ -163,6 +164,19 @@ impl Synthetic {
     /// # Errors
     /// If the machine is too small or does not flush by interrupt.
     pub fn run(&self, on: &Conditions<'_>, progress: &mut dyn FnMut(u64)) -> Result<Outcome, Unfit> {
+        self.run_noting(on, None, progress)
+    }
+
+    /// Runs it and notes what happens when, if there is a timeline to note it in; it comes back with the statistics.
+    ///
+    /// # Errors
+    /// As for [`Synthetic::run`].
+    pub fn run_noting(
+        &self,
+        on: &Conditions<'_>,
+        timeline: Option<Timeline>,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Outcome, Unfit> {
         let mut world = Big::new(on.profile, self.cpus_of(on.profile)?, u32::MAX);
         if let Some(memory) = &self.workload.memory {
             world.limit_memory(memory.frames.get_ref().get(), memory.watermarks());
@@ -180,6 +194,7 @@ impl Synthetic {
         if let Some(swap) = swap {
             clock.attach_swap(swap.depth.get(), swap.latency_cycles.get());
         }
+        clock.stats.timeline = timeline.map(Box::new);
         let duration_cycles = clock.run();
         let pressure = &clock.stats.pressure;
         let by_watermarks = pressure.woken_at.len() as u64 + pressure.direct;

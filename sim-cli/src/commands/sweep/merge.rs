@@ -29,10 +29,17 @@ pub(super) fn run(args: &SweepMergeArgs) -> Result<Verdict, Failure> {
         }
     }
     let rows = Rows::of(&plan, &states)?;
-    let by_extension = || args.output.as_ref()?.extension().filter(|ext| *ext == "json").map(|_| MergeFormat::Json);
-    output.write(&match args.format.or_else(by_extension).unwrap_or(MergeFormat::Csv) {
-        MergeFormat::Csv => rows.csv(),
-        MergeFormat::Json => rows.json(),
+    let by_extension = || match args.output.as_ref()?.extension()?.to_str()? {
+        "json" => Some(MergeFormat::Json),
+        #[cfg(feature = "parquet")]
+        "parquet" => Some(MergeFormat::Parquet),
+        _ => None,
+    };
+    output.write_bytes(&match args.format.or_else(by_extension).unwrap_or(MergeFormat::Csv) {
+        MergeFormat::Csv => rows.csv().into_bytes(),
+        MergeFormat::Json => rows.json().into_bytes(),
+        #[cfg(feature = "parquet")]
+        MergeFormat::Parquet => rows.parquet(),
     })?;
     Ok(Verdict::Fine)
 }
@@ -92,6 +99,18 @@ impl<'a> Rows<'a> {
             record(&mut writer, row.iter());
         }
         String::from_utf8(writer.into_inner().expect("memory is writable")).expect("names are text")
+    }
+
+    #[cfg(feature = "parquet")]
+    fn parquet(&self) -> Vec<u8> {
+        use crate::parquet::{Kind, encode};
+        let kind = |column: &Column<'_>| match column.name {
+            "schema" | "seed" => Kind::Whole,
+            _ if column.is_number => Kind::Number,
+            _ => Kind::Text,
+        };
+        let columns: Vec<_> = self.columns.iter().map(|column| (column.name, kind(column))).collect();
+        encode(&columns, &self.rows)
     }
 
     fn json(&self) -> String {

@@ -215,7 +215,7 @@ impl<S: Source> Clock<S> {
         let page = self.world.page(mm, access.vpn).expect("a translation names a touched page");
         let marks = self.recent.binding(cpu, page, now).unwrap_or(Marks::of(entry));
         if let Some(class) = marks.breaks(access.kind) {
-            self.stats.violated(page, class);
+            self.stats.violated(cpu, page, class, now);
         }
     }
 

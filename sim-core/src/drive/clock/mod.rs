@@ -14,6 +14,7 @@ pub mod price;
 mod recent;
 pub mod source;
 pub mod stats;
+pub mod timeline;
 mod victim;
 mod waiters;
 
@@ -268,7 +269,7 @@ impl<S: Source> Clock<S> {
         let parked = core.enter_interrupt(time);
         core.stack.push(Frame::new(Path::Irq));
         if let Some((wait, cycles)) = parked {
-            self.stats.waited(wait, cycles);
+            self.stats.waited(cpu, wait, cycles, time);
             self.leave_queue(cpu, wait);
         }
         self.step(cpu);
@@ -312,7 +313,7 @@ impl<S: Source> Clock<S> {
                     self.about_to_access(cpu, order.task, op, now);
                 }
                 self.source.begin(cpu, order, &mut self.world, now);
-                self.stats.begin(cpu, order);
+                self.stats.begin(cpu, order, now);
                 if let OpKind::Access(kind) = op.kind
                     && !std::mem::take(&mut self.core(cpu).missed)
                     && let Some(cycles) =
@@ -353,7 +354,7 @@ impl<S: Source> Clock<S> {
         let core = self.core(cpu);
         let (order, now) = (core.order.take().expect("an order was under way"), core.ready);
         self.source.done(cpu, &order, &mut self.world, now);
-        self.stats.done(cpu);
+        self.stats.done(cpu, &order, now);
         self.ask_held(now);
     }
 
@@ -423,12 +424,12 @@ impl<S: Source> Clock<S> {
                 Act::Use { page, kind, .. } => {
                     let bound = self.recent.binding(cpu, page, start);
                     if let Some(class) = bound.map_or(breaks, |marks| marks.breaks(kind)) {
-                        self.stats.violated(page, class);
+                        self.stats.violated(cpu, page, class, start);
                     }
                 }
                 Act::Device(page, _) => {
                     if let Some(class) = breaks {
-                        self.stats.violated(page, class);
+                        self.stats.violated(cpu, page, class, start);
                     }
                 }
                 _ => {}

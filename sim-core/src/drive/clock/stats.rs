@@ -6,6 +6,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::drive::clock::cycles::Cycles;
 use crate::drive::clock::source::{Order, What};
+use crate::drive::clock::timeline::Timeline;
 use crate::nouns::op::{Op, OpKind};
 use crate::nouns::types::{Actor, Cpu, Page, Pte, Span};
 use crate::oracle::Class;
@@ -175,6 +176,8 @@ pub struct Stats {
     pub steps: Steps,
     /// The lines of `tlb:tlb_flush`, if they are kept.
     pub flush_lines: Option<Vec<FlushLine>>,
+    /// What happened when, if it is kept.
+    pub timeline: Option<Box<Timeline>>,
     value_at_hand: Option<FlushValue>,
     open: FxHashMap<Page, Open>,
     /// The last window of a page that closed: its class, and whether it was used.
@@ -214,6 +217,7 @@ impl Stats {
             access_cycles: 0,
             steps: Steps::default(),
             flush_lines: None,
+            timeline: None,
             value_at_hand: None,
             open: FxHashMap::default(),
             closed: FxHashMap::default(),
@@ -223,7 +227,10 @@ impl Stats {
     }
 
     /// An order begins.
-    pub(super) fn begin(&mut self, cpu: Cpu, order: &Order) {
+    pub(super) fn begin(&mut self, cpu: Cpu, order: &Order, now: u64) {
+        if let Some(timeline) = &mut self.timeline {
+            timeline.begin(cpu, order, now);
+        }
         self.tags[usize::from(cpu.0)] = Some(order.tag);
         match order.what {
             What::Op(Op { kind: OpKind::Kswapd, .. }) => self.reclaim.begin_own(cpu),
@@ -232,12 +239,18 @@ impl Stats {
     }
 
     /// It ends.
-    pub(super) fn done(&mut self, cpu: Cpu) {
+    pub(super) fn done(&mut self, cpu: Cpu, order: &Order, now: u64) {
+        if let Some(timeline) = &mut self.timeline {
+            timeline.done(cpu, order, now);
+        }
         self.tags[usize::from(cpu.0)] = None;
     }
 
-    /// A core stopped waiting.
-    pub(super) fn waited(&mut self, wait: Wait, cycles: u64) {
+    /// A core stopped waiting at this time.
+    pub(super) fn waited(&mut self, cpu: Cpu, wait: Wait, cycles: u64, now: u64) {
+        if let Some(timeline) = &mut self.timeline {
+            timeline.waited(cpu, wait, cycles, now);
+        }
         match wait {
             Wait::Acks | Wait::Broadcasts => self.cycles.waiting += cycles,
             Wait::Io => self.io_wait_cycles += cycles,
@@ -249,6 +262,9 @@ impl Stats {
 
     /// A translation of a page broke a promise (`Some`), or such a translation is gone.
     pub(super) fn window(&mut self, cpu: Cpu, page: Page, class: Option<Class>, now: u64) {
+        if let Some(timeline) = &mut self.timeline {
+            timeline.stale(cpu, page, class.is_some(), now);
+        }
         let Some(class) = class else {
             let Some(open) = self.open.get_mut(&page) else { return };
             open.holders.remove(&cpu);
@@ -264,7 +280,10 @@ impl Stats {
     }
 
     /// A promise that binds this CPU was broken. Its window may have closed less than the lookahead ago.
-    pub(super) fn violated(&mut self, page: Page, class: Class) {
+    pub(super) fn violated(&mut self, cpu: Cpu, page: Page, class: Class, now: u64) {
+        if let Some(timeline) = &mut self.timeline {
+            timeline.violated(cpu, page, class, now);
+        }
         *self.violations.entry(class).or_default() += 1;
         if let Some(open) = self.open.get_mut(&page) {
             open.used = true;
@@ -300,6 +319,9 @@ impl Stats {
 
     /// An act that took `cycles` and ended at `now`.
     pub(super) fn act(&mut self, who: Actor, act: Act, at: StepId, now: u64, cycles: u64, world: &Big) {
+        if let Some(timeline) = &mut self.timeline {
+            timeline.act(who.cpu, act, now, cycles);
+        }
         self.steps.note(at);
         match at.path {
             Path::Flush => self.cycles.initiator += cycles,

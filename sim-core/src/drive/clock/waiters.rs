@@ -65,7 +65,7 @@ impl<S: Source> Clock<S> {
     pub(super) fn resume(&mut self, cpu: Cpu, now: u64) {
         let core = &mut self.cores[usize::from(cpu.0)];
         if let State::Parked(wait) = core.state {
-            self.stats.waited(wait, now.saturating_sub(core.ready));
+            self.stats.waited(cpu, wait, now.saturating_sub(core.ready), core.ready.max(now));
         }
         core.wake(now);
         self.schedule(cpu);
