@@ -7,12 +7,10 @@ use crossbeam_utils::thread;
 use crate::calibrate::curve::{Curve, Free};
 use crate::sweep::PlanError;
 
-/// The first step changes a parameter by this factor, up or down.
-const FIRST_STEP: f64 = 1.5;
-/// A fit without one of the points begins where the whole fit ended.
-const SHORT_STEP: f64 = 1.15;
-/// Steps smaller than this are within what a run scatters.
-const LAST_STEP: f64 = 1.02;
+/// A step changes a parameter by this factor, in thousandths, up or down. Smaller ones are within what a run scatters.
+const STEPS: [u64; 5] = [1500, 1225, 1107, 1052, 1026];
+/// A fit without one of the points begins where the whole fit ended, with the third of them.
+const SHORT: usize = 2;
 
 /// What the model shows at each point of a curve, in ns.
 type Shown = Vec<Option<f64>>;
@@ -71,15 +69,16 @@ impl<'a> Runner<'a> {
     }
 
     /// The values that fit these points, from a start on.
-    fn search(&mut self, free: &[Free], start: Vec<u64>, points: &[usize], step: f64) -> Result<Vec<u64>, PlanError> {
-        let (mut best, mut step) = (start, step);
+    fn search(&mut self, free: &[Free], start: Vec<u64>, points: &[usize], steps: &[u64]) -> Result<Vec<u64>, PlanError> {
+        let (mut best, mut steps) = (start, steps.iter());
         let mut off = self.off(free, &best, points)?;
-        while step > LAST_STEP {
+        let mut step = steps.next();
+        while let Some(&thousandths) = step {
             let mut better = false;
             for (n, parameter) in free.iter().enumerate() {
-                for factor in [step, 1.0 / step] {
+                for (times, per) in [(thousandths, 1000), (1000, thousandths)] {
                     let mut tried = best.clone();
-                    tried[n] = ((best[n] as f64 * factor).round() as u64).clamp(parameter.min, parameter.max);
+                    tried[n] = ((best[n] * times + per / 2) / per).clamp(parameter.min, parameter.max);
                     let tried_off = self.off(free, &tried, points)?;
                     if tried_off < off {
                         (best, off, better) = (tried, tried_off, true);
@@ -88,7 +87,7 @@ impl<'a> Runner<'a> {
                 }
             }
             if !better {
-                step = step.sqrt();
+                step = steps.next();
             }
         }
         Ok(best)
@@ -103,7 +102,7 @@ impl<'a> Runner<'a> {
     /// Fits the parameters of the curve.
     pub(super) fn fit(&mut self, free: &[Free]) -> Result<Vec<u64>, PlanError> {
         let start = free.iter().map(|free| free.start).collect();
-        self.search(free, start, &self.fit_points(), FIRST_STEP)
+        self.search(free, start, &self.fit_points(), &STEPS)
     }
 
     /// What a fit to all other points shows at each point, where that is one of those.
@@ -116,7 +115,7 @@ impl<'a> Runner<'a> {
         }
         for &left_out in &all {
             let others: Vec<usize> = all.iter().copied().filter(|&n| n != left_out).collect();
-            let values = self.search(free, fitted.to_vec(), &others, SHORT_STEP)?;
+            let values = self.search(free, fitted.to_vec(), &others, &STEPS[SHORT..])?;
             shown[left_out] = self.show(free, &values, &[left_out])?[0];
         }
         Ok(shown)

@@ -20,8 +20,9 @@ impl<S: Source> Clock<S> {
         match self.lookahead_cycles {
             Some(lookahead) if core.arrival.is_none() => {
                 let others = self.tree.second_min_time_excluding(cpu.0).unwrap_or(u64::MAX);
-                // What was broadcast takes translations away when it is done, whatever their core is doing.
-                others.saturating_add(lookahead).min(self.fabric.next().unwrap_or(u64::MAX))
+                // What was broadcast takes translations away when it is done, whatever their core is doing; but cores come first.
+                let done = self.fabric.next().unwrap_or(u64::MAX).max(time + 1);
+                others.saturating_add(lookahead).min(done)
             }
             // One access an event.
             _ => time + 1,

@@ -132,10 +132,10 @@ impl Prices {
             {
                 self.vma_lock(cpu, mm, who.task, world)
             }
-            Act::Lock(lock) => self.write(cpu, lock_line(lock)),
-            // Others spin on lines of their own for a PTL; `mmap_lock` is counted down.
-            Act::Unlock(Lock::Ptl(_)) => p.cache.l1_cyc,
-            Act::Unlock(lock) => self.write(cpu, lock_line(lock)),
+            // `mmap_lock` is counted down; others spin on lines of their own for a PTL.
+            Act::Lock(lock) | Act::Unlock(lock @ (Lock::MmapRead(_) | Lock::MmapWrite(_))) => {
+                self.write(cpu, lock_line(lock))
+            }
             Act::PteRead(_) | Act::PteXchg { .. } => self.pte(cpu, act, at, world),
             Act::MaskRead(mm) => self.read(cpu, LineId::Mask(mm)),
             Act::MaskClear(mm) => self.write(cpu, LineId::Mask(mm)),
@@ -162,9 +162,7 @@ impl Prices {
             Act::Assist(page) => self.walk(cpu, page, true, world),
             Act::FaultEnter(_) => p.kernel.fault_entry_cyc,
             Act::FaultExit(..) => p.kernel.fault_exit_cyc,
-            // A page that is mapped along with another has its share in that one's body.
-            Act::FaultMap { around: true, .. } => p.cache.l1_cyc,
-            Act::FaultMap { read_in, pte, .. } => {
+            Act::FaultMap { read_in, pte, around: false, .. } => {
                 let k = &p.kernel;
                 // A whole fault less what its other acts are charged.
                 let charged = k.fault_entry_cyc + k.fault_exit_cyc + FAULT_TOUCHES * p.cache.l1_cyc;
@@ -181,6 +179,9 @@ impl Prices {
             Act::Free(_) => self.free(cpu),
             Act::Write(_) => p.swap.as_ref().map_or(0, |s| s.zram_write_cyc),
             Act::Return(_)
+            | Act::Unlock(_)
+            // A page that is mapped along with another has its share in that one's body.
+            | Act::FaultMap { .. }
             | Act::FreeTable(_)
             | Act::Clean(_)
             | Act::Lookup(_)

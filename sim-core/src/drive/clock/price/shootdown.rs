@@ -36,9 +36,10 @@ impl Prices {
         let Some(mm) = request.mm else { return 0 };
         let p = &self.profile;
         let away = |distance| p.c2c_cycles(distance);
-        let raised = match request.catch_up {
-            true => self.lines.read(p, cpu, LineId::Gen(mm), away),
-            false => self.lines.write(p, cpu, LineId::Gen(mm), 0, away),
+        let raised = if request.catch_up {
+            self.lines.read(p, cpu, LineId::Gen(mm), away)
+        } else {
+            self.lines.write(p, cpu, LineId::Gen(mm), 0, away)
         };
         let raised = raised.unwrap_or(0);
         raised + self.lines.read(p, (cpu.0, cpu.1 + raised), LineId::Mask(mm), away).unwrap_or(0)
