@@ -48,7 +48,7 @@ fn main() {
         "import" => {
             let source = embedded("pageout-clean-mprotect").expect("an embedded recording");
             let (name, text) = decode(source.input()).expect("it is whole");
-            measured(|| import_text(&name, &text, &Pick::Busiest)).expect("it is well-formed");
+            measured(|| import_text(&name, &text, &Pick::Busiest).expect("it is well-formed"));
             text.len() as u64
         }
         _ => {
