@@ -60,13 +60,13 @@ fn tlb(c: &mut Criterion) {
     lookups(&mut group, "l1-hit", 48, |turn| turn % 48);
     // More pages than the first level holds, each asked for when it has long left it.
     lookups(&mut group, "stlb-hit", 1_024, |turn| turn % 1_024);
-    lookups(&mut group, "miss", 1_024, |turn| 1 << 20 | turn % 4_096);
+    lookups(&mut group, "miss", 1_024, |turn| (1 << 20) + turn % 4_096);
     let mut psc = Psc::new(&profile(1).psc);
     let mut turn = 0;
     group.bench_function("walk", |b| {
         b.iter(|| {
             turn += 1;
-            psc.walk(key(turn % 64 << 9))
+            psc.walk(key((turn % 64) << 9))
         });
     });
     group.finish();

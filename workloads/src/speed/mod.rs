@@ -77,7 +77,7 @@ mod tests {
                 let beyond = whole.access_cycles().checked_sub(bare).expect("no access is cheaper");
                 let line = STLB_CYCLES + WALK_CYCLES;
                 assert!(
-                    beyond % line == 0 && beyond / line <= 2 * hits.walks,
+                    beyond.is_multiple_of(line) && beyond / line <= 2 * hits.walks,
                     "{shape:?}: {beyond} cycles beyond {bare}"
                 );
                 assert_eq!(mix == Mix::Hot, hits.walks == 0, "{hits:?}");

@@ -216,7 +216,7 @@ fn any_op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// Sets and ways of fetch, data and second level: any small numbers.
+/// Sets and ways of fetch, data and second level: any small numbers. The widest second levels are searched by guesses and counts.
 fn any_geometry() -> impl Strategy<Value = [(u32, u32); 4]> {
     let first = || (1_u32..4, 1_u32..5);
     (first(), first(), first(), (1_u32..6, 1_u32..20)).prop_map(|(a, b, c, d)| [a, b, c, d])
