@@ -52,7 +52,7 @@ fn mistakes_in_a_workload_name_the_line_and_the_keys() {
 #[test]
 fn machines_that_do_not_fit() {
     expect(&["compare", "overlap", "--profile", "zen5_vm"], &["needs 7 CPUs", "at most the 2"]);
-    expect(&["compare", "overlap", "--profile", "kunpeng920_2s"], &["none_for_tlb", "--profile"]);
+    expect(&["compare", "overlap", "--policy", "invlpgb"], &["no costs of", "milan_36c", "--profile"]);
 }
 
 #[test]

@@ -85,7 +85,7 @@ fn profiles_that_do_not_fit() {
     let (at, line) = shipped.lines().enumerate().find(|(_, l)| l.starts_with("ghz")).expect("a clock");
     let (_directory, path) = file("mine.toml", shipped.replacen(line, &format!("{line}\nspeed = 9"), 1).as_bytes());
     expect(&["replay", PAGEOUT, "--profile", &path], &[&format!("mine.toml:{}:", at + 2), "`speed`", "`ghz`"]);
-    expect(&["replay", PAGEOUT, "--profile", "kunpeng920_2s"], &["kunpeng920_2s", "--profile"]);
+    expect(&["replay", PAGEOUT, "--policy", "invlpgb"], &["no costs of", "milan_36c", "--profile"]);
 }
 
 #[test]

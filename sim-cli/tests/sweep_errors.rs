@@ -87,7 +87,6 @@ const RULES: &[(&str, &[(&str, &str)])] = &[
     ),
     ("a cost is bounded", &[("[fixed]\n", "[fixed]\n\"profile.ipi.irq_entry_cyc\" = 1_000_000_001\n")]),
     ("a machine has the CPUs", &[("[fixed]\n", "[fixed]\ncores = 104\n")]),
-    ("a machine interrupts", &[("[fixed]\n", "[fixed]\nprofile = \"kunpeng920_2s\"\n")]),
     ("a mechanism has prices", &[("[fixed]\n", "[fixed]\n\"era.mechanism\" = \"broadcast\"\n")]),
     ("a run is there once", &[("\"unpatched\"", "\"pending-flag\"")]),
 ];

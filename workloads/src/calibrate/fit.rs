@@ -69,7 +69,13 @@ impl<'a> Runner<'a> {
     }
 
     /// The values that fit these points, from a start on.
-    fn search(&mut self, free: &[Free], start: Vec<u64>, points: &[usize], steps: &[u64]) -> Result<Vec<u64>, PlanError> {
+    fn search(
+        &mut self,
+        free: &[Free],
+        start: Vec<u64>,
+        points: &[usize],
+        steps: &[u64],
+    ) -> Result<Vec<u64>, PlanError> {
         let (mut best, mut steps) = (start, steps.iter());
         let mut off = self.off(free, &best, points)?;
         let mut step = steps.next();
