@@ -58,6 +58,8 @@ fn replayed_text(name: &str, text: &str, policy: &str) -> Outcome {
         profile: Input::new("zen5_vm", b""),
         workload: Input::new(name, bytes),
         seed: None,
+        threads: 0,
+        rounds: 0,
         reclaim_cycles: report.reclaim_cycles,
         census: None,
         duration_cycles: report.replayed.duration_cycles,

@@ -183,7 +183,7 @@ mod tests {
         let all = [0, 1, 2];
         let shown = Runner::new(&curve, 1, &mut |_| {}).show(&free, &made, &all).expect("it runs");
         for (point, shown) in curve.points.iter_mut().zip(shown) {
-            (point.published_ns, point.fit) = (shown.map(|ns| ns.round() as u64), true);
+            (point.published_ns, point.fit) = (shown.map(|ns| format!("{ns:.0}").parse().expect("digits")), true);
         }
         let found = Runner::new(&curve, 1, &mut |_| {}).fit(&free).expect("it runs");
         for (found, made) in found.into_iter().zip(made) {
