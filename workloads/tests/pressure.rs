@@ -91,7 +91,8 @@ fn kswapd_runs_from_below_low_to_above_high() {
 
 #[test]
 fn allocations_reclaim_themselves_only_when_kswapd_is_too_slow() {
-    let slow = run(&variant(&[("gap_cycles = 4_000", "gap_cycles = 500")]), "unpatched");
+    let slow =
+        run(&variant(&[("gap_cycles = 4_000", "gap_cycles = 500"), ("= 12_000_000", "= 40_000_000")]), "unpatched");
     assert!(slow.stats.pressure.direct > 20, "{:?}", slow.stats.pressure);
     let calm =
         run(&variant(&[("gap_cycles = 4_000", "gap_cycles = 40_000"), ("= 12_000_000", "= 100_000_000")]), "unpatched");
