@@ -4,8 +4,8 @@ use sim_core::nouns::op::{Op, OpKind};
 use sim_core::nouns::types::{AccessKind, Backing, Mm, Span};
 
 use crate::synthetic::draw::{Draw, Purpose};
+use crate::synthetic::layout::{Layout, backing_of, mmap, rights_of};
 use crate::synthetic::schema::{Loop, LoopStep, StepKind, Workload};
-use crate::synthetic::threads::{Layout, backing_of, mmap, rights_of};
 
 /// Where a thread is in its loop.
 pub(super) struct Looped {

@@ -3,6 +3,7 @@
 //! To add one, put `NAME.toml` into `workloads/synthetic/` and a row into [`WORKLOADS`].
 
 pub mod draw;
+mod layout;
 mod looped;
 pub mod schema;
 mod threads;
@@ -27,9 +28,10 @@ use thiserror::Error;
 use crate::error::TextError;
 use crate::outcome::{Input, Outcome};
 use crate::synthetic::draw::Zipf;
+use crate::synthetic::layout::{Layout, backing_of};
 use crate::synthetic::looped::Looped;
 use crate::synthetic::schema::{Pattern, Workload};
-use crate::synthetic::threads::{Kswapd, Layout, Programmed, Reclaimer, Thread, User, backing_of, first_cycle};
+use crate::synthetic::threads::{Kswapd, Programmed, Reclaimer, Thread, User, first_cycle};
 
 /// Orders between two reports of progress.
 const PROGRESS_ORDERS: u32 = 4096;

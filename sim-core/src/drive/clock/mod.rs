@@ -30,12 +30,12 @@ use crate::drive::clock::stats::Stats;
 use crate::drive::clock::waiters::{WaitKey, plain, wait_key};
 use crate::drive::engine::{Progress, Setting};
 use crate::drive::tournament::Tournament;
-use crate::machine::profile::{IpiMode, Profile};
+use crate::machine::profile::Profile;
 use crate::nouns::op::OpKind;
 use crate::nouns::types::{AccessKind, Actor, Cpu, Page, Task};
 use crate::oracle::{Class, Marks};
 use crate::policy::Touch;
-use crate::step::era::{Era, Mechanism};
+use crate::step::era::Mechanism;
 use crate::step::frame::{Act, Frame, Path, Probe, StepId, Wait};
 use crate::world::World;
 use crate::world::big::Big;
@@ -74,20 +74,6 @@ impl Probe for Heard {
 
     fn window(&mut self, cpu: Cpu, page: Page, class: Option<Class>) {
         self.windows.push((cpu, page, class));
-    }
-}
-
-/// The era on a machine: how its shootdowns reach other CPUs there, and for whom.
-fn on_machine(profile: &Profile, era: Era) -> Era {
-    let mechanism = Prices::mechanism(profile, &era);
-    let tlbi = profile.inval.tlbi_range_limit_pages.filter(|_| profile.ipi.mode == IpiMode::NoneForTlb);
-    Era {
-        mechanism,
-        shrink_list_folios: profile.kernel.swap_cluster_max as u16,
-        // MAX_TLBI_OPS of arm64.
-        ceiling_pages: tlbi.map_or(era.ceiling_pages, |limit| u64::from(limit) - 1),
-        broadcast_min_cpus: profile.inval.invlpgb_min_active_cpus.map_or(0, |cpus| cpus as u16),
-        ..era
     }
 }
 
@@ -136,7 +122,7 @@ impl<S: Source> Clock<S> {
         if setting.policy.defers_unmap() {
             return Err(Unpriced::Ticks);
         }
-        let setting = Setting { era: on_machine(profile, setting.era), ..setting };
+        let setting = Setting { era: Prices::era_on(profile, setting.era), ..setting };
         let cpus = world.cpus();
         let prices = Prices::new(profile, &setting.era, cpus)?;
         let bound = profile.lookahead_cycles().min(prices.broadcast_cycles_least().unwrap_or(u64::MAX)).max(1);

@@ -70,7 +70,7 @@ pub struct Prices {
 }
 
 impl Prices {
-    /// The prices of a machine under an era, whose mechanism is that of the machine ([`Prices::mechanism`]).
+    /// The prices of a machine under an era, which is as that machine has it ([`Prices::era_on`]).
     ///
     /// # Errors
     /// If its profile has no costs for the mechanism.
@@ -94,9 +94,18 @@ impl Prices {
         })
     }
 
-    /// How the shootdowns of a setting reach other CPUs on this machine.
-    pub fn mechanism(profile: &Profile, era: &Era) -> Mechanism {
-        if profile.ipi.mode == IpiMode::NoneForTlb { Mechanism::Broadcast } else { era.mechanism }
+    /// The era on a machine: how its shootdowns reach other CPUs there, and for whom.
+    pub fn era_on(profile: &Profile, era: Era) -> Era {
+        let interrupts = profile.ipi.mode != IpiMode::NoneForTlb;
+        let tlbi = profile.inval.tlbi_range_limit_pages.filter(|_| !interrupts);
+        Era {
+            mechanism: if interrupts { era.mechanism } else { Mechanism::Broadcast },
+            shrink_list_folios: profile.kernel.swap_cluster_max as u16,
+            // MAX_TLBI_OPS of arm64.
+            ceiling_pages: tlbi.map_or(era.ceiling_pages, |limit| u64::from(limit) - 1),
+            broadcast_min_cpus: profile.inval.invlpgb_min_active_cpus.map_or(0, |cpus| cpus as u16),
+            ..era
+        }
     }
 
     /// The machine.
