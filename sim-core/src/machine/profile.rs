@@ -199,9 +199,9 @@ pub struct IpiCosts {
     pub csd_enqueue_same_cyc: Option<u64>,
     /// The same for a CPU of another socket.
     pub csd_enqueue_remote_cyc: Option<u64>,
-    /// Queueing under full contention.
+    /// Queueing, as observed under full contention; for comparison, charged to nothing.
     pub csd_enqueue_contended_cyc: Option<u64>,
-    /// Taking one entry off a contended queue, on the target.
+    /// Taking one entry off a contended queue, on the target, as observed; for comparison, charged to nothing.
     pub csd_dequeue_contended_cyc: Option<u64>,
     /// From the ICR write to the interrupt at a CPU of the same die.
     pub delivery_same_cyc: u64,
@@ -221,7 +221,7 @@ pub struct IpiCosts {
     pub ack_read_same_cyc: Option<u64>,
     /// The same for a target of another socket.
     pub ack_read_remote_cyc: Option<u64>,
-    /// Waking an idle target.
+    /// Waking an idle target; not charged yet.
     pub idle_wake_cyc: u64,
 }
 
