@@ -1,3 +1,3 @@
-//! The live view of mmusim: not built yet.
-//!
-//! It will be a front end over the same [`Clock`](sim_core::drive::clock::Clock) that batch runs use.
+//! The live view of mmusim: a run that can be stepped, taken back and looked into.
+
+pub mod moment;

@@ -10,6 +10,7 @@ mod cores;
 pub mod cycles;
 mod device;
 mod fabric;
+pub mod log;
 pub mod price;
 mod recent;
 pub mod source;
