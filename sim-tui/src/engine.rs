@@ -136,6 +136,12 @@ enum Goal {
     Seek(Target),
 }
 
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("position", &self.player.position()).field("goal", &self.goal).finish_non_exhaustive()
+    }
+}
+
 /// The run and what it is to do.
 pub struct Engine {
     player: Box<dyn Player>,
@@ -219,6 +225,16 @@ impl Engine {
                 self.complaint = Some(target.missing().to_owned()).filter(|text| !text.is_empty());
                 return;
             }
+        }
+    }
+
+    /// Works until there is nothing left to do by itself; what runs does so to its end, without regard to its speed.
+    pub fn settle(&mut self) {
+        while self.busy() {
+            if let Goal::Run { .. } = self.goal {
+                self.goal = Goal::Seek(Target::End);
+            }
+            self.work();
         }
     }
 

@@ -196,6 +196,12 @@ impl fmt::Display for Key {
     }
 }
 
+impl From<Key> for KeyEvent {
+    fn from(key: Key) -> KeyEvent {
+        KeyEvent::new(key.code, if key.ctrl { KeyModifiers::CONTROL } else { KeyModifiers::NONE })
+    }
+}
+
 impl From<KeyEvent> for Key {
     fn from(event: KeyEvent) -> Key {
         let ctrl = event.modifiers.contains(KeyModifiers::CONTROL);
