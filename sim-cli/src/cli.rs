@@ -21,6 +21,7 @@ pub(crate) use plot::PlotArgs;
 pub(crate) use sweep::{
     MergeFormat, SweepArgs, SweepCommand, SweepMergeArgs, SweepPlanArgs, SweepRunArgs, SweepStatusArgs,
 };
+pub(crate) use tui::{ColourArg, TuiArgs};
 
 /// More seeds than this only take time: the interval shrinks with the root of their number.
 const SEEDS_MAX: i64 = 10_000;

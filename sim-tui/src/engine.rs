@@ -9,6 +9,7 @@ use sim_core::policy::PolicyInfo;
 use sim_core::step::frame::Act;
 
 use crate::moment::{Moment, Want};
+use crate::pair::Pair;
 use crate::speed::Speed;
 
 /// How long it works before it looks for orders.
@@ -16,43 +17,19 @@ const SLICE: Duration = Duration::from_millis(10);
 /// Events between two looks at the time.
 const BURST: u64 = 256;
 
-/// A run that can be moved along, or two that go in step.
-pub trait Player: Send {
-    /// Events made since the start.
-    fn position(&self) -> u64;
-    /// Nothing is left to do.
-    fn finished(&self) -> bool;
-    /// Makes events; returns how many there were.
-    fn forward(&mut self, events: u64) -> u64;
-    /// Takes events back.
-    fn back(&mut self, events: u64);
-    /// To a position.
-    fn to_position(&mut self, position: u64);
-    /// To the last position whose time is no later.
-    fn to_cycle(&mut self, cycles: u64);
-    /// Forward until something like this has happened; false if it has not within so many events.
-    fn to_next(&mut self, like: &dyn Fn(&Entry) -> bool, events_max: u64) -> bool;
-    /// What there is to see.
-    fn moments(&self, want: &Want) -> (Moment, Option<Moment>);
-}
-
 /// Whatever can be opened: the same run under other policies, or the stops of a tour.
 pub trait Program: Send {
     /// The run from its start, under one policy or under two.
     ///
     /// # Errors
     /// In words, if a policy has no prices on this machine.
-    fn open(
-        &mut self,
-        left: &'static PolicyInfo,
-        right: Option<&'static PolicyInfo>,
-    ) -> Result<Box<dyn Player>, String>;
+    fn open(&mut self, left: &'static PolicyInfo, right: Option<&'static PolicyInfo>) -> Result<Pair, String>;
 
     /// The run of a stop of the tour, where the stop is.
     ///
     /// # Errors
     /// In words, if there is no such stop.
-    fn stop(&mut self, at: usize) -> Result<Box<dyn Player>, String>;
+    fn stop(&mut self, at: usize) -> Result<Pair, String>;
 }
 
 /// What the run is to do.
@@ -138,13 +115,16 @@ enum Goal {
 
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Engine").field("position", &self.player.position()).field("goal", &self.goal).finish_non_exhaustive()
+        f.debug_struct("Engine")
+            .field("position", &self.player.position())
+            .field("goal", &self.goal)
+            .finish_non_exhaustive()
     }
 }
 
 /// The run and what it is to do.
 pub struct Engine {
-    player: Box<dyn Player>,
+    player: Pair,
     program: Box<dyn Program>,
     goal: Goal,
     complaint: Option<String>,
@@ -152,7 +132,7 @@ pub struct Engine {
 
 impl Engine {
     /// An engine at the start of a run.
-    pub fn new(player: Box<dyn Player>, program: Box<dyn Program>) -> Engine {
+    pub fn new(player: Pair, program: Box<dyn Program>) -> Engine {
         Engine { player, program, goal: Goal::None, complaint: None }
     }
 

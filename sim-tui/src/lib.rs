@@ -2,10 +2,18 @@
 
 pub mod app;
 pub mod engine;
+mod follow;
+mod glance;
 pub mod keys;
 pub mod moment;
+pub mod pair;
 pub mod picture;
+pub mod playback;
+pub mod program;
+pub mod run;
 pub mod screen;
+pub mod script;
+pub mod source;
 pub mod speed;
 pub mod terminal;
 pub mod theme;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sim_core::policy::{self, POLICIES, PolicyInfo};
 use workloads::litmus::Litmus;
 
-use crate::engine::{Player, Program};
+use crate::engine::Program;
 use crate::pair::Pair;
 use crate::playback::Playback;
 use crate::source::{Machine, Source};
@@ -19,16 +19,16 @@ const STATES: usize = 1_000_000;
 pub struct Repertoire(pub Source);
 
 impl Program for Repertoire {
-    fn open(&mut self, left: &'static PolicyInfo, right: Option<&'static PolicyInfo>) -> Result<Box<dyn Player>, String> {
+    fn open(&mut self, left: &'static PolicyInfo, right: Option<&'static PolicyInfo>) -> Result<Pair, String> {
         let run = |policy: &'static PolicyInfo| self.0.run(policy).map_err(|e| format!("{}: {e}", policy.name));
-        let left = run(left)?;
+        let left = Playback::new(run(left)?);
         Ok(match right {
-            None => Box::new(Playback::new(left)),
-            Some(right) => Box::new(Pair::new(left, run(right)?)),
+            None => Pair::single(left),
+            Some(right) => Pair::new(left, Playback::new(run(right)?)),
         })
     }
 
-    fn stop(&mut self, _at: usize) -> Result<Box<dyn Player>, String> {
+    fn stop(&mut self, _at: usize) -> Result<Pair, String> {
         Err("this is no tour".to_owned())
     }
 }
@@ -67,11 +67,11 @@ impl Tour {
 }
 
 impl Program for Tour {
-    fn open(&mut self, _: &'static PolicyInfo, _: Option<&'static PolicyInfo>) -> Result<Box<dyn Player>, String> {
+    fn open(&mut self, _: &'static PolicyInfo, _: Option<&'static PolicyInfo>) -> Result<Pair, String> {
         self.stop(0)
     }
 
-    fn stop(&mut self, at: usize) -> Result<Box<dyn Player>, String> {
+    fn stop(&mut self, at: usize) -> Result<Pair, String> {
         let stop = STOPS.get(at).ok_or_else(|| format!("the tour has {} stops", STOPS.len()))?;
         let policy = policy::find(stop.policy).expect("a stop names a policy of the registry");
         let run = self.source(stop).run(policy).map_err(|e| e.to_string())?;
@@ -84,6 +84,6 @@ impl Program for Tour {
             }
             None => _ = player.forward(u64::MAX),
         }
-        Ok(Box::new(player))
+        Ok(Pair::single(player))
     }
 }

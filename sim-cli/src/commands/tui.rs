@@ -52,7 +52,8 @@ pub(crate) fn run(args: &TuiArgs) -> Result<Verdict, Failure> {
     }
     if args.press.is_none() {
         terminal::check().map_err(|e| {
-            let help = "choose `mmusim compare` or `mmusim replay` for text, or press keys without a terminal (--press)";
+            let help =
+                "choose `mmusim compare` or `mmusim replay` for text, or press keys without a terminal (--press)";
             Failure::new(e.to_string(), help)
         })?;
     }

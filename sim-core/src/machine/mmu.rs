@@ -220,6 +220,17 @@ impl Mmu {
             .chain(fetch_alone.filter(not_in_data))
     }
 
+    /// Is a translation in the first level, for data or for instructions?
+    pub fn is_in_first(&self, key: Key) -> bool {
+        let at = key.size as usize;
+        self.data[at].peek(key).is_some() || self.fetch[at].peek(key).is_some()
+    }
+
+    /// How much memory its arrays take, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.fetch.iter().chain(&self.data).chain(&self.stlb).map(Tlb::bytes).sum()
+    }
+
     fn stlb_holds(&self, size: PageSize) -> bool {
         self.stlb.is_some() && (size == PageSize::Size4K || self.stlb_holds_2m)
     }

@@ -166,6 +166,12 @@ impl Tlb {
         }
     }
 
+    /// How much memory it takes, in bytes.
+    pub fn bytes(&self) -> usize {
+        let ways = self.tags.len() * (size_of::<u64>() + size_of::<Way>());
+        ways + (self.guesses.len() + self.counts.len()) * size_of::<u32>()
+    }
+
     /// Translations held now.
     pub fn held(&self) -> usize {
         self.held

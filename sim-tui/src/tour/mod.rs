@@ -80,9 +80,9 @@ pub const STOPS: &[Stop] = &[
         file: "B01-mprotect-ro",
         policy: "pending-flag",
         order_of: Some("batched"),
-        at: Some(|entry| {
-            matches!(entry.what, Happened::Act(Act::Words { touch: Touch::Write, .. }, at) if at.path == Path::Unmap)
-        }),
+        at: Some(
+            |entry| matches!(entry.what, Happened::Act(Act::Words { touch: Touch::Write, .. }, at) if at.path == Path::Unmap),
+        ),
     },
     Stop {
         title: "The first operation at risk pays",
@@ -115,9 +115,9 @@ pub const STOPS: &[Stop] = &[
         file: "B02-flag-lost-mprotect",
         policy: "pending-flag",
         order_of: Some("pending-flag"),
-        at: Some(|entry| {
-            matches!(entry.what, Happened::Act(Act::Words { touch: Touch::Write, .. }, at) if at.path == Path::Mprotect)
-        }),
+        at: Some(
+            |entry| matches!(entry.what, Happened::Act(Act::Words { touch: Touch::Write, .. }, at) if at.path == Path::Mprotect),
+        ),
     },
     Stop {
         title: "The race is back",

@@ -59,6 +59,7 @@ impl Ends {
 }
 
 /// What one copy of the process has not done yet.
+#[derive(Clone)]
 pub(super) struct Unfinished {
     /// The order between threads is the recorded one, too.
     recorded: bool,

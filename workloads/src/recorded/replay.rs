@@ -1,5 +1,7 @@
 //! Plays a script on the clock: faults and calls where and when the recording has them, reclaim as much as the kernel did.
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashMap;
 use sim_core::drive::clock::price::Unpriced;
 use sim_core::drive::clock::source::{Order, Source, What};
@@ -77,12 +79,7 @@ pub fn replay(script: &Script, stage: &Stage<'_>) -> Result<Replayed, Unpriced> 
 /// # Errors
 /// As for [`replay`].
 pub fn replay_noting(script: &Script, stage: &Stage<'_>, timeline: Option<Timeline>) -> Result<Replayed, Unpriced> {
-    let mut world = Big::new(stage.profile, script.cpus.max(1) * stage.processes, FRAMES_MAX);
-    let player = Player::new(script, stage, &mut world);
-    let mut setting = stage.setting;
-    setting.era.synchronous_swap = script.synchronous_swap;
-    let mut clock = Clock::new(world, player, setting, stage.profile, RunAhead::Off)?;
-    clock.hot_victims = stage.assumptions.victim == Victim::Hot;
+    let mut clock = replay_clock(script, stage)?;
     clock.stats.flush_lines = Some(Vec::new());
     clock.stats.timeline = timeline.map(Box::new);
     let duration_cycles = clock.run();
@@ -90,21 +87,39 @@ pub fn replay_noting(script: &Script, stage: &Stage<'_>, timeline: Option<Timeli
     Ok(Replayed { stats: clock.stats, inferred, duration_cycles })
 }
 
-struct Player<'s> {
+/// The clock that a replay is made on, with nothing replayed yet.
+///
+/// # Errors
+/// As for [`replay`].
+pub fn replay_clock<'s>(script: &'s Script, stage: &Stage<'s>) -> Result<Clock<Player<'s>>, Unpriced> {
+    let mut world = Big::new(stage.profile, script.cpus.max(1) * stage.processes, FRAMES_MAX);
+    let player = Player::new(script, stage, &mut world);
+    let mut setting = stage.setting;
+    setting.era.synchronous_swap = script.synchronous_swap;
+    let mut clock = Clock::new(world, player, setting, stage.profile, RunAhead::Off)?;
+    clock.hot_victims = stage.assumptions.victim == Victim::Hot;
+    Ok(clock)
+}
+
+/// The orders of a recording.
+#[derive(Clone)]
+pub struct Player<'s> {
     script: &'s Script,
     known: Known<'s>,
     timing: Timing,
     /// What a fault takes at most, if the recording does not show its end.
     fault_ns: u64,
     /// By recorded CPU: the items there.
-    queues: Vec<Vec<u32>>,
+    queues: Arc<[Vec<u32>]>,
     /// By CPU: how many orders it was given, and when the last of these was over as recorded, in cycles.
     given: Vec<(usize, u64)>,
-    ends: Ends,
+    ends: Arc<Ends>,
     copies: Vec<Copied>,
+    reclaim_cycles: u64,
 }
 
 /// One copy of the recorded process.
+#[derive(Clone)]
 struct Copied {
     process: Process,
     /// By recorded thread.
@@ -112,6 +127,8 @@ struct Copied {
     unfinished: Unfinished,
     /// By list or call under way: folios written, and folios frozen.
     progress: FxHashMap<u32, (u32, u32)>,
+    /// By reclaim cycle: items of it that are not done.
+    cycle_left: FxHashMap<u32, u32>,
 }
 
 impl<'s> Player<'s> {
@@ -122,6 +139,10 @@ impl<'s> Player<'s> {
             queues[usize::from(item.cpu)].push(index);
         }
         let ends = Ends::new(&script.items, fault_ns, queues.len());
+        let mut cycle_left = FxHashMap::default();
+        for cycle in script.items.iter().filter_map(|item| item.cycle) {
+            *cycle_left.entry(cycle).or_default() += 1;
+        }
         let mut copies = Vec::new();
         for _ in 0..stage.processes {
             let mm = world.add_mm();
@@ -135,6 +156,7 @@ impl<'s> Player<'s> {
                 tasks,
                 unfinished: Unfinished::all(&ends, stage.timing == Timing::Recorded),
                 progress: FxHashMap::default(),
+                cycle_left: cycle_left.clone(),
             });
         }
         Player {
@@ -142,10 +164,11 @@ impl<'s> Player<'s> {
             known: Known::new(stage.profile, stage.assumptions, Faults::new(&script.items)),
             timing: stage.timing,
             fault_ns,
-            queues,
+            queues: queues.into(),
             given: vec![(0, 0); usize::from(world.cpus())],
-            ends,
+            ends: Arc::new(ends),
             copies,
+            reclaim_cycles: 0,
         }
     }
 
@@ -271,8 +294,12 @@ impl Source for Player<'_> {
 
     fn done(&mut self, _cpu: Cpu, order: &Order, world: &mut Big, now: u64) {
         let (copy, index) = self.of(order);
-        let action = &self.script.items[index as usize].action;
+        let Item { action, cycle, .. } = &self.script.items[index as usize];
         let copy = &mut self.copies[copy];
+        if let Some(left) = cycle.and_then(|cycle| copy.cycle_left.get_mut(&cycle)) {
+            *left -= 1;
+            self.reclaim_cycles += u64::from(*left == 0);
+        }
         copy.unfinished.remove(&self.ends, index, 0);
         // The model may have found fewer pages to write.
         let (written, _) = copy.progress.remove(&index).unwrap_or_default();
@@ -295,5 +322,9 @@ impl Source for Player<'_> {
             Action::Call(op, _) if op.kind == OpKind::Free => process.freed(known, world, index, op.span, now),
             _ => {}
         }
+    }
+
+    fn reclaim_cycles(&self) -> u64 {
+        self.reclaim_cycles
     }
 }

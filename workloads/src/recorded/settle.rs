@@ -1,5 +1,7 @@
 //! Where the model and the recording meet: what a fault, a pageout or a list says about the pages there.
 
+use std::sync::Arc;
+
 use sim_core::machine::profile::{Distance, Profile};
 use sim_core::nouns::types::{AccessKind, Backing, Cpu, FrameNo, Mm, Page, Present, Pte, Rights, Span, Task};
 use sim_core::world::big::Big;
@@ -22,17 +24,18 @@ const UNSEEN_PAGES: Span = Span { first: 1 << 35, pages: 1 << 13 };
 pub(super) const UNSEEN: Vma = Vma { mapped: true, rights: Rights::READ_WRITE, backing: Backing::PrivateFile };
 
 /// What is settled the same for all copies of the process.
+#[derive(Clone)]
 pub(super) struct Known<'s> {
     pub(super) profile: &'s Profile,
     pub(super) assumptions: Assumptions,
-    pub(super) faults: Faults,
+    pub(super) faults: Arc<Faults>,
     /// One full shootdown of one other CPU.
     shootdown_cycles: u64,
 }
 
 impl Known<'_> {
     pub(super) fn new(profile: &Profile, assumptions: Assumptions, faults: Faults) -> Known<'_> {
-        Known { profile, assumptions, faults, shootdown_cycles: shootdown_cycles(profile) }
+        Known { profile, assumptions, faults: Arc::new(faults), shootdown_cycles: shootdown_cycles(profile) }
     }
 
     /// What the flush of a page takes before it can be written or freed.
@@ -81,6 +84,7 @@ fn shootdown_cycles(profile: &Profile) -> u64 {
 }
 
 /// The recorded process, or a copy of it: its address space, and what is known of its pages.
+#[derive(Clone)]
 pub(super) struct Process {
     pub(super) mm: Mm,
     pub(super) inferred: Inferred,

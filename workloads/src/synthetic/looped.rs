@@ -8,6 +8,7 @@ use crate::synthetic::layout::{Layout, backing_of, mmap, rights_of};
 use crate::synthetic::schema::{Loop, LoopStep, StepKind, Workload};
 
 /// Where a thread is in its loop.
+#[derive(Clone)]
 pub(super) struct Looped {
     spec: Loop,
     /// The region, under one page table each.

@@ -33,8 +33,8 @@ use crate::synthetic::looped::Looped;
 use crate::synthetic::schema::{Pattern, Workload};
 use crate::synthetic::threads::{Kswapd, Programmed, Reclaimer, Thread, User, first_cycle};
 
-/// Orders between two reports of progress.
-const PROGRESS_ORDERS: u32 = 4096;
+/// Events between two reports of progress.
+const PROGRESS_EVENTS: u64 = 4096;
 
 /// A workload by name.
 #[derive(Clone, Copy, Debug)]
@@ -179,24 +179,20 @@ impl Synthetic {
         timeline: Option<Timeline>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Outcome, Unfit> {
-        let mut world = Big::new(on.profile, self.cpus_of(on.profile)?, u32::MAX);
-        if let Some(memory) = &self.workload.memory {
-            world.limit_memory(memory.frames.get_ref().get(), memory.watermarks());
-        }
-        let source = Cores::new(&self.workload, on.seed, &mut world, progress);
-        let swap = self.workload.swap.as_ref().map(|swap| *swap.get_ref());
-        let around = self.workload.fault_around_pages.as_ref().map(|pages| pages.get_ref().get());
-        let era = Era {
-            synchronous_swap: on.era.synchronous_swap && swap.is_none(),
-            fault_around_pages: around.unwrap_or(on.era.fault_around_pages),
-            ..*on.era
-        };
-        let setting = Setting::of(on.policy, era);
-        let mut clock = Clock::new(world, source, setting, on.profile, on.run_ahead)?;
-        if let Some(swap) = swap {
-            clock.attach_swap(swap.depth.get(), swap.latency_cycles.get());
-        }
+        let mut clock = self.clock(on)?;
         clock.stats.timeline = timeline.map(Box::new);
+        let mut events = 0_u64;
+        loop {
+            let made = clock.steps(PROGRESS_EVENTS);
+            events += made;
+            if events >= PROGRESS_EVENTS {
+                events = 0;
+                progress(clock.now_cycles());
+            }
+            if made == 0 {
+                break;
+            }
+        }
         let duration_cycles = clock.run();
         let pressure = &clock.stats.pressure;
         let by_watermarks = pressure.woken_at.len() as u64 + pressure.direct;
@@ -214,6 +210,31 @@ impl Synthetic {
             stats: clock.stats,
         })
     }
+
+    /// The clock that a run is made on, with nothing run yet.
+    ///
+    /// # Errors
+    /// As for [`Synthetic::run`].
+    pub fn clock(&self, on: &Conditions<'_>) -> Result<Clock<Cores>, Unfit> {
+        let mut world = Big::new(on.profile, self.cpus_of(on.profile)?, u32::MAX);
+        if let Some(memory) = &self.workload.memory {
+            world.limit_memory(memory.frames.get_ref().get(), memory.watermarks());
+        }
+        let source = Cores::new(&self.workload, on.seed, &mut world);
+        let swap = self.workload.swap.as_ref().map(|swap| *swap.get_ref());
+        let around = self.workload.fault_around_pages.as_ref().map(|pages| pages.get_ref().get());
+        let era = Era {
+            synchronous_swap: on.era.synchronous_swap && swap.is_none(),
+            fault_around_pages: around.unwrap_or(on.era.fault_around_pages),
+            ..*on.era
+        };
+        let setting = Setting::of(on.policy, era);
+        let mut clock = Clock::new(world, source, setting, on.profile, on.run_ahead)?;
+        if let Some(swap) = swap {
+            clock.attach_swap(swap.depth.get(), swap.latency_cycles.get());
+        }
+        Ok(clock)
+    }
 }
 
 /// No orders.
@@ -226,7 +247,8 @@ impl Source for Nothing {
 }
 
 /// The orders of all cores.
-struct Cores<'a> {
+#[derive(Clone)]
+pub struct Cores {
     /// By user: whose threads they are.
     mms: Vec<Mm>,
     duration_cycles: u64,
@@ -242,12 +264,10 @@ struct Cores<'a> {
     users_left: usize,
     reclaim_cycles: u64,
     rounds: u64,
-    progress: &'a mut dyn FnMut(u64),
-    until_progress: u32,
 }
 
-impl<'a> Cores<'a> {
-    fn new(workload: &Workload, seed: u64, world: &mut Big, progress: &'a mut dyn FnMut(u64)) -> Cores<'a> {
+impl Cores {
+    fn new(workload: &Workload, seed: u64, world: &mut Big) -> Cores {
         let cores = workload.cores.get_ref().get();
         let processes: Vec<Mm> = (0..workload.processes()).map(|_| world.add_mm()).collect();
         let mms: Vec<Mm> = (0..cores).map(|core| processes[usize::from(core) % processes.len()]).collect();
@@ -305,8 +325,6 @@ impl<'a> Cores<'a> {
             reclaimers,
             reclaim_cycles: 0,
             rounds: 0,
-            progress,
-            until_progress: PROGRESS_ORDERS,
         }
     }
 
@@ -314,18 +332,7 @@ impl<'a> Cores<'a> {
         self.users_left == 0
     }
 
-    fn report(&mut self, now: u64) {
-        self.until_progress -= 1;
-        if self.until_progress == 0 {
-            self.until_progress = PROGRESS_ORDERS;
-            (self.progress)(now);
-        }
-    }
-}
-
-impl Cores<'_> {
     fn draw(&mut self, cpu: Cpu, now: u64) -> Option<Order> {
-        self.report(now);
         let over = now >= self.duration_cycles;
         // Rounds and cycles are finished, unless that would take as long again.
         let late = now / 2 >= self.duration_cycles;
@@ -356,7 +363,7 @@ impl Cores<'_> {
     }
 }
 
-impl Source for Cores<'_> {
+impl Source for Cores {
     fn next(&mut self, cpu: Cpu, now: u64) -> Option<Order> {
         let drawn = self.drawn.get_mut(usize::from(cpu.0)).and_then(Option::take);
         drawn.or_else(|| self.draw(cpu, now))
@@ -404,6 +411,10 @@ impl Source for Cores<'_> {
         };
         self.reclaim_cycles += u64::from(cycle);
         self.rounds += u64::from(order.tag);
+    }
+
+    fn reclaim_cycles(&self) -> u64 {
+        self.reclaim_cycles
     }
 }
 

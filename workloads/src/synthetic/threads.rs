@@ -26,6 +26,7 @@ struct Due {
 }
 
 /// A thread that accesses memory and makes calls in between.
+#[derive(Clone)]
 pub(super) struct User {
     layout: Layout,
     spec: schema::User,
@@ -126,9 +127,10 @@ impl User {
 }
 
 /// A thread that follows a program.
+#[derive(Clone)]
 pub(super) struct Programmed {
     /// The operations, and the mean cycles of work before each.
-    ops: Vec<(Op, u64)>,
+    ops: Arc<[(Op, u64)]>,
     pc: usize,
     draw: Draw,
 }
@@ -170,7 +172,7 @@ impl Programmed {
             };
             ops.push((op, gap));
         }
-        Programmed { ops, pc: 0, draw: Draw::new(seed, Purpose::Access, *program.core.get_ref()) }
+        Programmed { ops: ops.into(), pc: 0, draw: Draw::new(seed, Purpose::Access, *program.core.get_ref()) }
     }
 
     pub(super) fn next(&mut self) -> (Op, u64) {
@@ -181,6 +183,7 @@ impl Programmed {
 }
 
 /// A user thread.
+#[derive(Clone)]
 pub(super) enum Thread {
     /// With a pattern.
     User(Box<User>),
@@ -225,6 +228,7 @@ pub(super) fn first_cycle(core: u16) -> u64 {
 }
 
 /// A kernel thread that reclaims.
+#[derive(Clone)]
 pub(super) struct Reclaimer {
     layout: Layout,
     task: Task,
@@ -305,6 +309,7 @@ impl Reclaimer {
 }
 
 /// kswapd, which has an order at all times and begins it when woken.
+#[derive(Clone)]
 pub(super) struct Kswapd {
     pub(super) task: Task,
     /// It has been woken since it began last.

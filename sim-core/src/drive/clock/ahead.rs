@@ -126,17 +126,18 @@ impl<S: Source> Clock<S> {
         now
     }
 
-    /// Without run-ahead: takes events for as long as they are accesses that a TLB serves. The first that is not is left in the
-    /// tree, as the order of its core.
-    pub(super) fn one_by_one(&mut self) {
+    /// Without run-ahead: takes at most `most` events, for as long as they are accesses that a TLB serves and nothing is logged of
+    /// them. The first that is not is left in the tree, as the order of its core. Returns how many events it took.
+    pub(super) fn one_by_one(&mut self, most: u64) -> u64 {
         if self.lookahead_cycles.is_some() || self.hot_victims || self.held > 0 {
-            return;
+            return 0;
         }
         let assist = self.setting.era.dirty_assist;
         let l1_cycles = self.prices.use_cycles(TlbLevel::L1);
         let all_clean = self.recent.is_empty();
         let (mut l1_hits, mut events) = (0, 0);
-        while let Some((time, source)) = self.tree.min()
+        while events < most
+            && let Some((time, source)) = self.tree.min()
             && self.free.get(usize::from(source)) == Some(&true)
         {
             let cpu = Cpu(source);
@@ -156,6 +157,10 @@ impl<S: Source> Clock<S> {
             let core = &mut self.cores[usize::from(source)];
             let Some(cycles) = cycles else {
                 core.missed = access.work == 0;
+                if access.work > 0 {
+                    // To have taken it is an event of its own.
+                    (self.now, events) = (time, events + 1);
+                }
                 let order = Order::from(access);
                 core.wait_for(&order, time);
                 core.order = Some(order);
@@ -163,13 +168,17 @@ impl<S: Source> Clock<S> {
                 break;
             };
             core.ready = time + cycles;
-            events += 1;
+            (self.now, events) = (time, events + 1);
             self.tree.set(source, time + cycles);
+            if self.stats.has_logged() {
+                break;
+            }
         }
         self.turns += events;
         if l1_hits > 0 {
             self.stats.hits(TRANSLATE, l1_hits, l1_cycles);
         }
+        events
     }
 
     /// Makes an access at `now` if the TLB of the core serves it. Returns how many cycles it takes.

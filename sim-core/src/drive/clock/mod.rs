@@ -9,8 +9,10 @@ pub mod along;
 mod cores;
 pub mod cycles;
 mod device;
+mod events;
 mod fabric;
 pub mod log;
+pub mod look;
 pub mod price;
 mod recent;
 pub mod source;
@@ -51,7 +53,7 @@ pub enum RunAhead {
 }
 
 /// What a step did, kept until it can be priced.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Heard {
     acts: Vec<(Actor, Act, StepId)>,
     windows: Vec<(Cpu, Page, Option<Class>)>,
@@ -78,7 +80,8 @@ impl Probe for Heard {
     }
 }
 
-/// A simulation in cycles.
+/// A simulation in cycles. A clone goes on by itself, and in the same way.
+#[derive(Clone)]
 pub struct Clock<S: Source> {
     /// The machine and the kernel.
     pub world: Big,
@@ -106,6 +109,10 @@ pub struct Clock<S: Source> {
     held: u16,
     turns: u64,
     kernel_steps: u64,
+    /// The time of the last event.
+    now: u64,
+    /// When the last core was done, once all are.
+    end: Option<u64>,
 }
 
 impl<S: Source> Clock<S> {
@@ -152,61 +159,9 @@ impl<S: Source> Clock<S> {
             held: 0,
             turns: 0,
             kernel_steps: 0,
+            now: 0,
+            end: None,
         })
-    }
-
-    /// Runs until no core has anything left to do. Returns the time of the last step in cycles.
-    ///
-    /// # Panics
-    /// If a waiter is never woken or an interrupt never taken.
-    pub fn run(&mut self) -> u64 {
-        let mut now = 0;
-        while let Some((time, cpu)) = self.next_event(now) {
-            debug_assert!(time >= now, "time goes forward: {time} after {now}");
-            now = time;
-            if !self.recent.is_empty() {
-                self.recent.forget_before(now);
-            }
-            if cpu < self.world.cpus() {
-                self.turn(Cpu(cpu), time);
-                self.schedule(Cpu(cpu));
-            } else if cpu == self.fabric_source() {
-                self.broadcast_done(time);
-            } else {
-                self.io_completes(time);
-            }
-            self.one_by_one();
-        }
-        self.assert_finished();
-        let end = self.cores.iter().map(|c| c.ready).max().unwrap_or(0).max(now);
-        self.stats.finish(end);
-        end
-    }
-
-    /// Events taken from the tree so far; run-ahead saves them.
-    pub fn turns(&self) -> u64 {
-        self.turns
-    }
-
-    /// Steps of kernel paths made so far; steps that act on nothing shared count with the one they join.
-    pub fn kernel_steps(&self) -> u64 {
-        self.kernel_steps
-    }
-
-    /// When each core did its last step, in cycles.
-    pub fn ends_cycles(&self) -> Vec<u64> {
-        self.cores.iter().map(|c| c.ready).collect()
-    }
-
-    fn assert_finished(&self) {
-        for (n, core) in self.cores.iter().enumerate() {
-            assert_eq!(core.state, State::Done, "CPU {n} is left waiting: {core:?}");
-            assert_eq!(core.arrival, None, "CPU {n} misses an interrupt");
-            let cpu = Cpu(n as u16);
-            assert!(!self.world.interrupt_pending(cpu), "CPU {n} leaves a request queued");
-            assert!(!self.world.acks_outstanding(cpu), "CPU {n} misses an acknowledgement");
-        }
-        assert!(self.waiters.values().all(Vec::is_empty), "{:?}", self.waiters);
     }
 
     fn core(&mut self, cpu: Cpu) -> &mut Core {
@@ -231,7 +186,7 @@ impl<S: Source> Clock<S> {
             self.interrupt(cpu, time);
         } else if !core.stack.is_empty() {
             self.core(cpu).state = State::Running;
-            self.step(cpu);
+            self.advance(cpu);
         } else if core.order.is_some() {
             self.next_order(cpu);
         } else {
@@ -259,7 +214,7 @@ impl<S: Source> Clock<S> {
             self.stats.waited(cpu, wait, cycles, time);
             self.leave_queue(cpu, wait);
         }
-        self.step(cpu);
+        self.advance(cpu);
     }
 
     /// Takes the next order, or starts the one already taken if its time has come.
@@ -310,7 +265,7 @@ impl<S: Source> Clock<S> {
                     return self.order_done(cpu);
                 }
                 self.core(cpu).stack.push(Frame::entry(&op));
-                self.step(cpu);
+                self.advance(cpu);
             }
             What::Load(mm) => {
                 let mut dropped = Vec::new();
@@ -360,7 +315,7 @@ impl<S: Source> Clock<S> {
     }
 
     /// One transition of the model, priced.
-    fn step(&mut self, cpu: Cpu) {
+    fn advance(&mut self, cpu: Cpu) {
         let core = &mut self.cores[usize::from(cpu.0)];
         let task = core.order.as_ref().map_or(Task(u16::MAX), |o| o.task);
         let who = Actor { cpu, task };

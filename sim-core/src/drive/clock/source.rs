@@ -115,4 +115,9 @@ pub trait Source {
     fn done(&mut self, cpu: Cpu, order: &Order, world: &mut Big, now: u64) {
         let _ = (cpu, order, world, now);
     }
+
+    /// How many reclaim cycles of its orders are done.
+    fn reclaim_cycles(&self) -> u64 {
+        0
+    }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::drive::clock::cycles::Cycles;
+use crate::drive::clock::log::{Entry, Happened};
 use crate::drive::clock::source::{Order, What};
 use crate::drive::clock::timeline::Timeline;
 use crate::nouns::op::{Op, OpKind};
@@ -85,6 +86,21 @@ struct Open {
     at: u64,
     holders: FxHashSet<Cpu>,
     used: bool,
+}
+
+/// A window that is open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenWindow {
+    /// Over which page.
+    pub page: Page,
+    /// The gravest promise that has been broken in it.
+    pub class: Class,
+    /// Since when, in cycles.
+    pub since_cycles: u64,
+    /// CPUs with a translation that keeps it open.
+    pub holders: Vec<Cpu>,
+    /// An access has used one of them.
+    pub used: bool,
 }
 
 /// What memory pressure made of reclaim.
@@ -178,6 +194,9 @@ pub struct Stats {
     pub flush_lines: Option<Vec<FlushLine>>,
     /// What happened when, if it is kept.
     pub timeline: Option<Box<Timeline>>,
+    /// What has happened and nobody has taken yet, if it is kept.
+    pub log: Option<Vec<Entry>>,
+    windows_opened: u64,
     value_at_hand: Option<FlushValue>,
     open: FxHashMap<Page, Open>,
     /// The last window of a page that closed: its class, and whether it was used.
@@ -218,6 +237,8 @@ impl Stats {
             steps: Steps::default(),
             flush_lines: None,
             timeline: None,
+            log: None,
+            windows_opened: 0,
             value_at_hand: None,
             open: FxHashMap::default(),
             closed: FxHashMap::default(),
@@ -265,6 +286,7 @@ impl Stats {
         if let Some(timeline) = &mut self.timeline {
             timeline.stale(cpu, page, class.is_some(), now);
         }
+        self.logs(now, 0, cpu, Happened::Window(page, class));
         let Some(class) = class else {
             let Some(open) = self.open.get_mut(&page) else { return };
             open.holders.remove(&cpu);
@@ -273,8 +295,10 @@ impl Stats {
             }
             return;
         };
-        let fresh = Open { class, at: now, holders: FxHashSet::default(), used: false };
-        let open = self.open.entry(page).or_insert(fresh);
+        let open = self.open.entry(page).or_insert_with(|| {
+            self.windows_opened += 1;
+            Open { class, at: now, holders: FxHashSet::default(), used: false }
+        });
         open.class = open.class.max(class);
         open.holders.insert(cpu);
     }
@@ -284,6 +308,7 @@ impl Stats {
         if let Some(timeline) = &mut self.timeline {
             timeline.violated(cpu, page, class, now);
         }
+        self.logs(now, 0, cpu, Happened::Violation(page, class));
         *self.violations.entry(class).or_default() += 1;
         if let Some(open) = self.open.get_mut(&page) {
             open.used = true;
@@ -322,6 +347,7 @@ impl Stats {
         if let Some(timeline) = &mut self.timeline {
             timeline.act(who.cpu, act, now, cycles);
         }
+        self.logs(now, cycles, who.cpu, Happened::Act(act, at));
         self.steps.note(at);
         match at.path {
             Path::Flush => self.cycles.initiator += cycles,
@@ -393,6 +419,36 @@ impl Stats {
             let elsewhere = !runs(world, cpu);
             lines.push(FlushLine { elsewhere, time, cpu, tag, reason, pages, cause: request.cause, value });
         }
+    }
+
+    #[inline]
+    fn logs(&mut self, at_cycles: u64, length_cycles: u64, cpu: Cpu, what: Happened) {
+        if let Some(log) = &mut self.log {
+            log.push(Entry { at_cycles, length_cycles, cpu, what });
+        }
+    }
+
+    /// Is anything in the log?
+    #[inline]
+    pub(super) fn has_logged(&self) -> bool {
+        self.log.as_ref().is_some_and(|log| !log.is_empty())
+    }
+
+    /// Windows that have opened so far, of all classes.
+    pub fn windows_opened(&self) -> u64 {
+        self.windows_opened
+    }
+
+    /// The windows that are open, by page.
+    pub fn open_windows(&self) -> Vec<OpenWindow> {
+        let of = |(&page, open): (&Page, &Open)| {
+            let mut holders: Vec<Cpu> = open.holders.iter().copied().collect();
+            holders.sort_unstable();
+            OpenWindow { page, class: open.class, since_cycles: open.at, holders, used: open.used }
+        };
+        let mut windows: Vec<_> = self.open.iter().map(of).collect();
+        windows.sort_unstable_by_key(|window| window.page);
+        windows
     }
 
     /// The run is over: windows still open close now.

@@ -1,12 +1,14 @@
 //! The clock's world: real TLB geometry, per-page holder sets, up to 1,024 CPUs and any number of pages.
 
 mod locks;
+mod look;
 mod memory;
 mod primitives;
 mod stage;
 mod tables;
 mod tlbs;
 
+pub use look::Held;
 pub use memory::{Census, Watermarks};
 
 use std::cmp::Reverse;

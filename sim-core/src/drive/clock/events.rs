@@ -1,0 +1,93 @@
+//! The loop of the clock: one event after the other, until nothing is left.
+
+use crate::drive::clock::Clock;
+use crate::drive::clock::cores::State;
+use crate::drive::clock::source::Source;
+use crate::nouns::types::Cpu;
+use crate::world::World;
+
+impl<S: Source> Clock<S> {
+    /// Runs until no core has anything left to do. Returns the time of the last step in cycles.
+    ///
+    /// # Panics
+    /// If a waiter is never woken or an interrupt never taken.
+    pub fn run(&mut self) -> u64 {
+        while self.steps(u64::MAX) > 0 {}
+        self.end.expect("nothing is left")
+    }
+
+    /// Makes one event: what the earliest core, the swap device or a broadcast does next. Without run-ahead each access is one.
+    /// False once nothing is left; the statistics are closed then.
+    ///
+    /// # Panics
+    /// As [`Clock::run`].
+    pub fn step(&mut self) -> bool {
+        self.steps(1) > 0
+    }
+
+    /// Makes at least one event, if any is left, and at most `most`: the next one, then accesses that touch nothing shared. Whatever
+    /// is logged is of the last of them. Returns how many were made.
+    ///
+    /// # Panics
+    /// As [`Clock::run`].
+    pub fn steps(&mut self, most: u64) -> u64 {
+        if self.end.is_some() || most == 0 {
+            return 0;
+        }
+        let (time, source) = self.next_event(self.now).expect("it would have ended");
+        debug_assert!(time >= self.now, "time goes forward: {time} after {}", self.now);
+        self.now = time;
+        if !self.recent.is_empty() {
+            self.recent.forget_before(time);
+        }
+        let mut made = 1;
+        if source < self.world.cpus() {
+            self.turn(Cpu(source), time);
+            self.schedule(Cpu(source));
+            if !self.stats.has_logged() {
+                made += self.one_by_one(most - 1);
+            }
+        } else if source == self.fabric_source() {
+            self.broadcast_done(time);
+        } else {
+            self.io_completes(time);
+        }
+        if self.tree.min().is_none() && self.next_event(self.now).is_none() {
+            self.finish();
+        }
+        made
+    }
+
+    /// Events taken from the tree so far; run-ahead saves them.
+    pub fn turns(&self) -> u64 {
+        self.turns
+    }
+
+    /// Steps of kernel paths made so far; steps that act on nothing shared count with the one they join.
+    pub fn kernel_steps(&self) -> u64 {
+        self.kernel_steps
+    }
+
+    /// When each core did its last step, in cycles.
+    pub fn ends_cycles(&self) -> Vec<u64> {
+        self.cores.iter().map(|c| c.ready).collect()
+    }
+
+    fn finish(&mut self) {
+        self.assert_finished();
+        let end = self.cores.iter().map(|c| c.ready).max().unwrap_or(0).max(self.now);
+        self.stats.finish(end);
+        self.end = Some(end);
+    }
+
+    fn assert_finished(&self) {
+        for (n, core) in self.cores.iter().enumerate() {
+            assert_eq!(core.state, State::Done, "CPU {n} is left waiting: {core:?}");
+            assert_eq!(core.arrival, None, "CPU {n} misses an interrupt");
+            let cpu = Cpu(n as u16);
+            assert!(!self.world.interrupt_pending(cpu), "CPU {n} leaves a request queued");
+            assert!(!self.world.acks_outstanding(cpu), "CPU {n} misses an acknowledgement");
+        }
+        assert!(self.waiters.values().all(Vec::is_empty), "{:?}", self.waiters);
+    }
+}

@@ -1,0 +1,99 @@
+//! What a view of a run sees of the big world beside its primitives.
+
+use super::{Big, Cpu, Entry, Key, Lock, Mm, NO_PAGE, Page, PageState, Table, Task, TlbLevel, Words};
+
+/// A lock that somebody holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Which, as it is held.
+    pub lock: Lock,
+    /// Of which address space.
+    pub mm: Mm,
+    /// Who holds it.
+    pub holders: Vec<Task>,
+    /// Who has been handed it and has not taken it yet.
+    pub heir: Option<Task>,
+}
+
+impl Big {
+    /// How many pages have been touched; they are numbered from 0.
+    pub fn pages(&self) -> u32 {
+        self.pages.len() as u32
+    }
+
+    /// How many address spaces there are.
+    pub fn mms(&self) -> u16 {
+        self.mms.len() as u16
+    }
+
+    /// The translations of a CPU, by page, and the first level that has each.
+    pub fn translations(&self, cpu: Cpu) -> Vec<(Page, Entry, TlbLevel)> {
+        let mmu = &self.cpus[usize::from(cpu.0)].mmu;
+        let level = |key: Key| if mmu.is_in_first(key) { TlbLevel::L1 } else { TlbLevel::Stlb };
+        let mut held: Vec<_> = mmu.iter().map(|(key, entry)| (self.page_of_key(key), entry, level(key))).collect();
+        held.sort_unstable_by_key(|&(page, ..)| page);
+        held
+    }
+
+    /// CPUs that hold a translation of a page.
+    pub fn holders(&self, page: Page) -> Vec<Cpu> {
+        self.pages[page.0 as usize].holders.iter().collect()
+    }
+
+    /// How many acknowledgements a CPU still waits for.
+    pub fn acks_left(&self, cpu: Cpu) -> u16 {
+        self.cpus[usize::from(cpu.0)].waiting.len() as u16
+    }
+
+    /// The policy's words of an address space.
+    pub fn words_of(&self, mm: Mm) -> Words {
+        self.mms[usize::from(mm.0)].words
+    }
+
+    /// `mm->tlb_flush_pending`.
+    pub fn flush_pending_of(&self, mm: Mm) -> u32 {
+        self.mms[usize::from(mm.0)].flush_pending
+    }
+
+    /// The address space of a page-table page; none if no page under it was ever touched.
+    pub fn mm_of_table(&self, table: Table) -> Option<Mm> {
+        let mut pages = self.tables[table.0 as usize].pages.iter();
+        pages.find(|&&page| page != NO_PAGE).map(|&page| self.pages[page as usize].mm)
+    }
+
+    /// The locks that somebody holds: each `mmap_lock` by address space, then the locks of page tables.
+    pub fn held_locks(&self) -> Vec<Held> {
+        let mut held = Vec::new();
+        for (n, state) in self.mms.iter().enumerate() {
+            let mm = Mm(n as u16);
+            let mut readers = state.mmap_readers.clone();
+            readers.sort_unstable();
+            let (lock, holders) = match state.mmap_writer {
+                Some(writer) => (Lock::MmapWrite(mm), vec![writer]),
+                None => (Lock::MmapRead(mm), readers),
+            };
+            if !holders.is_empty() {
+                held.push(Held { lock, mm, holders, heir: None });
+            }
+        }
+        for (n, state) in self.tables.iter().enumerate() {
+            let table = Table(n as u32);
+            if (state.owner.is_some() || state.heir.is_some())
+                && let Some(mm) = self.mm_of_table(table)
+            {
+                let holders = state.owner.into_iter().collect();
+                held.push(Held { lock: Lock::Ptl(table), mm, holders, heir: state.heir });
+            }
+        }
+        held
+    }
+
+    /// About how much memory it takes, in bytes: what a copy costs.
+    pub fn bytes(&self) -> usize {
+        let mmus: usize = self.cpus.iter().map(|cpu| cpu.mmu.bytes()).sum();
+        let tables = self.tables.len() << (super::TABLE_SHIFT + 2);
+        // A frame and its folio are smaller than a page.
+        let pages = (self.pages.len() + self.folios.len()) * size_of::<PageState>();
+        mmus + tables + pages
+    }
+}

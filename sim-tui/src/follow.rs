@@ -1,0 +1,169 @@
+//! What is kept of a run as it goes: the last entries of its log, sums over time, pages whose flush is put off.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use hdrhistogram::Histogram;
+use sim_core::drive::clock::log::{Entry, Happened};
+use sim_core::drive::clock::stats::Stats;
+use sim_core::nouns::types::{Cpu, Page};
+use sim_core::oracle::Class;
+use sim_core::step::frame::Act;
+
+use crate::moment::{History, Logged};
+use crate::run::Run;
+
+/// Entries of the log that are kept.
+pub(crate) const ENTRIES: usize = 4096;
+/// The width of a slot of the history at first, in cycles.
+const WIDTH_CYCLES: u64 = 64;
+/// Digits of the lengths of windows: within 1 %.
+const DIGITS: u8 = 2;
+
+/// It is part of what a checkpoint holds: a run that was taken back has kept as much as one that came there directly.
+#[derive(Clone, Debug)]
+pub(crate) struct Follow {
+    /// The last entries of the log, oldest first.
+    pub(crate) log: VecDeque<Logged>,
+    pub(crate) history: History,
+    /// By reclaimer: pages whose PTE it has cleared since its last flush, in order.
+    pub(crate) pending: BTreeMap<Cpu, Vec<Page>>,
+    /// By class: the lengths of the windows that have closed, in cycles.
+    pub(crate) closed: BTreeMap<Class, Histogram<u64>>,
+    sums: Sums,
+}
+
+/// What the history is the differences of.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    ipis: u64,
+    flush_cycles: u64,
+    deferred: u64,
+    windows: u64,
+}
+
+impl Sums {
+    fn of(stats: &Stats) -> Sums {
+        let (ipis, flush_cycles) = (stats.ipis_sent, stats.cycles.total());
+        Sums { ipis, flush_cycles, deferred: stats.deferred, windows: stats.windows_opened() }
+    }
+}
+
+impl Follow {
+    pub(crate) fn new() -> Follow {
+        Follow {
+            log: VecDeque::new(),
+            history: History::new(),
+            pending: BTreeMap::new(),
+            closed: BTreeMap::new(),
+            sums: Sums::default(),
+        }
+    }
+
+    /// Takes in what was logged of the event that was made last; `seen` hears of each entry.
+    pub(crate) fn take(&mut self, run: &mut dyn Run, position: u64, seen: &mut dyn FnMut(&Entry)) {
+        let (now, finished) = (run.now_cycles(), run.finished());
+        let stats = run.stats_mut();
+        let mut log = stats.log.take().unwrap_or_default();
+        let (mut violations, mut windows) = (0, finished);
+        for entry in log.drain(..) {
+            match entry.what {
+                Happened::Act(Act::Deferred { page, .. }, _) => {
+                    self.pending.entry(entry.cpu).or_default().push(page);
+                }
+                // The flush of an address space leaves those of reclaim pending.
+                Happened::Act(Act::FlushEnd(request), _) if request.mm.is_none() => {
+                    self.pending.remove(&entry.cpu);
+                    stats.potential.lengths_cycles.clear();
+                }
+                Happened::Window(..) => windows = true,
+                Happened::Violation(..) => violations += 1,
+                Happened::Act(..) => {}
+            }
+            seen(&entry);
+            if self.log.len() == ENTRIES {
+                self.log.pop_front();
+            }
+            self.log.push_back(Logged { position, entry });
+        }
+        stats.log = Some(log);
+        if windows {
+            self.close(stats);
+        }
+        let sums = Sums::of(stats);
+        self.history.add(now, &self.sums, &sums, violations);
+        self.sums = sums;
+    }
+
+    /// Takes the lengths of windows that have closed, so that copies of a run stay small.
+    fn close(&mut self, stats: &mut Stats) {
+        for (&class, windows) in stats.windows.iter_mut().filter(|(_, windows)| !windows.lengths_cycles.is_empty()) {
+            let fresh = || Histogram::new(DIGITS).expect("two digits are few enough");
+            let closed = self.closed.entry(class).or_insert_with(fresh);
+            for length in windows.lengths_cycles.drain(..) {
+                closed.record(length).expect("it grows as needed");
+            }
+        }
+    }
+}
+
+impl History {
+    fn new() -> History {
+        let none = Vec::new;
+        let (ipis, flush_cycles, deferred, windows, violations) = (none(), none(), none(), none(), none());
+        History { width_cycles: WIDTH_CYCLES, ipis, flush_cycles, deferred, windows, violations }
+    }
+
+    fn slots(&mut self) -> [&mut Vec<u64>; 5] {
+        let History { ipis, flush_cycles, deferred, windows, violations, .. } = self;
+        [ipis, flush_cycles, deferred, windows, violations]
+    }
+
+    /// Adds what came between two sums to the slot of a time, which is the last one.
+    fn add(&mut self, now: u64, before: &Sums, after: &Sums, violations: u64) {
+        while now / self.width_cycles >= History::SLOTS as u64 {
+            self.width_cycles *= 2;
+            self.slots().into_iter().for_each(join);
+        }
+        let at = (now / self.width_cycles) as usize;
+        let more = [
+            after.ipis - before.ipis,
+            after.flush_cycles - before.flush_cycles,
+            after.deferred - before.deferred,
+            after.windows - before.windows,
+            violations,
+        ];
+        for (slots, more) in self.slots().into_iter().zip(more) {
+            if slots.len() <= at {
+                slots.resize(at + 1, 0);
+            }
+            slots[at] += more;
+        }
+    }
+}
+
+/// Joins neighbours.
+fn join(slots: &mut Vec<u64>) {
+    *slots = slots.chunks(2).map(|pair| pair.iter().sum()).collect();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_double_and_nothing_is_lost() {
+        let mut history = History::new();
+        let mut sums = Sums::default();
+        for now in (0..20_000).step_by(7) {
+            let after = Sums { ipis: sums.ipis + 1, windows: sums.windows + 2, ..sums };
+            history.add(now, &sums, &after, 3);
+            sums = after;
+        }
+        assert_eq!(history.width_cycles, 256);
+        assert_eq!(history.ipis.len(), 20_000_usize.div_ceil(256));
+        assert_eq!(history.ipis.iter().sum::<u64>(), sums.ipis);
+        assert_eq!(history.violations.iter().sum::<u64>(), 3 * sums.ipis);
+        // Events at 0, 7, 14, .. 252.
+        assert_eq!((history.ipis[0], history.windows[0], history.deferred[0]), (37, 74, 0));
+    }
+}

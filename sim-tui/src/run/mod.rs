@@ -1,0 +1,63 @@
+//! Runs that are made event by event: one file a kind.
+
+mod clock;
+mod witness;
+
+pub use clock::ClockRun;
+pub use witness::WitnessRun;
+
+use sim_core::drive::clock::look::Look;
+use sim_core::drive::clock::stats::Stats;
+use sim_core::nouns::types::{Cpu, Lock, Page};
+use sim_core::policy::PolicyInfo;
+use sim_core::world::World;
+use sim_core::world::big::Big;
+
+/// A run under way. It is the same run each time: whoever makes as many events finds the same state.
+pub trait Run: Send {
+    /// Makes at least one event, if any is left, and at most `most`. What is in the log afterwards is of the last of them. Returns
+    /// how many were made.
+    fn steps(&mut self, most: u64) -> u64;
+
+    /// The time of the last event, in cycles.
+    fn now_cycles(&self) -> u64;
+
+    /// The time of the next one; none: nothing is left.
+    fn next_cycles(&self) -> Option<u64>;
+
+    /// Is nothing left? The statistics are closed then.
+    fn finished(&self) -> bool;
+
+    /// The machine and the kernel.
+    fn world(&self) -> &Big;
+
+    /// What was measured.
+    fn stats(&self) -> &Stats;
+
+    /// The same, to take what was logged out of it.
+    fn stats_mut(&mut self) -> &mut Stats;
+
+    /// A look at each core.
+    fn looks(&self) -> Vec<Look>;
+
+    /// Cores that wait for locks, in the order in which they came.
+    fn lock_waiters(&self) -> Vec<(Lock, Vec<Cpu>)>;
+
+    /// Reclaim cycles that have ended.
+    fn reclaim_cycles(&self) -> u64;
+
+    /// What runs, on one line.
+    fn title(&self) -> &str;
+
+    /// The policy.
+    fn policy(&self) -> &'static PolicyInfo;
+
+    /// The name of a page: its address space, and its number there in hexadecimal.
+    fn page_name(&self, page: Page) -> String {
+        let world = self.world();
+        format!("{}:{:#x}", world.mm_of(page).0, world.vpn(page))
+    }
+
+    /// A copy that goes on by itself.
+    fn boxed_clone(&self) -> Box<dyn Run>;
+}

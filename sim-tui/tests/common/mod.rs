@@ -1,0 +1,123 @@
+//! One source of each kind, small enough to be run from the start many times.
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+use std::sync::{Arc, LazyLock};
+
+use sim_core::drive::clock::RunAhead;
+use sim_core::policy::{self, PolicyInfo};
+use sim_core::step::era;
+use sim_tui::moment::Want;
+use sim_tui::playback::Playback;
+use sim_tui::source::{Machine, Source};
+use workloads::litmus::{self, Litmus};
+use workloads::machines::machine;
+use workloads::outcome::Input;
+use workloads::recorded::assume::Assumptions;
+use workloads::recorded::replay::Timing;
+use workloads::recorded::script::Script;
+use workloads::recorded::{Pick, embedded, import};
+use workloads::synthetic::{self, Synthetic};
+
+/// Memory is short, so that kswapd and a swap device have their part.
+pub const PRESSED: &str = r#"
+name = "pressed"
+summary = "a working set larger than memory"
+profile = "skx_2s"
+era = "v5.17"
+cores = 4
+pages = 220
+page_tables = 2
+duration_cycles = 4_000_000
+backing = "anon"
+
+[memory]
+frames = 160
+min_pages = 16
+low_pages = 20
+high_pages = 24
+
+[swap]
+latency_cycles = 20_000
+depth = 4
+
+[user]
+pattern = "zipf"
+zipf_s = 0.9
+stores_percent = 30
+written_percent = 50
+gap_cycles = 2_000
+
+[[operations]]
+call = "mprotect"
+rights = "r"
+span_pages = 1
+gap_accesses = 40
+hold_accesses = 10
+
+[[operations]]
+call = "munmap"
+span_pages = 2
+gap_accesses = 80
+hold_accesses = 10
+"#;
+
+/// What the tests compare of a moment.
+pub const WANT: Want = Want { core: sim_core::nouns::types::Cpu(1), tlb_rows: 12, pages: 24, log: 48 };
+
+static MACHINE: LazyLock<Machine> = LazyLock::new(|| find_machine("skx_2s"));
+static VM: LazyLock<Machine> = LazyLock::new(|| find_machine("zen5_vm"));
+static SCRIPT: LazyLock<Script> = LazyLock::new(|| {
+    let recording = embedded("pageout-dirty-munmap").expect("an embedded recording");
+    Script::new(&import(recording.input(), &Pick::Busiest).expect("it is well-formed"))
+});
+
+fn find_machine(name: &str) -> Machine {
+    let found = machine(name).expect("a shipped profile");
+    Machine { input: Input::new(found.name, found.text.as_bytes()), profile: found.profile() }
+}
+
+pub fn policy(name: &str) -> &'static PolicyInfo {
+    policy::find(name).expect("a registered policy")
+}
+
+/// A workload by its text.
+pub fn workload(text: &str, seed: u64) -> Source {
+    let workload = Synthetic::parse("test.toml", text).expect("it is well-formed");
+    of_workload(workload, seed)
+}
+
+/// A built-in workload.
+pub fn builtin(name: &str, seed: u64) -> Source {
+    of_workload(synthetic::find(name).expect("a built-in workload").workload(), seed)
+}
+
+fn of_workload(workload: Synthetic, seed: u64) -> Source {
+    let era = *era::find(&workload.workload.era).expect("an era");
+    let machine = Arc::new(MACHINE.clone());
+    Source::Workload { workload: Arc::new(workload), era, machine, seed, run_ahead: RunAhead::Off }
+}
+
+pub fn recording() -> Source {
+    Source::Recording {
+        name: "pageout-dirty-munmap".to_owned(),
+        script: &SCRIPT,
+        era: *era::find("v6.18").expect("an era"),
+        machine: &VM,
+        timing: Timing::Recorded,
+        assumptions: Assumptions::ESTIMATE,
+        processes: 1,
+    }
+}
+
+/// The witness that a file has under a policy.
+pub fn witness(file: &str, of: &str) -> Source {
+    let found = litmus::find(file).expect("a built-in file");
+    let litmus = Litmus::parse(found.name, found.text).expect("it is well-formed");
+    let moves = litmus.check(policy(of), 1_000_000).moves.expect("it has a witness");
+    let machine = Arc::new(MACHINE.clone());
+    Source::Witness { litmus: Arc::new(litmus), of: policy(of), moves: moves.into(), machine }
+}
+
+pub fn playback(source: &Source, under: &str) -> Playback {
+    Playback::new(source.run(policy(under)).expect("it can be run"))
+}
