@@ -230,7 +230,7 @@ fn totals(run: &dyn Run, follow: &Follow, open: &[OpenWindow]) -> Totals {
         let closed = follow.closed.get(&class);
         let open = open.iter().filter(|window| window.class == class).count() as u64;
         let p99_cycles = closed.map_or(0, |lengths| lengths.value_at_quantile(0.99));
-        (class, Windows { opened: closed.map_or(0, |lengths| lengths.len()) + open, open, p99_cycles })
+        (class, Windows { opened: closed.map_or(0, hdrhistogram::Histogram::len) + open, open, p99_cycles })
     };
     Totals {
         reclaim_cycles: run.reclaim_cycles(),

@@ -40,7 +40,9 @@ impl Script {
 
     /// Presses keys. What runs by itself does so to its end.
     pub fn press(&mut self, keys: &[KeyEvent]) {
-        keys.iter().for_each(|&key| self.handle(&Event::Key(key)));
+        for &key in keys {
+            self.handle(&Event::Key(key));
+        }
     }
 
     /// Takes an event of the terminal.
