@@ -1,5 +1,6 @@
 //! From a run to a moment of it.
 
+use hdrhistogram::Histogram;
 use rustc_hash::{FxHashMap, FxHashSet};
 use sim_core::drive::clock::log::Happened;
 use sim_core::drive::clock::look::{self, Look};
@@ -230,7 +231,7 @@ fn totals(run: &dyn Run, follow: &Follow, open: &[OpenWindow]) -> Totals {
         let closed = follow.closed.get(&class);
         let open = open.iter().filter(|window| window.class == class).count() as u64;
         let p99_cycles = closed.map_or(0, |lengths| lengths.value_at_quantile(0.99));
-        (class, Windows { opened: closed.map_or(0, |lengths| lengths.len()) + open, open, p99_cycles })
+        (class, Windows { opened: closed.map_or(0, Histogram::len) + open, open, p99_cycles })
     };
     Totals {
         reclaim_cycles: run.reclaim_cycles(),

@@ -102,12 +102,12 @@ impl Pair {
             let found = self.left.to_next(wanted, events_max);
             self.follow();
             let made = self.left.position() - from;
-            return found || (self.left.finished() && self.to_next_beyond(wanted, events_max - made));
+            return found || (self.left.finished() && self.seek_beyond(wanted, events_max - made));
         }
-        self.to_next_beyond(wanted, events_max)
+        self.seek_beyond(wanted, events_max)
     }
 
-    fn to_next_beyond(&mut self, wanted: &dyn Fn(&Entry) -> bool, events_max: u64) -> bool {
+    fn seek_beyond(&mut self, wanted: &dyn Fn(&Entry) -> bool, events_max: u64) -> bool {
         let Some(right) = &mut self.right else { return false };
         let from = right.position();
         let found = right.to_next(wanted, events_max);

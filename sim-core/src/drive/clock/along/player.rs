@@ -91,7 +91,9 @@ impl Player {
         let (cpu, interrupt) = match mv {
             Move::Evict(cpu, page) => {
                 let held = self.world.tlb_forget(cpu, page);
-                held.into_iter().for_each(|entry| gone(heard, cpu, page, entry));
+                if let Some(entry) = held {
+                    gone(heard, cpu, page, entry);
+                }
                 return held.is_some();
             }
             Move::Deliver(from, to) => {
