@@ -93,6 +93,7 @@ impl App {
             (self.scene.running, self.scene.seeking) = (scene.running, scene.seeking);
         } else {
             self.scene = scene;
+            self.ui.core = usize::from(self.scene.left.core.0);
         }
     }
 
@@ -101,7 +102,12 @@ impl App {
         let rows = usize::from(area.height);
         let tlb_rows = rows + self.ui.scrolled(Pane::Tlb);
         let pages = 4 * rows + self.ui.scrolled(Pane::Pages);
-        Want { core: Cpu(self.ui.core as u16), tlb_rows, pages, log: 512 + self.ui.scrolled(Pane::Log) }
+        Want {
+            core: (!self.ui.follow).then_some(Cpu(self.ui.core as u16)),
+            tlb_rows,
+            pages,
+            log: 512 + self.ui.scrolled(Pane::Log),
+        }
     }
 
     /// Something has happened at the terminal, whose screen has this size.
@@ -171,6 +177,7 @@ impl App {
             Command::Escape if self.ui.overlay == Overlay::None => self.ui.filter.clear(),
             Command::Escape => self.ui.overlay = Overlay::None,
             Command::Freeze => self.ui.frozen = !self.ui.frozen,
+            Command::Follow => self.ui.follow = !self.ui.follow,
             Command::Zoom => self.ui.zoomed = !self.ui.zoomed,
             Command::Map => {
                 let is_map = screen::is_map(area, &self.view());
@@ -268,6 +275,7 @@ impl App {
 
     fn select(&mut self, core: usize) {
         self.ui.core = core.min(self.scene.left.cores.len().saturating_sub(1));
+        self.ui.follow = false;
     }
 
     /// In the list of cores the selection moves, elsewhere the rows do.

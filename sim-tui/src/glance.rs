@@ -1,5 +1,6 @@
 //! From a run to a moment of it.
 
+use hdrhistogram::Histogram;
 use rustc_hash::{FxHashMap, FxHashSet};
 use sim_core::drive::clock::log::Happened;
 use sim_core::drive::clock::look::{self, Look};
@@ -17,7 +18,8 @@ use crate::run::Run;
 /// What a view wants to see of a run.
 pub(crate) fn glance(run: &dyn Run, follow: &Follow, position: u64, want: &Want) -> Moment {
     let (world, open, looks) = (run.world(), run.stats().open_windows(), run.looks());
-    let (tlb, tlb_size) = translations(run, want);
+    let core = want.core.unwrap_or_else(|| follow.log.back().map_or(Cpu(0), |logged| logged.entry.cpu));
+    let (tlb, tlb_size) = translations(run, core, want);
     let skipped = follow.log.len().saturating_sub(want.log);
     Moment {
         title: run.title().to_owned(),
@@ -26,6 +28,7 @@ pub(crate) fn glance(run: &dyn Run, follow: &Follow, position: u64, want: &Want)
         now_cycles: run.now_cycles(),
         finished: run.finished(),
         cores: cores(world, &looks, &open),
+        core,
         tlb,
         tlb_size,
         pages: pages(run, follow, &open, want),
@@ -77,15 +80,15 @@ fn doing(doing: look::Doing) -> Doing {
     }
 }
 
-/// The translations of the wanted core, and how many there are.
-fn translations(run: &dyn Run, want: &Want) -> (Vec<Translation>, usize) {
+/// The translations of a core, and how many there are.
+fn translations(run: &dyn Run, core: Cpu, want: &Want) -> (Vec<Translation>, usize) {
     let world = run.world();
-    if want.core.0 >= world.cpus() {
+    if core.0 >= world.cpus() {
         return (Vec::new(), 0);
     }
-    let mut held = world.translations(want.core);
+    let mut held = world.translations(core);
     let size = held.len();
-    let stale = |page| broken(world, want.core, page);
+    let stale = |page| broken(world, core, page);
     held.sort_by_key(|&(page, entry, _)| entry.marks == 0 || stale(page).is_none());
     let row = |(page, entry, level): (Page, sim_core::machine::tlb::Entry, _)| Translation {
         page,
@@ -230,7 +233,7 @@ fn totals(run: &dyn Run, follow: &Follow, open: &[OpenWindow]) -> Totals {
         let closed = follow.closed.get(&class);
         let open = open.iter().filter(|window| window.class == class).count() as u64;
         let p99_cycles = closed.map_or(0, |lengths| lengths.value_at_quantile(0.99));
-        (class, Windows { opened: closed.map_or(0, hdrhistogram::Histogram::len) + open, open, p99_cycles })
+        (class, Windows { opened: closed.map_or(0, Histogram::len) + open, open, p99_cycles })
     };
     Totals {
         reclaim_cycles: run.reclaim_cycles(),

@@ -60,6 +60,8 @@ pub enum Command {
     PreviousCore,
     /// The next core.
     NextCore,
+    /// Select the core that acts, or keep the selected one.
+    Follow,
     /// The pane alone, or among the others.
     Zoom,
     /// More time in the timeline.
@@ -126,6 +128,7 @@ pub const COMMANDS: &[Row] = &[
     row(Command::PageDown, "page-down", &["pagedown"], "a page down"),
     row(Command::PreviousCore, "previous-core", &["left", "h"], "the core before"),
     row(Command::NextCore, "next-core", &["right", "l"], "the next core"),
+    row(Command::Follow, "follow", &["a"], "select the core that acts, or keep the selected one"),
     row(Command::Zoom, "zoom", &["z"], "the pane alone, or among the others"),
     row(Command::Wider, "wider", &["["], "more time in the timeline"),
     row(Command::Narrower, "narrower", &["]"], "less time in the timeline"),

@@ -10,8 +10,8 @@ use sim_core::world::{Cause, Folio, TlbLevel};
 /// What a view wants to see in detail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Want {
-    /// The core whose TLB is shown.
-    pub core: Cpu,
+    /// The core whose TLB is shown; none: the one that has done something last.
+    pub core: Option<Cpu>,
     /// How many translations of it at most; those that break a promise come first.
     pub tlb_rows: usize,
     /// How many pages at most.
@@ -35,7 +35,9 @@ pub struct Moment {
     pub finished: bool,
     /// By CPU.
     pub cores: Vec<Core>,
-    /// The translations of the wanted core.
+    /// The core whose TLB is shown.
+    pub core: Cpu,
+    /// The translations of that core.
     pub tlb: Vec<Translation>,
     /// How many it has in all.
     pub tlb_size: usize,
@@ -230,9 +232,9 @@ pub struct History {
 }
 
 impl Default for Want {
-    /// The first core, and little of everything.
+    /// Little of everything.
     fn default() -> Want {
-        Want { core: Cpu(0), tlb_rows: 16, pages: 64, log: 64 }
+        Want { core: None, tlb_rows: 16, pages: 64, log: 64 }
     }
 }
 

@@ -84,8 +84,10 @@ pub struct Ui {
     pub focus: Pane,
     /// It is alone on the screen.
     pub zoomed: bool,
-    /// The selected core.
+    /// The selected core, as last shown.
     pub core: usize,
+    /// The selected core is the one that has done something last.
+    pub follow: bool,
     /// By pane: how far it is scrolled, in rows.
     pub scroll: [usize; Pane::ALL.len()],
     /// Cores as a map, as opposed to a list; none: as they fit.
@@ -113,6 +115,7 @@ impl Ui {
             focus: Pane::Cores,
             zoomed: false,
             core: 0,
+            follow: true,
             scroll: [0; Pane::ALL.len()],
             map: None,
             wider: 0,

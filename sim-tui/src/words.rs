@@ -5,7 +5,6 @@ use sim_core::drive::explore::describe;
 use sim_core::kernel::path::label;
 use sim_core::nouns::op::{Op, OpKind};
 use sim_core::nouns::types::{AccessKind, Cpu, Lock, Page, Pte};
-use sim_core::oracle::Class;
 use sim_core::step::frame::{Act, StepId, Wait};
 use sim_core::world::{Cause, Folio};
 
@@ -71,13 +70,14 @@ pub(crate) fn doing(core: &Core) -> String {
             format!("for {}{at}", wait(what))
         }
         Doing::Held => "for its turn".to_owned(),
-        Doing::Idle | Doing::Done => String::new(),
+        Doing::Idle => String::new(),
+        Doing::Done => "nothing left to do".to_owned(),
         Doing::User => core.op.as_ref().map_or(String::new(), operation),
         Doing::Kernel | Doing::Interrupt => core.steps.last().map_or(String::new(), |&at| step(at)),
     }
 }
 
-/// A page-table entry: rights, D, A, frame.
+/// A page-table entry: rights, A, D.
 pub(crate) fn pte(pte: Pte) -> String {
     match pte {
         Pte::None => "none".to_owned(),
@@ -91,7 +91,7 @@ pub(crate) fn pte(pte: Pte) -> String {
                 "r-"
             };
             let (a, d) = (if p.accessed { 'A' } else { '-' }, if p.dirty { 'D' } else { '-' });
-            format!("{rights}{a}{d} f{}", p.frame.0)
+            format!("{rights}{a}{d}")
         }
     }
 }
@@ -176,7 +176,7 @@ pub(crate) fn entry(moment: &Moment, what: &Happened) -> (Role, &'static str, St
                 Act::Use { page, kind, .. } => format!("{} {}", verb(kind), name(page)),
                 Act::Lock(held) => format!("takes {}", lock(held)),
                 Act::Unlock(held) => format!("releases {}", lock(held)),
-                Act::Return(kind) => format!("{}() returns: its promise holds from here", kind.name()),
+                Act::Return(kind) => format!("{}() returns, its promise holds", kind.name()),
                 act => describe(&act, label.text, at.path, &name),
             };
             let role = match act {
@@ -187,19 +187,13 @@ pub(crate) fn entry(moment: &Moment, what: &Happened) -> (Role, &'static str, St
             (role, label.id, text)
         }
         Happened::Window(page, Some(class)) => {
-            (Role::Stale, "", format!("window opens: stale translation of {} ({})", name(page), class.name()))
+            (Role::Stale, "", format!("* WINDOW opens: {} is stale here ({})", name(page), class.name()))
         }
-        Happened::Window(page, None) => (Role::Dim, "", format!("stale translation of {} is gone", name(page))),
-        Happened::Violation(page, class) => (
-            Role::Violation,
-            "",
-            format!("{} VIOLATION: access of {} through a stale translation", upper(class), name(page)),
-        ),
+        Happened::Window(page, None) => (Role::Dim, "", format!("the stale translation of {} is gone", name(page))),
+        Happened::Violation(page, class) => {
+            (Role::Violation, "", format!("! VIOLATION ({}): {} through a stale translation", class.name(), name(page)))
+        }
     }
-}
-
-fn upper(class: Class) -> String {
-    class.name().to_uppercase()
 }
 
 fn verb(kind: AccessKind) -> &'static str {

@@ -4,18 +4,20 @@ use ratatui::layout::{Constraint, Layout, Rect};
 
 use crate::ui::Pane;
 
-/// Places the panes. The pane in focus is always there.
-pub(super) fn place(area: Rect, focus: Pane, zoomed: bool) -> Vec<(Pane, Rect)> {
+/// Places the panes of a run with so many cores. The pane in focus is always there.
+pub(super) fn place(area: Rect, focus: Pane, zoomed: bool, cores: usize) -> Vec<(Pane, Rect)> {
+    // With their frame; four rows of a map are better than none.
+    let cores = u16::try_from(cores + 2).unwrap_or(u16::MAX).max(5);
     if zoomed || area.width < 30 || area.height < 9 {
         return vec![(focus, area)];
     }
     if area.width < 70 || area.height < 18 {
-        return small(area, focus);
+        return small(area, focus, cores);
     }
     if area.width < 110 || area.height < 34 {
-        return medium(area, focus);
+        return medium(area, focus, cores);
     }
-    large(area)
+    large(area, cores)
 }
 
 fn rows<const N: usize>(area: Rect, constraints: [Constraint; N]) -> [Rect; N] {
@@ -27,27 +29,28 @@ fn columns<const N: usize>(area: Rect, constraints: [Constraint; N]) -> [Rect; N
 }
 
 /// The cores and one more.
-fn small(area: Rect, focus: Pane) -> Vec<(Pane, Rect)> {
+fn small(area: Rect, focus: Pane, cores: u16) -> Vec<(Pane, Rect)> {
     let below = if focus == Pane::Cores { Pane::Log } else { focus };
-    let [top, bottom] = rows(area, [Constraint::Ratio(2, 5), Constraint::Fill(1)]);
+    let [top, bottom] = rows(area, [Constraint::Length(cores.min(area.height / 2)), Constraint::Fill(1)]);
     vec![(Pane::Cores, top), (below, bottom)]
 }
 
 /// Five, one of which makes room for the one in focus.
-fn medium(area: Rect, focus: Pane) -> Vec<(Pane, Rect)> {
+fn medium(area: Rect, focus: Pane, cores: u16) -> Vec<(Pane, Rect)> {
     let usual = [Pane::Cores, Pane::Locks, Pane::Pages, Pane::Timeline, Pane::Log];
     let middle = if usual.contains(&focus) { Pane::Timeline } else { focus };
-    let [top, next, third, last] =
-        rows(area, [Constraint::Ratio(3, 11), Constraint::Ratio(3, 11), Constraint::Ratio(3, 11), Constraint::Fill(1)]);
+    let top = Constraint::Length(cores.min(area.height * 3 / 11));
+    let [top, next, third, last] = rows(area, [top, Constraint::Fill(1), Constraint::Fill(1), Constraint::Fill(1)]);
     let [cores, locks] = columns(top, [Constraint::Ratio(3, 5), Constraint::Fill(1)]);
     vec![(Pane::Cores, cores), (Pane::Locks, locks), (Pane::Pages, next), (middle, third), (Pane::Log, last)]
 }
 
 /// All of them.
-fn large(area: Rect) -> Vec<(Pane, Rect)> {
+fn large(area: Rect, cores: u16) -> Vec<(Pane, Rect)> {
     let [upper, lower] = rows(area, [Constraint::Ratio(7, 10), Constraint::Fill(1)]);
     let [left, right] = columns(upper, [Constraint::Ratio(3, 5), Constraint::Fill(1)]);
-    let [cores, pages, log] = rows(left, [Constraint::Ratio(1, 3), Constraint::Ratio(1, 3), Constraint::Fill(1)]);
+    let cores = Constraint::Length(cores.min(left.height / 3));
+    let [cores, pages, log] = rows(left, [cores, Constraint::Fill(1), Constraint::Fill(1)]);
     let [steps, tlb, locks] = rows(right, [Constraint::Ratio(2, 5), Constraint::Ratio(3, 10), Constraint::Fill(1)]);
     let [timeline, totals] = columns(lower, [Constraint::Ratio(3, 5), Constraint::Fill(1)]);
     vec![
@@ -72,7 +75,7 @@ mod tests {
             for height in [1, 8, 12, 24, 40, 60] {
                 for focus in Pane::ALL {
                     let area = Rect::new(3, 2, width, height);
-                    let panes = place(area, focus, false);
+                    let panes = place(area, focus, false, usize::from(height));
                     assert!(panes.iter().any(|(pane, _)| *pane == focus), "{width}x{height}, {focus:?}");
                     let cells: u32 = panes.iter().map(|(_, rect)| rect.area()).sum();
                     assert_eq!(cells, area.area(), "{width}x{height}, {focus:?}");

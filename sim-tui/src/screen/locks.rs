@@ -9,7 +9,9 @@ use crate::ui::{Pane, Ui};
 use crate::words;
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, moment: &Moment, ui: &Ui) {
-    let spaces = moment.spaces.iter().flat_map(|space| space_lines(canvas, moment, space));
+    // One that nobody has used is no news, such as the child of a fork that has not come.
+    let used = |space: &&Space| !space.mask.is_empty() || space.batched != 0 || space.flush_pending > 0;
+    let spaces = moment.spaces.iter().filter(used).flat_map(|space| space_lines(canvas, moment, space));
     let locks = moment.locks.iter().map(|lock| {
         let holders = words::cpus(&lock.holders, &[], 6);
         let mut line = Line::from(format!("{}: CPU {holders}", lock.name));

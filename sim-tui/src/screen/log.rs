@@ -9,18 +9,17 @@ use crate::ui::{Pane, Ui};
 use crate::words;
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, moment: &Moment, ui: &Ui) {
-    let lines = moment.log.iter().rev().filter_map(|logged| {
+    let started = started(moment);
+    let lines = moment.log.iter().zip(started).rev().filter_map(|(logged, at)| {
         let (role, id, text) = words::entry(moment, &logged.entry.what);
-        ui.shows(&text).then_some((logged, role, id, text))
+        ui.shows(&text).then_some((logged, at, role, id, text))
     });
     let height = canvas.height();
     // Scrolled upwards, from the end.
     let shown: Vec<_> = lines.skip(ui.scrolled(Pane::Log)).take(height).collect();
-    for (row, (logged, role, id, text)) in shown.into_iter().rev().enumerate() {
-        let entry = logged.entry;
-        let mut line = Line::from(
-            canvas.span(Role::Dim, format!("{:>11} CPU{:<3} ", words::thousands(entry.at_cycles), entry.cpu.0)),
-        );
+    for (row, (logged, at, role, id, text)) in shown.into_iter().rev().enumerate() {
+        let cpu = format!("CPU{}", logged.entry.cpu.0);
+        let mut line = Line::from(canvas.span(Role::Dim, format!("{:>9} {cpu:<6} ", words::thousands(at))));
         line.push_span(canvas.span(role, format!("{id:<6} {text}")));
         // What the event at hand did.
         if logged.position == moment.position && moment.position > 0 {
@@ -28,4 +27,15 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, moment: &Moment, ui: &Ui) {
         }
         canvas.line(row, &line);
     }
+}
+
+/// By entry, when its event started, in cycles. That is when it takes effect, however long its parts take; in this order nothing
+/// seems to come before what it follows.
+fn started(moment: &Moment) -> Vec<u64> {
+    let mut started = Vec::with_capacity(moment.log.len());
+    for event in moment.log.chunk_by(|a, b| a.position == b.position) {
+        let start = event.iter().map(|logged| logged.entry.at_cycles - logged.entry.length_cycles).min();
+        started.extend(event.iter().map(|_| start.unwrap_or(0)));
+    }
+    started
 }

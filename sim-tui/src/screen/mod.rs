@@ -56,7 +56,7 @@ pub struct Placed {
 pub fn placed(area: Rect, view: &View<'_>) -> Vec<Placed> {
     let body = body(area, view);
     let of = |area: Rect, right| {
-        let panes = layout::place(area, view.ui.focus, view.ui.zoomed);
+        let panes = layout::place(area, view.ui.focus, view.ui.zoomed, view.left.cores.len());
         panes.into_iter().map(move |(pane, area)| Placed { pane, area, right })
     };
     if view.right.is_none() {
@@ -137,16 +137,14 @@ fn title(buffer: &mut Buffer, area: Rect, view: &View<'_>) {
         (None, _) => "PAUSED".to_owned(),
     };
     let violations: u64 = moment.totals.violations.iter().map(|(_, count)| count).sum();
-    let mut line = Line::from(format!(
-        "{state}  {policies}  cycle {}  event {}  ",
-        thousands(moment.now_cycles),
-        thousands(moment.position)
-    ));
+    let mut line = Line::from(format!("{state}  "));
     if violations > 0 {
         let style = view.ui.palette.style(Role::Violation);
-        line.push_span(ratatui::text::Span::styled(format!("! {} violations", thousands(violations)), style));
+        line.push_span(ratatui::text::Span::styled(format!("! violations: {}", thousands(violations)), style));
         line.push_span("  ");
     }
+    let (now, position) = (thousands(moment.now_cycles), thousands(moment.position));
+    line.push_span(format!("{policies}  cycle {now}  event {position}  "));
     line.push_span(moment.title.clone());
     buffer.set_line(area.x, area.y, &line, area.width);
 }

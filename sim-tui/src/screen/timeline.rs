@@ -26,9 +26,10 @@ struct Scale {
 }
 
 impl Scale {
-    /// The end is where the run is; the start, as far back as the log goes, times a power of two.
+    /// The end is where the run is, or the end of what it has just done; the start, as far back as the log goes, times a power of two.
     fn new(moment: &Moment, wider: i32, columns: usize) -> Scale {
-        let to = moment.now_cycles.max(LEAST_CYCLES);
+        let last = moment.log.last().map_or(0, |logged| logged.entry.at_cycles);
+        let to = moment.now_cycles.max(last).max(LEAST_CYCLES);
         let oldest = moment.log.first().map_or(0, |logged| logged.entry.at_cycles - logged.entry.length_cycles);
         let all = (to - oldest.min(to)).max(LEAST_CYCLES);
         let shift = wider.unsigned_abs();

@@ -1,5 +1,7 @@
 //! Sums since the start, and what they looked like over time.
 
+use std::fmt::Write as _;
+
 use ratatui::text::Line;
 
 use super::canvas::{Canvas, first_row};
@@ -57,13 +59,11 @@ fn by_kind(canvas: &Canvas<'_>, totals: &Totals) -> Vec<Line<'static>> {
         ));
     }
     for (class, windows) in totals.windows.iter().filter(|(_, windows)| windows.opened > 0) {
-        let p99 = thousands(windows.p99_cycles);
-        let text = format!(
-            "* {} windows: {} ({} open, 99 % under {p99} cy)",
-            class.name(),
-            thousands(windows.opened),
-            windows.open
-        );
+        let mut text = format!("* {} windows: {} ({} open", class.name(), thousands(windows.opened), windows.open);
+        if windows.opened > windows.open {
+            let _ = write!(text, ", 99 % under {} cy", thousands(windows.p99_cycles));
+        }
+        text.push(')');
         lines.push(Line::from(canvas.span(Role::Stale, text)));
     }
     for (cause, count) in totals.flushes.iter().filter(|(_, count)| *count > 0) {

@@ -4,6 +4,7 @@
 use std::sync::{Arc, LazyLock};
 
 use sim_core::drive::clock::RunAhead;
+use sim_core::machine::profile::Profile;
 use sim_core::policy::{self, PolicyInfo};
 use sim_core::step::era;
 use sim_tui::moment::Want;
@@ -16,25 +17,26 @@ use workloads::recorded::assume::Assumptions;
 use workloads::recorded::replay::Timing;
 use workloads::recorded::script::Script;
 use workloads::recorded::{Pick, embedded, import};
+use workloads::synthetic::schema::Workload;
 use workloads::synthetic::{self, Synthetic};
 
 /// Memory is short, so that kswapd and a swap device have their part.
-pub const PRESSED: &str = r#"
+pub(crate) const PRESSED: &str = r#"
 name = "pressed"
 summary = "a working set larger than memory"
 profile = "skx_2s"
 era = "v5.17"
 cores = 4
-pages = 220
+pages = 120
 page_tables = 2
 duration_cycles = 4_000_000
 backing = "anon"
 
 [memory]
-frames = 160
-min_pages = 16
-low_pages = 20
-high_pages = 24
+frames = 80
+min_pages = 8
+low_pages = 12
+high_pages = 16
 
 [swap]
 latency_cycles = 20_000
@@ -44,8 +46,8 @@ depth = 4
 pattern = "zipf"
 zipf_s = 0.9
 stores_percent = 30
-written_percent = 50
-gap_cycles = 2_000
+written_percent = 20
+gap_cycles = 200
 
 [[operations]]
 call = "mprotect"
@@ -62,7 +64,7 @@ hold_accesses = 10
 "#;
 
 /// What the tests compare of a moment.
-pub const WANT: Want = Want { core: sim_core::nouns::types::Cpu(1), tlb_rows: 12, pages: 24, log: 48 };
+pub(crate) const WANT: Want = Want { core: Some(sim_core::nouns::types::Cpu(1)), tlb_rows: 12, pages: 24, log: 48 };
 
 static MACHINE: LazyLock<Machine> = LazyLock::new(|| find_machine("skx_2s"));
 static VM: LazyLock<Machine> = LazyLock::new(|| find_machine("zen5_vm"));
@@ -76,28 +78,71 @@ fn find_machine(name: &str) -> Machine {
     Machine { input: Input::new(found.name, found.text.as_bytes()), profile: found.profile() }
 }
 
-pub fn policy(name: &str) -> &'static PolicyInfo {
+pub(crate) fn policy(name: &str) -> &'static PolicyInfo {
     policy::find(name).expect("a registered policy")
 }
 
 /// A workload by its text.
-pub fn workload(text: &str, seed: u64) -> Source {
+pub(crate) fn workload(text: &str, seed: u64) -> Source {
     let workload = Synthetic::parse("test.toml", text).expect("it is well-formed");
     of_workload(workload, seed)
 }
 
 /// A built-in workload.
-pub fn builtin(name: &str, seed: u64) -> Source {
+pub(crate) fn builtin(name: &str, seed: u64) -> Source {
     of_workload(synthetic::find(name).expect("a built-in workload").workload(), seed)
 }
 
 fn of_workload(workload: Synthetic, seed: u64) -> Source {
-    let era = *era::find(&workload.workload.era).expect("an era");
+    let era = *era::find(workload.workload.era.get_ref()).expect("an era");
     let machine = Arc::new(MACHINE.clone());
     Source::Workload { workload: Arc::new(workload), era, machine, seed, run_ahead: RunAhead::Off }
 }
 
-pub fn recording() -> Source {
+/// 256 cores, on a machine with a socket more than it has.
+pub(crate) fn crowd() -> Source {
+    let text = machine("spr_8468v_2s").expect("a shipped profile").text.replacen("sockets = 2", "sockets = 3", 1);
+    let profile = Profile::parse("three sockets", &text).expect("it is well-formed");
+    let machine = Arc::new(Machine { input: Input::new("spr_3s", text.as_bytes()), profile });
+    let spec = Workload::parse_for_another_machine("crowd.toml", CROWD).expect("it is well-formed");
+    let era = *era::find(spec.era.get_ref()).expect("an era");
+    let workload = Arc::new(Synthetic { input: Input::new("crowd", CROWD.as_bytes()), workload: spec });
+    Source::Workload { workload, era, machine, seed: 3, run_ahead: RunAhead::Off }
+}
+
+/// More cores than any screen has rows.
+const CROWD: &str = r#"
+name = "crowd"
+summary = "more cores than rows"
+profile = "spr_8468v_2s"
+era = "v4.13"
+cores = 254
+pages = 64
+page_tables = 2
+duration_cycles = 400_000
+backing = "anon"
+
+[user]
+pattern = "uniform"
+stores_percent = 30
+written_percent = 100
+gap_cycles = 2_000
+
+[[operations]]
+call = "mprotect"
+rights = "r"
+span_pages = 4
+gap_accesses = 40
+hold_accesses = 10
+
+[reclaim]
+cores = 2
+list_pages = 32
+lists_per_cycle = 1
+pause_cycles = 20_000
+"#;
+
+pub(crate) fn recording() -> Source {
     Source::Recording {
         name: "pageout-dirty-munmap".to_owned(),
         script: &SCRIPT,
@@ -110,7 +155,7 @@ pub fn recording() -> Source {
 }
 
 /// The witness that a file has under a policy.
-pub fn witness(file: &str, of: &str) -> Source {
+pub(crate) fn witness(file: &str, of: &str) -> Source {
     let found = litmus::find(file).expect("a built-in file");
     let litmus = Litmus::parse(found.name, found.text).expect("it is well-formed");
     let moves = litmus.check(policy(of), 1_000_000).moves.expect("it has a witness");
@@ -119,10 +164,10 @@ pub fn witness(file: &str, of: &str) -> Source {
 }
 
 /// The machine that workloads and witnesses run on.
-pub fn machine_of_tests() -> Arc<Machine> {
+pub(crate) fn machine_of_tests() -> Arc<Machine> {
     Arc::new(MACHINE.clone())
 }
 
-pub fn playback(source: &Source, under: &str) -> Playback {
+pub(crate) fn playback(source: &Source, under: &str) -> Playback {
     Playback::new(source.run(policy(under)).expect("it can be run"))
 }

@@ -13,11 +13,13 @@ impl<S: Source> Clock<S> {
     /// If a waiter is never woken or an interrupt never taken.
     pub fn run(&mut self) -> u64 {
         while self.steps(u64::MAX) > 0 {}
-        self.end.expect("nothing is left")
+        let end = self.end.expect("nothing is left");
+        self.stats.finish(end);
+        end
     }
 
     /// Makes one event: what the earliest core, the swap device or a broadcast does next. Without run-ahead each access is one.
-    /// False once nothing is left; the statistics are closed then.
+    /// False once nothing is left. Windows that are open then stay so: only [`Clock::run`] closes the statistics.
     ///
     /// # Panics
     /// As [`Clock::run`].
@@ -76,7 +78,6 @@ impl<S: Source> Clock<S> {
     fn finish(&mut self) {
         self.assert_finished();
         let end = self.cores.iter().map(|c| c.ready).max().unwrap_or(0).max(self.now);
-        self.stats.finish(end);
         self.end = Some(end);
     }
 

@@ -259,7 +259,6 @@ impl Along {
         };
         if over {
             let end = self.times.ready.iter().copied().max().unwrap_or(0).max(self.now);
-            self.stats.finish(end);
             self.end = Some(end);
         }
     }
