@@ -124,9 +124,14 @@ impl Source {
                 fits(machine, litmus.scenario.programs.len() as u32)?;
                 let setting = litmus.race(policy).setting;
                 let along = Along::new(&litmus.scenario, setting, &machine.profile, moves)?;
-                let own = of.name == policy.name;
-                let (along, rest) = if own { (along, "") } else { (along.and_on(), ", then CPUs in order") };
-                let title = format!("{}, witness of {}{rest}, on {}", litmus.name, of.name, machine.input.name);
+                let own = of.name == policy.name && !moves.is_empty();
+                let order = match (moves.is_empty(), own) {
+                    (true, _) => "CPUs in turn".to_owned(),
+                    (_, true) => format!("witness of {}", of.name),
+                    (_, false) => format!("order of a witness of {}", of.name),
+                };
+                let along = if own { along } else { along.and_on() };
+                let title = format!("{}, {order}, on {}", litmus.name, machine.input.name);
                 Ok(Box::new(WitnessRun::new(along, &title, policy)?))
             }
         }

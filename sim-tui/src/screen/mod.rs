@@ -70,7 +70,8 @@ pub fn placed(area: Rect, view: &View<'_>) -> Vec<Placed> {
 /// What the title and the line of keys leave, and the words of a tour.
 fn body(area: Rect, view: &View<'_>) -> Rect {
     let above = 1.min(area.height);
-    let below = u16::from(area.height > 2) + if view.stop.is_some() { tour::height(area) } else { 0 };
+    let words = view.stop.map_or(0, |(_, _, stop)| tour::height(area, stop));
+    let below = u16::from(area.height > 2) + words;
     Rect { y: area.y + above, height: area.height.saturating_sub(above + below), ..area }
 }
 

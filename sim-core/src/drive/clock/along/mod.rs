@@ -93,9 +93,9 @@ pub struct Along {
     moves: Arc<[Move]>,
     /// The next of them.
     next: usize,
-    /// Where the moves end, or cannot go on, the CPUs do.
+    /// Where a move cannot be made, or there are no more, the CPUs go on by themselves.
     goes_on: bool,
-    /// The move that could not be made.
+    /// The first move that could not be made when it was due.
     left_at: Option<usize>,
     /// When the last move started.
     now: u64,
@@ -140,8 +140,9 @@ impl Along {
         Ok(along)
     }
 
-    /// The same moves for as long as they can be made; then the lowest CPU that can go on does so, until all programs are done.
-    /// For the moves of another policy.
+    /// The same moves as far as they go, for those of another policy: while one has to wait the lowest CPU that can go on does so,
+    /// and one that means nothing here is passed over. After the last of them, too, the lowest CPU that can go on does so, until all
+    /// programs are done.
     #[must_use]
     pub fn and_on(mut self) -> Along {
         (self.goes_on, self.end) = (true, None);
@@ -159,25 +160,37 @@ impl Along {
         }
         let interrupted: Vec<bool> = self.player.stacks.iter().map(Stack::in_interrupt).collect();
         let mut heard = Recorder::default();
-        let mv = match self.moves.get(self.next) {
-            Some(&mv) if usize::from(mv.cpu().0) < interrupted.len() && self.player.make(mv, &mut heard) => mv,
-            Some(_) if !self.goes_on => return Err(Unplayable::Disabled(self.next)),
-            given => {
-                if given.is_some() {
-                    (self.left_at, self.next) = (Some(self.next), self.moves.len());
-                }
-                self.player.make_any(&mut heard).expect("it would be over")
-            }
+        let Some(mv) = self.make_next(&mut heard)? else {
+            self.over();
+            return Ok(None);
         };
-        if self.next < self.moves.len() {
-            self.next += 1;
-        }
         let n = usize::from(mv.cpu().0);
         let own = matches!(mv, Move::Step(_) | Move::Toward(..)) && !interrupted[n];
         let begins = own && self.orders[n].is_none();
         let timed = self.price(mv, begins, heard);
         self.end_if_over();
         Ok(Some(timed))
+    }
+
+    /// Makes the next move, or what comes in its place; none: nobody can go on.
+    fn make_next(&mut self, heard: &mut Recorder) -> Result<Option<Move>, Unplayable> {
+        while let Some(&mv) = self.moves.get(self.next) {
+            let n = usize::from(mv.cpu().0);
+            if n < self.player.stacks.len() && self.player.make(mv, heard) {
+                self.next += 1;
+                return Ok(Some(mv));
+            }
+            if !self.goes_on {
+                return Err(Unplayable::Disabled(self.next));
+            }
+            self.left_at.get_or_insert(self.next);
+            let waits = matches!(mv, Move::Step(_)) && !self.player.stacks[n].is_empty();
+            if waits && let Some(meanwhile) = self.player.make_any(heard) {
+                return Ok(Some(meanwhile));
+            }
+            self.next += 1;
+        }
+        Ok(if self.goes_on { self.player.make_any(heard) } else { None })
     }
 
     /// The times of a move that has been made, and what it adds to the statistics.
@@ -258,9 +271,12 @@ impl Along {
             true => !given && self.player.clone().make_any(&mut Recorder::default()).is_none(),
         };
         if over {
-            let end = self.times.ready.iter().copied().max().unwrap_or(0).max(self.now);
-            self.end = Some(end);
+            self.over();
         }
+    }
+
+    fn over(&mut self) {
+        self.end = Some(self.times.ready.iter().copied().max().unwrap_or(0).max(self.now));
     }
 }
 
@@ -291,7 +307,7 @@ impl Along {
         self.end
     }
 
-    /// The number of the move that could not be made, so that the CPUs went on by themselves.
+    /// The number of the first move that could not be made when it was due.
     pub fn left_at(&self) -> Option<usize> {
         self.left_at
     }
