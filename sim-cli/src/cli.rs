@@ -1,5 +1,6 @@
 //! The command line. Values of options come from the registries, never from a list of their own.
 
+mod generate;
 mod plot;
 mod sweep;
 mod tui;
@@ -17,6 +18,7 @@ use workloads::litmus::ablate::{self, ABLATIONS, Ablation, SCENES, Scene};
 
 use crate::output::OutputArgs;
 
+pub(crate) use generate::{GenerateArgs, GenerateCommand};
 pub(crate) use plot::PlotArgs;
 pub(crate) use sweep::{
     MergeFormat, SweepArgs, SweepCommand, SweepMergeArgs, SweepPlanArgs, SweepRunArgs, SweepStatusArgs,
@@ -66,6 +68,8 @@ pub(crate) enum Command {
     List(ListArgs),
     /// Measure how fast the simulator is here, beside a bare loop over the same accesses
     Speed(SpeedArgs),
+    /// Manual pages and shell completions
+    Generate(GenerateArgs),
 }
 
 #[derive(Debug, Args)]

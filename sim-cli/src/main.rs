@@ -68,6 +68,7 @@ fn main() -> ExitCode {
         Command::Sweep(args) => commands::sweep::run(&args),
         Command::Plot(args) => commands::plot::run(&args),
         Command::List(args) => commands::list::run(&args),
+        Command::Generate(args) => commands::generate::run(&args),
         Command::Speed(args) => commands::speed::run(&args),
     };
     match result {

@@ -7,6 +7,8 @@ use ratatui::style::{Color, Modifier};
 
 /// A character cell, in units of the picture.
 const CELL: (u32, u32) = (8, 17);
+/// DejaVu Sans Mono and Menlo are as wide as a cell at this size.
+const FONT_SIZE: f64 = 13.29;
 const BACK: &str = "#1b1b1b";
 const FRONT: &str = "#d4d4d4";
 const DIM: &str = "#8a8a8a";
@@ -28,7 +30,7 @@ pub fn svg(buffer: &Buffer) -> String {
     let (width, height) = (u32::from(area.width) * CELL.0 + 2 * MARGIN, u32::from(area.height) * CELL.1 + 2 * MARGIN);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" \
-         font-family=\"'DejaVu Sans Mono',Menlo,Consolas,monospace\" font-size=\"13\" xml:space=\"preserve\">\n\
+         font-family=\"'DejaVu Sans Mono',Menlo,Consolas,monospace\" font-size=\"{FONT_SIZE}\" xml:space=\"preserve\">\n\
          <rect width=\"100%\" height=\"100%\" fill=\"{BACK}\"/>\n"
     );
     for y in area.top()..area.bottom() {
