@@ -2,6 +2,7 @@
 
 mod plot;
 mod sweep;
+mod tui;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ pub(crate) use plot::PlotArgs;
 pub(crate) use sweep::{
     MergeFormat, SweepArgs, SweepCommand, SweepMergeArgs, SweepPlanArgs, SweepRunArgs, SweepStatusArgs,
 };
+pub(crate) use tui::{ColourArg, TuiArgs};
 
 /// More seeds than this only take time: the interval shrinks with the root of their number.
 const SEEDS_MAX: i64 = 10_000;
@@ -50,6 +52,8 @@ pub(crate) enum Command {
     Ablate(AblateArgs),
     /// Find the smallest scenario on which the verdicts of two policies differ
     Distinguish(DistinguishArgs),
+    /// Look at a run while it goes on: step, go back, jump, compare two policies side by side (docs/tui.md)
+    Tui(TuiArgs),
     /// Run a synthetic workload under many settings, in shards that can be killed and resumed (docs/sweeps.md)
     Sweep(SweepArgs),
     /// Draw the CSV of a sweep, a comparison or a calibration (docs/plot.md)

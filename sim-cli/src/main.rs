@@ -64,6 +64,7 @@ fn main() -> ExitCode {
         Command::Distinguish(args) => commands::distinguish::run(&args),
         Command::Calibrate(args) => commands::calibrate::run(&args),
         Command::Explain(args) => commands::explain::run(&args),
+        Command::Tui(args) => commands::tui::run(&args),
         Command::Sweep(args) => commands::sweep::run(&args),
         Command::Plot(args) => commands::plot::run(&args),
         Command::List(args) => commands::list::run(&args),

@@ -229,6 +229,13 @@ pub struct History {
     pub violations: Vec<u64>,
 }
 
+impl Default for Want {
+    /// The first core, and little of everything.
+    fn default() -> Want {
+        Want { core: Cpu(0), tlb_rows: 16, pages: 64, log: 64 }
+    }
+}
+
 impl History {
     /// Slots at most.
     pub const SLOTS: usize = 128;

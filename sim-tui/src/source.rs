@@ -68,7 +68,8 @@ pub enum Source {
         litmus: Arc<Litmus>,
         /// Whose witness it is.
         of: &'static PolicyInfo,
-        /// Its moves.
+        /// Its moves. Under another policy CPUs go on, the lowest that can first, where these cannot be made or end; if there
+        /// are none, from the start.
         moves: Arc<[Move]>,
         /// The machine.
         machine: Arc<Machine>,
@@ -124,9 +125,12 @@ impl Source {
                 fits(machine, litmus.scenario.programs.len() as u32)?;
                 let setting = litmus.race(policy).setting;
                 let along = Along::new(&litmus.scenario, setting, &machine.profile, moves)?;
-                let own = of.name == policy.name;
-                let (along, rest) = if own { (along, "") } else { (along.and_on(), ", then CPUs in order") };
-                let title = format!("{}, witness of {}{rest}, on {}", litmus.name, of.name, machine.input.name);
+                let (along, way) = match moves.is_empty() {
+                    true => (along.and_on(), "CPUs in order".to_owned()),
+                    false if of.name == policy.name => (along, format!("witness of {}", of.name)),
+                    false => (along.and_on(), format!("witness of {}, then CPUs in order", of.name)),
+                };
+                let title = format!("{}, {way}, on {}", litmus.name, machine.input.name);
                 Ok(Box::new(WitnessRun::new(along, &title, policy)?))
             }
         }

@@ -11,4 +11,5 @@ pub(crate) mod plot;
 pub(crate) mod replay;
 pub(crate) mod speed;
 pub(crate) mod sweep;
+pub(crate) mod tui;
 mod witness;

@@ -26,7 +26,7 @@ const RECORDED_ERA: &str = "v6.18";
 /// The policy of that kernel.
 const RECORDED_POLICY: &str = "pending-generation";
 /// The machine nearest to the one they were made on.
-const RECORDED_PROFILE: &str = "zen5_vm";
+pub(crate) const RECORDED_PROFILE: &str = "zen5_vm";
 
 pub(crate) fn run(args: &ReplayArgs) -> Result<Verdict, Failure> {
     args.output.check()?;

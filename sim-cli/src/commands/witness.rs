@@ -20,7 +20,7 @@ use crate::perfetto;
 use crate::report::plain_table;
 
 /// The machine if nothing else is said: the scenarios have more CPUs than the recorded machine.
-const PROFILE: &str = "skx_2s";
+pub(crate) const PROFILE: &str = "skx_2s";
 /// The version of rows; it counts up when a column changes its meaning.
 const SCHEMA: u32 = 1;
 
@@ -55,11 +55,7 @@ pub(crate) fn is_witness(path: &str) -> bool {
 
 pub(crate) fn run(args: &ReplayArgs) -> Result<Verdict, Failure> {
     alone(args)?;
-    let text = input::read_text(&args.trace, "witness", &[])?;
-    let read = Document::read(&args.trace, &text).map_err(|e| match e {
-        Unread::Litmus(e) => Failure::new(e.to_string(), "expected the litmus file the witness was made of"),
-        other => Failure::new(other.to_string(), "expected a file that `mmusim check --witness` has written"),
-    })?;
+    let read = read(&args.trace)?;
     let machine = input::machine(args.profile.as_deref().unwrap_or(PROFILE))?;
     let (cpus, there) = (read.litmus.scenario.programs.len() as u32, machine.profile.cpus());
     if cpus > there {
@@ -80,6 +76,15 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<Verdict, Failure> {
         Format::Json => serde_json::to_string_pretty(&report).expect("memory is writable") + "\n",
     })?;
     Ok(Verdict::Fine)
+}
+
+/// Reads a witness.
+pub(crate) fn read(path: &str) -> Result<Replayable, Failure> {
+    let text = input::read_text(path, "witness", &[])?;
+    Document::read(path, &text).map_err(|e| match e {
+        Unread::Litmus(e) => Failure::new(e.to_string(), "expected the litmus file the witness was made of"),
+        other => Failure::new(other.to_string(), "expected a file that `mmusim check --witness` has written"),
+    })
 }
 
 /// A witness brings its policy, era and order with it.

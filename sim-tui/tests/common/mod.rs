@@ -118,6 +118,11 @@ pub(crate) fn witness(file: &str, of: &str) -> Source {
     Source::Witness { litmus: Arc::new(litmus), of: policy(of), moves: moves.into(), machine }
 }
 
+/// The machine that workloads and witnesses run on.
+pub(crate) fn machine_of_tests() -> Arc<Machine> {
+    Arc::new(MACHINE.clone())
+}
+
 pub(crate) fn playback(source: &Source, under: &str) -> Playback {
     Playback::new(source.run(policy(under)).expect("it can be run"))
 }

@@ -21,7 +21,7 @@ mod witness;
 pub use expand::{Bench, Seen, Successor};
 pub use parts::Interner;
 pub use visited::Key;
-pub use witness::{Line, Witness};
+pub use witness::{Line, Witness, describe};
 
 /// A transition system with a property.
 pub trait System: Sync {

@@ -82,7 +82,8 @@ impl Witness {
     }
 }
 
-fn describe(act: &Act, text: &str, path: Path, name: &dyn Fn(Page) -> String) -> String {
+/// What an act of a step with this label is called, for readers who know the kernel.
+pub fn describe(act: &Act, text: &str, path: Path, name: &dyn Fn(Page) -> String) -> String {
     match act {
         Act::Use { page, kind, level, .. } => {
             let verb = match kind {

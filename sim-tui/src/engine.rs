@@ -1,0 +1,255 @@
+//! The run on a thread of its own: it obeys orders and shows a scene when asked for one, so that drawing never waits for it
+//! nor it for drawing.
+
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, TryRecvError};
+use sim_core::drive::clock::log::{Entry, Happened};
+use sim_core::policy::PolicyInfo;
+use sim_core::step::frame::Act;
+
+use crate::moment::{Moment, Want};
+use crate::pair::Pair;
+use crate::speed::Speed;
+
+/// How long it works before it looks for orders.
+const SLICE: Duration = Duration::from_millis(10);
+/// Events between two looks at the time.
+const BURST: u64 = 256;
+
+/// Whatever can be opened: the same run under other policies, or the stops of a tour.
+pub trait Program: Send {
+    /// The run from its start, under one policy or under two.
+    ///
+    /// # Errors
+    /// In words, if a policy has no prices on this machine.
+    fn open(&mut self, left: &'static PolicyInfo, right: Option<&'static PolicyInfo>) -> Result<Pair, String>;
+
+    /// The run of a stop of the tour, where the stop is.
+    ///
+    /// # Errors
+    /// In words, if there is no such stop.
+    fn stop(&mut self, at: usize) -> Result<Pair, String>;
+}
+
+/// What the run is to do.
+#[derive(Clone, Copy, Debug)]
+pub enum Order {
+    /// So many events forward.
+    Forward(u64),
+    /// So many back.
+    Back(u64),
+    /// To the start.
+    Rewind,
+    /// To this cycle.
+    ToCycle(u64),
+    /// To the next of these.
+    Seek(Target),
+    /// Go on by itself.
+    Run(Speed),
+    /// Stop that.
+    Pause,
+    /// From the start, under these policies.
+    Open(&'static PolicyInfo, Option<&'static PolicyInfo>),
+    /// To a stop of the tour.
+    Stop(usize),
+    /// Send a scene.
+    Show(Want),
+}
+
+/// What is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// An interrupt is sent, a flush begins, a window opens, a promise is broken.
+    Interesting,
+    /// A promise is broken.
+    Violation,
+    /// The end of the run.
+    End,
+}
+
+impl Target {
+    /// Is this it?
+    pub fn is(self, entry: &Entry) -> bool {
+        match (self, entry.what) {
+            (Target::End, _) => false,
+            (_, Happened::Violation(..)) | (Target::Interesting, Happened::Window(_, Some(_))) => true,
+            (Target::Interesting, Happened::Act(act, _)) => {
+                matches!(act, Act::Post { sent: true, .. } | Act::FlushBegin { .. } | Act::Broadcast(_))
+            }
+            _ => false,
+        }
+    }
+
+    fn missing(self) -> &'static str {
+        match self {
+            Target::Interesting => "no interrupt, flush, window or violation from here to the end",
+            Target::Violation => "no violation from here to the end",
+            Target::End => "",
+        }
+    }
+}
+
+/// What the screen is drawn from.
+#[derive(Clone, Debug)]
+pub struct Scene {
+    /// The run, or the first of two.
+    pub left: Moment,
+    /// The second.
+    pub right: Option<Moment>,
+    /// It goes on by itself.
+    pub running: Option<Speed>,
+    /// It is on its way to something.
+    pub seeking: bool,
+    /// What could not be done since the last scene.
+    pub complaint: Option<String>,
+}
+
+/// What it does without being told.
+#[derive(Clone, Copy, Debug)]
+enum Goal {
+    None,
+    Run { speed: Speed, since: Instant, made: u64 },
+    Seek(Target),
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("position", &self.player.position())
+            .field("goal", &self.goal)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The run and what it is to do.
+pub struct Engine {
+    player: Pair,
+    program: Box<dyn Program>,
+    goal: Goal,
+    complaint: Option<String>,
+}
+
+impl Engine {
+    /// An engine at the start of a run.
+    pub fn new(player: Pair, program: Box<dyn Program>) -> Engine {
+        Engine { player, program, goal: Goal::None, complaint: None }
+    }
+
+    /// Does what it is told, but for [`Order::Show`].
+    pub fn obey(&mut self, order: Order) {
+        let goal = std::mem::replace(&mut self.goal, Goal::None);
+        match order {
+            Order::Forward(events) => _ = self.player.forward(events),
+            Order::Back(events) => self.player.back(events),
+            Order::Rewind => self.player.to_position(0),
+            Order::ToCycle(cycles) => self.player.to_cycle(cycles),
+            Order::Seek(target) => self.goal = Goal::Seek(target),
+            Order::Run(speed) => self.goal = Goal::Run { speed, since: Instant::now(), made: 0 },
+            Order::Pause => {}
+            Order::Open(left, right) => match self.program.open(left, right) {
+                Ok(player) => self.player = player,
+                Err(complaint) => self.complaint = Some(complaint),
+            },
+            Order::Stop(at) => match self.program.stop(at) {
+                Ok(player) => self.player = player,
+                Err(complaint) => self.complaint = Some(complaint),
+            },
+            Order::Show(_) => self.goal = goal,
+        }
+    }
+
+    /// Has it something to do by itself?
+    pub fn busy(&self) -> bool {
+        !matches!(self.goal, Goal::None)
+    }
+
+    /// Works on it for a while.
+    pub fn work(&mut self) {
+        let until = Instant::now() + SLICE;
+        match self.goal {
+            Goal::None => {}
+            Goal::Run { speed, since, made } => {
+                let now_made = self.run(speed, since, made, until);
+                self.goal =
+                    if self.player.finished() { Goal::None } else { Goal::Run { speed, since, made: now_made } };
+            }
+            Goal::Seek(target) => self.seek(target, until),
+        }
+    }
+
+    fn run(&mut self, speed: Speed, since: Instant, mut made: u64, until: Instant) -> u64 {
+        while !self.player.finished() {
+            let now = Instant::now();
+            if now >= until {
+                break;
+            }
+            let due = speed.events_in(now - since).map_or(BURST, |due| (due - made.min(due)).min(BURST));
+            if due == 0 {
+                std::thread::sleep((until - now).min(SLICE));
+                break;
+            }
+            made += self.player.forward(due);
+        }
+        made
+    }
+
+    fn seek(&mut self, target: Target, until: Instant) {
+        while Instant::now() < until {
+            if self.player.to_next(&|entry| target.is(entry), BURST) {
+                self.goal = Goal::None;
+                return;
+            }
+            if self.player.finished() {
+                self.goal = Goal::None;
+                self.complaint = Some(target.missing().to_owned()).filter(|text| !text.is_empty());
+                return;
+            }
+        }
+    }
+
+    /// Works until there is nothing left to do by itself; what runs does so to its end, without regard to its speed.
+    pub fn settle(&mut self) {
+        while self.busy() {
+            if let Goal::Run { .. } = self.goal {
+                self.goal = Goal::Seek(Target::End);
+            }
+            self.work();
+        }
+    }
+
+    /// What there is to see.
+    pub fn scene(&mut self, want: &Want) -> Scene {
+        let (left, right) = self.player.moments(want);
+        let running = match self.goal {
+            Goal::Run { speed, .. } => Some(speed),
+            _ => None,
+        };
+        let seeking = matches!(self.goal, Goal::Seek(_));
+        Scene { left, right, running, seeking, complaint: self.complaint.take() }
+    }
+
+    /// Works until nobody sends orders any more.
+    pub fn serve(mut self, orders: &Receiver<Order>, scenes: &Sender<Scene>) {
+        loop {
+            let order = if self.busy() {
+                self.work();
+                match orders.try_recv() {
+                    Ok(order) => order,
+                    Err(TryRecvError::Empty) => continue,
+                    Err(TryRecvError::Disconnected) => return,
+                }
+            } else {
+                let Ok(order) = orders.recv() else { return };
+                order
+            };
+            if let Order::Show(want) = order {
+                if scenes.send(self.scene(&want)).is_err() {
+                    return;
+                }
+            } else {
+                self.obey(order);
+            }
+        }
+    }
+}
