@@ -118,13 +118,8 @@ impl History {
         [ipis, flush_cycles, deferred, windows, violations]
     }
 
-    /// Adds what came between two sums to the slot of a time, which is the last one.
+    /// Adds what came between two sums to the slot of a time, no earlier than those before.
     fn add(&mut self, now: u64, before: &Sums, after: &Sums, violations: u64) {
-        while now / self.width_cycles >= History::SLOTS as u64 {
-            self.width_cycles *= 2;
-            self.slots().into_iter().for_each(join);
-        }
-        let at = (now / self.width_cycles) as usize;
         let more = [
             after.ipis - before.ipis,
             after.flush_cycles - before.flush_cycles,
@@ -132,12 +127,33 @@ impl History {
             after.windows - before.windows,
             violations,
         ];
-        for (slots, more) in self.slots().into_iter().zip(more) {
-            if slots.len() <= at {
-                slots.resize(at + 1, 0);
+        // Most events change nothing of it.
+        if more != [0; 5] {
+            let at = self.reach(now);
+            for (slots, more) in self.slots().into_iter().zip(more) {
+                slots[at] += more;
             }
-            slots[at] += more;
         }
+    }
+
+    /// Makes slots up to a time. Returns the last.
+    fn reach(&mut self, now: u64) -> usize {
+        while now / self.width_cycles >= History::SLOTS as u64 {
+            self.width_cycles *= 2;
+            self.slots().into_iter().for_each(join);
+        }
+        let at = (now / self.width_cycles) as usize;
+        for slots in self.slots() {
+            slots.resize(at + 1, 0);
+        }
+        at
+    }
+
+    /// The same with slots up to a time.
+    pub(crate) fn until(&self, now: u64) -> History {
+        let mut history = self.clone();
+        history.reach(now);
+        history
     }
 }
 

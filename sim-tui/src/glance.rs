@@ -37,7 +37,7 @@ pub(crate) fn glance(run: &dyn Run, follow: &Follow, position: u64, want: &Want)
         locks: locks(run, &looks),
         log: follow.log.range(skipped..).copied().collect(),
         totals: totals(run, follow, &open),
-        history: follow.history.clone(),
+        history: follow.history.until(run.now_cycles()),
     }
 }
 

@@ -68,7 +68,8 @@ pub enum Source {
         litmus: Arc<Litmus>,
         /// Whose witness it is.
         of: &'static PolicyInfo,
-        /// Its moves.
+        /// Its moves. Under another policy CPUs go on, the lowest that can first, where these cannot be made or end; if there
+        /// are none, from the start.
         moves: Arc<[Move]>,
         /// The machine.
         machine: Arc<Machine>,
