@@ -171,7 +171,7 @@ fn main() {
 fn moments(case: &Case, events: u64) {
     let mut playback = case.playback();
     playback.forward(events / 2);
-    let want = Want { core: Cpu(3), tlb_rows: 50, pages: 100, log: 100 };
+    let want = Want { core: Some(Cpu(3)), tlb_rows: 50, pages: 100, log: 100 };
     let (ns, shown) = case.timed(|| (0..MOMENTS).map(|_| playback.moment(&want).pages.len()).sum::<usize>());
     println!("moment    {:>8.1} us ({} pages)", ns as f64 / 1e3 / f64::from(MOMENTS), shown / MOMENTS as usize);
     let (ns, _) = case.timed(|| playback.run().boxed_clone());

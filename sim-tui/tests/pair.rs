@@ -156,7 +156,7 @@ fn a_witness_leads_to_its_violation() {
     assert_eq!(moment.pages[0].name, "x");
     let mut safe = playback(&source, "pending-flag");
     assert!(!safe.to_next(&violation, u64::MAX) && safe.finished());
-    assert!(safe.moment(&WANT).title.contains("then CPUs in order"));
+    assert!(safe.moment(&WANT).title.contains("order of a witness of batched"));
     // Without moves CPUs go on in order from the start.
     let Source::Witness { litmus, of, machine, .. } = source else { panic!("it is a witness") };
     let mut plain = playback(&Source::Witness { litmus, of, moves: [].into(), machine }, "batched");
