@@ -82,7 +82,12 @@ pub(crate) fn irqs_off(f: &Frame) -> bool {
 
 /// The number and label of a step.
 pub fn label(id: StepId) -> Label {
-    let labels = match id.path {
+    labels(id.path)[usize::from(id.pc)]
+}
+
+/// Those of all steps of a path, in order.
+pub fn labels(path: Path) -> &'static [Label] {
+    match path {
         Path::Access => access::LABELS,
         Path::Fault => fault::LABELS,
         Path::Mprotect => mprotect::LABELS,
@@ -107,8 +112,7 @@ pub fn label(id: StepId) -> Label {
         Path::Flush => flush::LABELS,
         Path::Irq => irq::LABELS,
         Path::Held => held::LABELS,
-    };
-    labels[usize::from(id.pc)]
+    }
 }
 
 /// A lock, the pending check and the walk that trusts what it reads, in order: where the caller begins, what comes after the

@@ -30,18 +30,46 @@ const STRATEGIES: &[Strategy] = &[
     Strategy { name: "clean-only", defers: Defers::IfOthersUseIt, is: &[] },
     Strategy { name: "batched", defers: Defers::IfOthersUseIt, is: &["DEFERS_DIRTY"] },
     Strategy { name: "local-only", defers: Defers::IfOthersUseIt, is: &["DEFERS_DIRTY", "FLUSHES_LOCALLY"] },
-    Strategy { name: "flag-before-clear", defers: Defers::IfOthersUseIt, is: &["DEFERS_DIRTY", "FLAG", "SETS_BEFORE_CLEAR"] },
+    Strategy {
+        name: "flag-before-clear",
+        defers: Defers::IfOthersUseIt,
+        is: &["DEFERS_DIRTY", "FLAG", "SETS_BEFORE_CLEAR"],
+    },
     Strategy { name: "generation-check", defers: Defers::IfOthersUseIt, is: &["DEFERS_DIRTY", "CATCHES_UP"] },
     Strategy { name: "pending-flag", defers: Defers::IfOthersUseIt, is: &["DEFERS_DIRTY", "FLAG"] },
     Strategy { name: "pending-generation", defers: Defers::IfOthersUseIt, is: &["DEFERS_DIRTY", "GENERATION"] },
-    Strategy { name: "arm64-dsb", defers: Defers::Always, is: &["DEFERS_DIRTY", "BROADCASTS", "ISSUES_WHEN_DEFERRING", "SYNCS"] },
-    Strategy { name: "arm64-flush", defers: Defers::Always, is: &["DEFERS_DIRTY", "BROADCASTS", "ISSUES_WHEN_DEFERRING", "GENERATION"] },
+    Strategy {
+        name: "arm64-dsb",
+        defers: Defers::Always,
+        is: &["DEFERS_DIRTY", "BROADCASTS", "ISSUES_WHEN_DEFERRING", "SYNCS"],
+    },
+    Strategy {
+        name: "arm64-flush",
+        defers: Defers::Always,
+        is: &["DEFERS_DIRTY", "BROADCASTS", "ISSUES_WHEN_DEFERRING", "GENERATION"],
+    },
     Strategy { name: "invlpgb", defers: Defers::IfOthersUseIt, is: &["DEFERS_DIRTY", "BROADCASTS", "GENERATION"] },
+    Strategy { name: "pending-flag-unset", defers: Defers::IfOthersUseIt, is: &["DEFERS_DIRTY", "FLAG", "NEVER_SETS"] },
+    Strategy {
+        name: "pending-flag-cleared-first",
+        defers: Defers::IfOthersUseIt,
+        is: &["DEFERS_DIRTY", "FLAG", "CLEARS_FIRST"],
+    },
+    Strategy {
+        name: "pending-flag-local",
+        defers: Defers::IfOthersUseIt,
+        is: &["DEFERS_DIRTY", "FLAG", "CHECKS_LOCALLY"],
+    },
+    Strategy {
+        name: "pending-generation-stored",
+        defers: Defers::IfOthersUseIt,
+        is: &["DEFERS_DIRTY", "GENERATION", "STORES_FLUSHED"],
+    },
     Strategy { name: "latr", defers: Defers::IfOthersUseIt, is: &["DEFERS_DIRTY", "DEFERS_UNMAP"] },
 ];
 
 /// Names that some policy defines.
-const FEATURES: [&str; 10] = [
+const FEATURES: [&str; 14] = [
     "BROADCASTS",
     "ISSUES_WHEN_DEFERRING",
     "DEFERS_DIRTY",
@@ -52,6 +80,10 @@ const FEATURES: [&str; 10] = [
     "CATCHES_UP",
     "SYNCS",
     "FLUSHES_LOCALLY",
+    "NEVER_SETS",
+    "CLEARS_FIRST",
+    "CHECKS_LOCALLY",
+    "STORES_FLUSHED",
 ];
 
 fn strategy(policy: &PolicyInfo) -> Option<&'static Strategy> {
@@ -60,7 +92,7 @@ fn strategy(policy: &PolicyInfo) -> Option<&'static Strategy> {
 
 /// Does the export know this policy?
 pub(super) fn knows(policy: &PolicyInfo) -> bool {
-    strategy(policy).is_some()
+    strategy(policy).is_some_and(|strategy| strategy.is.iter().all(|feature| FEATURES.contains(feature)))
 }
 
 /// A file, asked for what a model needs.

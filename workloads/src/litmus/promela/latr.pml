@@ -29,8 +29,9 @@ inline RECORD(c, mask, pages) {
   od;
 #if FRAMES_HELD_UNTIL_SWEPT
   sweeping[c] = sweeping[c] | gathered;
-  gathered = 0
+  gathered = 0;
 #endif
+  i_ = 0
 }
 
 /* A tick drops what a record says. */

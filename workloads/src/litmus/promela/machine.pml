@@ -106,21 +106,21 @@ inline PUT(f) {
 
 /* ---- Shootdowns ---- */
 
-/* [X3] [X4] [X6] Queues a request of pages at every CPU of a mask and makes the own part of it. Queueing at one CPU after the
+/* [X3] [X4] [X6] Queues a request of pages at every CPU of a mask and makes the own part of it, if own. Queueing at one CPU after the
    other is one step: a target may take its interrupt as late as it likes. */
-inline POST(c, mask, pages) {
+inline POST(c, mask, pages, own) {
   i_ = 0;
   do
   :: i_ < PAGES ->
      if
-     :: FLUSHES_OWN_CPU && (((mask) >> (c)) & 1) && (((pages) >> i_) & 1) -> DROP(c, i_)
+     :: (own) && (((mask) >> (c)) & 1) && (((pages) >> i_) & 1) -> DROP(c, i_)
      :: else
      fi;
      i_++
   :: else -> break
   od;
   n_ = CPUS;
-#if !MASK_COMPLETE
+#if !MASK_COMPLETE && !BROADCASTS
   i_ = 0;
   do
   :: i_ < CPUS ->
@@ -137,6 +137,9 @@ inline POST(c, mask, pages) {
   :: i_ < CPUS ->
      if
      :: i_ != (c) && i_ != n_ && ((TARGETS(mask) >> i_) & 1) ->
+#if !ACKS_AFTER_FLUSH
+        request[c] = (pages);
+#endif
         posted[(c) * CPUS + i_] = posted[(c) * CPUS + i_] | POSTED | (pages)
      :: else
      fi;
@@ -165,7 +168,7 @@ inline AWAIT(c) {
 }
 
 inline SHOOT(c, mask, pages) {
-  d_step { POST(c, mask, pages) };
+  d_step { POST(c, mask, pages, FLUSHES_OWN_CPU) };
   AWAIT(c)
 }
 
@@ -184,6 +187,32 @@ inline SERVE(from, to) {
   od;
   posted[(from) * CPUS + (to)] = 0
 }
+
+#if !ACKS_AFTER_FLUSH
+/* The mutant lets the initiator go on first. By the time it flushes the initiator may have asked for something else. Its own process
+   stands still in between. */
+byte request[CPUS];
+byte serving[CPUS];
+
+inline ACK(from, to) {
+  posted[(from) * CPUS + (to)] = 0;
+  serving[to] = (from) + 1
+}
+
+inline FLUSH_AFTER_ACK(to) {
+  i_ = 0;
+  do
+  :: i_ < PAGES ->
+     if
+     :: (request[serving[to] - 1] >> i_) & 1 -> DROP(to, i_)
+     :: else
+     fi;
+     i_++
+  :: else -> break
+  od;
+  serving[to] = 0
+}
+#endif
 
 /* ---- User accesses ---- */
 

@@ -28,7 +28,9 @@ pub(super) fn processes(facts: &Facts<'_>, policy: &PolicyInfo) -> String {
         for &op in &facts.litmus.scenario.programs[cpu] {
             process.operation(op);
         }
-        let _ = write!(out, "\n/* ---- CPU {cpu} ---- */\nproctype cpu{cpu}() {{\n{}", locals(facts, cpu));
+        // An interrupt that is more than one step suspends what it interrupts.
+        let provided = if acks_first(facts) { format!(" provided (serving[{cpu}] == 0)") } else { String::new() };
+        let _ = write!(out, "\n/* ---- CPU {cpu} ---- */\nproctype cpu{cpu}(){provided} {{\n{}", locals(facts, cpu));
         out += &process.out;
         out += "  skip\n}\n";
     }
@@ -42,16 +44,20 @@ pub(super) fn processes(facts: &Facts<'_>, policy: &PolicyInfo) -> String {
     out
 }
 
+fn acks_first(facts: &Facts<'_>) -> bool {
+    !facts.on("acks_after_flush")
+}
+
 /// The variables of a process, by what it does.
-fn locals(facts: &Facts<'_>, cpu: usize) -> &'static str {
+fn locals(facts: &Facts<'_>, cpu: usize) -> String {
     let walks = |op: &Op| !matches!(op.kind, OpKind::Access(_) | OpKind::Signal(_) | OpKind::Await(_));
     if facts.litmus.scenario.programs[cpu].iter().any(walks) {
-        concat!(
-            "  byte umask, freeing, keeping, was, from, to, g1, g2, changed, gathered, v0, v1, v2, v3;\n",
-            "  bool required, writable, nested, forced, unlinks, going;\n"
+        let batch = if facts.on("batch_per_task") { "  byte umask;\n  bool required, writable;\n" } else { "" };
+        format!(
+            "{batch}  byte freeing, keeping, was, from, to, g1, g2, changed, gathered, v0, v1, v2, v3;\n  bool nested, forced, unlinks, going;\n"
         )
     } else {
-        "  byte from, to;\n"
+        "  byte from, to;\n".to_owned()
     }
 }
 
@@ -59,14 +65,26 @@ fn locals(facts: &Facts<'_>, cpu: usize) -> &'static str {
 fn hardware(facts: &Facts<'_>) -> String {
     let mut out = "\n/* ---- Interrupts between any two steps ---- */\nproctype hardware() {\nend:\n  do\n".to_owned();
     let pairs = || (0..facts.cpus).flat_map(|from| (0..facts.cpus).map(move |to| (from, to))).filter(|(a, b)| a != b);
-    for (from, to) in pairs().filter(|&(_, to)| facts.home(to).is_some()) {
+    let reached = || pairs().filter(|&(_, to)| facts.home(to).is_some());
+    let taken = |from, to| format!("posted[{from} * CPUS + {to}] && (BROADCASTS || !irqs_off[{to}])");
+    out += "#if ACKS_AFTER_FLUSH || BROADCASTS\n";
+    for (from, to) in reached() {
+        let _ = writeln!(out, "  :: d_step {{ {} -> SERVE({from}, {to}) }}   /* [G1] [G7] [G9] */", taken(from, to));
+    }
+    out += "#else\n";
+    for (from, to) in reached() {
         let _ = writeln!(
             out,
-            "  :: d_step {{ posted[{from} * CPUS + {to}] && (BROADCASTS || !irqs_off[{to}]) -> SERVE({from}, {to}) }}   /* [G1] [G7] [G9] */"
+            "  :: d_step {{ {} && !serving[{to}] -> ACK({from}, {to}) }}   /* [G1] [G9] */",
+            taken(from, to)
         );
     }
+    for to in (0..facts.cpus).filter(|&to| facts.home(to).is_some()) {
+        let _ = writeln!(out, "  :: d_step {{ serving[{to}] -> FLUSH_AFTER_ACK({to}) }}   /* [G7] */");
+    }
+    out += "#endif\n";
     out += "#if DEFERS_UNMAP\n";
-    for (from, to) in pairs().filter(|&(_, to)| facts.home(to).is_some()) {
+    for (from, to) in reached() {
         let _ = writeln!(out, "  :: d_step {{ records[{from} * CPUS + {to}] -> SWEEP({from}, {to}) }}");
     }
     for cpu in 0..facts.cpus {
@@ -139,7 +157,10 @@ impl Process<'_, '_> {
         let wanted = mask(&pages);
         let mut text = format!("!writer[{0}] && readers[{0}] == 0 && SETTLED({wanted}) -> skip", mm.0);
         for page in pages {
-            let _ = write!(text, "; vm[{page}] = 1; vr[{page}] = {r}; vw[{page}] = {w}; vb[{page}] = {backing}; found[{page}] = 0");
+            let _ = write!(
+                text,
+                "; vm[{page}] = 1; vr[{page}] = {r}; vw[{page}] = {w}; vb[{page}] = {backing}; found[{page}] = 0"
+            );
             let _ = write!(text, "; GRANT({page}, {r}, {w}); PROMISE({page}, {r}, {w})");
         }
         self.step("[C1] [C2] [C3]", &text);

@@ -1,5 +1,12 @@
 /* ---- Reclaim: one shrink list ---- */
 
+#if !BATCH_PER_TASK
+/* The mutant's batch, which all tasks share. */
+byte umask;
+bool required;
+bool writable;
+#endif
+
 /* [R0] A page of the list gets the isolate reference, if it is there. */
 inline ISOLATE(p, v) {
   if
@@ -86,7 +93,7 @@ inline MAPPING_GONE(q, t, f) {
   }
 }
 
-/* [R1] Takes the folio lock. [R3] Anonymous memory goes into the swap cache. */
+/* [R1] Takes the folio lock. Anonymous memory goes into the swap cache. */
 inline TAKE(v) {
   folio[v - 1] = folio[v - 1] | LOCKED;
   if

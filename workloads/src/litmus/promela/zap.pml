@@ -46,7 +46,7 @@ inline ZAP(c, p, unmaps) {
   fi
 }
 
-/* [A3] as [Z5]: from now on only a store that sets D again keeps the content. */
+/* MADV_FREE, in place of [Z5]: from now on only a store that sets D again keeps the content. */
 inline AGE(c, p) {
   if
   :: pte[p] == NONE -> PASS(c, p)

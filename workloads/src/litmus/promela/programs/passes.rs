@@ -45,7 +45,9 @@ impl Process<'_, '_> {
                 ":: d_step {{ IS_FILE(FILE_PAGE({page})) -> v0 = FILE_PAGE({page}); held[v0 - 1]++ }};   /* [T1] */"
             ));
             self.for_mappings(|q, t, mm| format!("UNMAP_FILE({cpu}, {q}, {t}, {mm}, (v0 - 1))"));
-            self.line("   d_step { !(folio[v0 - 1] & LOCKED) -> folio[v0 - 1] = folio[v0 - 1] | LOCKED };   /* [T5] */");
+            self.line(
+                "   d_step { !(folio[v0 - 1] & LOCKED) -> folio[v0 - 1] = folio[v0 - 1] | LOCKED };   /* [T5] */",
+            );
             self.for_mappings(|q, t, mm| format!("UNMAP_FILE({cpu}, {q}, {t}, {mm}, (v0 - 1))"));
             let mut text = "true -> folio[v0 - 1] = folio[v0 - 1] & ~(CACHED | DIRTY | LOCKED)".to_owned();
             for q in 0..self.facts.pages {
@@ -124,11 +126,16 @@ impl Process<'_, '_> {
         let (n, m) = (mm.0, child.0);
         let pages = self.facts.pages_in(mm, Span::ALL);
         self.comment("fork", &pages);
-        let mut begin = format!("!writer[{n}] && readers[{n}] == 0 && !writer[{m}] && readers[{m}] == 0 -> writer[{n}] = 1; writer[{m}] = 1");
+        let mut begin = format!(
+            "!writer[{n}] && readers[{n}] == 0 && !writer[{m}] && readers[{m}] == 0 -> writer[{n}] = 1; writer[{m}] = 1"
+        );
         for &p in &pages {
             let q = self.facts.twin_of(p, child);
             let _ = write!(begin, "; vm[{q}] = vm[{p}]; vr[{q}] = vr[{p}]; vw[{q}] = vw[{p}]; vb[{q}] = vb[{p}]");
-            let _ = write!(begin, "; granted[{q}] = vm[{p}]; granted_r[{q}] = vm[{p}] && vr[{p}]; granted_w[{q}] = vm[{p}] && vw[{p}]");
+            let _ = write!(
+                begin,
+                "; granted[{q}] = vm[{p}]; granted_r[{q}] = vm[{p}] && vr[{p}]; granted_w[{q}] = vm[{p}] && vw[{p}]"
+            );
         }
         self.step("[K1]", &begin);
         for &p in &pages {
@@ -149,8 +156,11 @@ impl Process<'_, '_> {
         let (n, page) = (mm.0, self.facts.page_at(mm, span.first));
         self.comment("mincore", &[page]);
         let table = self.facts.table_of(page);
-        let conclude =
-            if trusted { format!("if :: !(pte[{page}] & PRESENT) -> PASS({cpu}, {page}) :: else fi") } else { "skip".to_owned() };
+        let conclude = if trusted {
+            format!("if :: !(pte[{page}] & PRESENT) -> PASS({cpu}, {page}) :: else fi")
+        } else {
+            "skip".to_owned()
+        };
         self.step("[I1] [I2] [I3] [I4]", &format!("!writer[{n}] && !ptl[{table}] -> readers[{n}]++; {conclude}"));
         let end = if trusted { format!("; RETURNS({cpu}, {page}, DATA, 0)") } else { String::new() };
         self.step("[I5]", &format!("true -> readers[{n}]--{end}"));

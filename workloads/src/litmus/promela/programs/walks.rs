@@ -44,10 +44,7 @@ const ZAP: Labels = Labels {
 impl Process<'_, '_> {
     /// Consecutive pages under the same page table.
     fn by_table(&self, pages: &[usize]) -> Vec<Vec<usize>> {
-        pages
-            .chunk_by(|&a, &b| self.facts.table_of(a) == self.facts.table_of(b))
-            .map(<[usize]>::to_vec)
-            .collect()
+        pages.chunk_by(|&a, &b| self.facts.table_of(a) == self.facts.table_of(b)).map(<[usize]>::to_vec).collect()
     }
 
     /// The PTL and the check, in whichever order.
@@ -109,7 +106,10 @@ impl Process<'_, '_> {
         end += &if mprotect { format!("; writer[{n}] = 0") } else { format!("; readers[{n}]--") };
         for p in pages {
             let _ = match op.kind {
-                OpKind::Mprotect => write!(end, "; granted[{p}] = vm[{p}]; granted_r[{p}] = vm[{p}] && vr[{p}]; granted_w[{p}] = vm[{p}] && vw[{p}]"),
+                OpKind::Mprotect => write!(
+                    end,
+                    "; granted[{p}] = vm[{p}]; granted_r[{p}] = vm[{p}] && vr[{p}]; granted_w[{p}] = vm[{p}] && vw[{p}]"
+                ),
                 OpKind::NumaScan => Ok(()),
                 _ => write!(end, "; RETURNS({cpu}, {p}, 0, FAULTS)"),
             };
@@ -233,14 +233,20 @@ impl Process<'_, '_> {
         let (f, pairs) = (from[0], from.iter().copied().zip(to.iter().copied()).collect::<Vec<_>>());
         let mut may = format!("vm[{f}]");
         for (p, q) in &pairs {
-            let _ = write!(may, " && vm[{p}] && vr[{p}] == vr[{f}] && vw[{p}] == vw[{f}] && vb[{p}] == vb[{f}] && !vm[{q}]");
+            let _ = write!(
+                may,
+                " && vm[{p}] && vr[{p}] == vr[{f}] && vw[{p}] == vw[{f}] && vb[{p}] == vb[{f}] && !vm[{q}]"
+            );
         }
         let mut begin = format!(
             "!writer[{n}] && readers[{n}] == 0 && SETTLED({}) -> writer[{n}] = 1; going = ({may}); if :: going -> skip",
             mask(&to)
         );
         for (p, q) in &pairs {
-            let _ = write!(begin, "; vm[{q}] = 1; vr[{q}] = vr[{p}]; vw[{q}] = vw[{p}]; vb[{q}] = vb[{p}]; GRANT({q}, vr[{p}], vw[{p}])");
+            let _ = write!(
+                begin,
+                "; vm[{q}] = 1; vr[{q}] = vr[{p}]; vw[{q}] = vw[{p}]; vb[{q}] = vb[{p}]; GRANT({q}, vr[{p}], vw[{p}])"
+            );
         }
         begin += " :: else fi";
         self.step("[V1]", &begin);
@@ -290,7 +296,9 @@ impl Process<'_, '_> {
         }
         let extent = self.facts.cover(mask(&group.iter().map(|pair| pair.0).collect::<Vec<_>>()));
         self.line("if");
-        self.line(&format!(":: changed -> SHOOT({cpu}, MASK({n}), {extent}); d_step {{ true -> changed = 0 }}   /* [V5] */"));
+        self.line(&format!(
+            ":: changed -> SHOOT({cpu}, MASK({n}), {extent}); d_step {{ true -> changed = 0 }}   /* [V5] */"
+        ));
         if self.facts.on("mremap_flushes_under_ptl") {
             self.line(&format!(":: !changed -> NOTHING_OWED({cpu})"));
         } else {
