@@ -20,7 +20,7 @@ fn pointers(cell: &str) -> Vec<Pointer<'_>> {
     let mut names = names(cell).into_iter();
     let mut found = Vec::new();
     while let Some(name) = names.next() {
-        found.push(if name.ends_with(".rs") {
+        found.push(if Path::new(name).extension().is_some_and(|extension| extension == "rs") {
             Pointer::Test(name, names.next().unwrap_or_else(|| panic!("`{name}` is followed by a test")))
         } else {
             Pointer::Litmus(name)
@@ -35,8 +35,8 @@ fn exists(pointer: &Pointer<'_>) -> bool {
         Pointer::Litmus(name) => find(name).is_some(),
         Pointer::Test(file, test) => {
             let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join(file);
-            let text = std::fs::read_to_string(path).unwrap_or_default();
-            let lines: Vec<&str> = text.lines().map(str::trim).collect();
+            let source = std::fs::read_to_string(path).unwrap_or_default();
+            let lines: Vec<&str> = source.lines().map(str::trim).collect();
             lines.windows(2).any(|two| two[0] == "#[test]" && two[1] == format!("fn {test}() {{"))
         }
     }

@@ -103,7 +103,7 @@ impl Process<'_, '_> {
         if counts && self.facts.on("pending_until_flushed") {
             let _ = write!(end, "; UNCOUNT({n})");
         }
-        end += &if mprotect { format!("; writer[{n}] = 0") } else { format!("; readers[{n}]--") };
+        let _ = if mprotect { write!(end, "; writer[{n}] = 0") } else { write!(end, "; readers[{n}]--") };
         for p in pages {
             let _ = match op.kind {
                 OpKind::Mprotect => write!(
@@ -168,7 +168,7 @@ impl Process<'_, '_> {
         if self.facts.on("pending_until_flushed") {
             let _ = write!(end, "; UNCOUNT({n})");
         }
-        end += &if unmaps { format!("; writer[{n}] = 0") } else { format!("; readers[{n}]--") };
+        let _ = if unmaps { write!(end, "; writer[{n}] = 0") } else { write!(end, "; readers[{n}]--") };
         for p in pages {
             let _ = match op.kind {
                 OpKind::Munmap => write!(end, "; FORBID({p})"),
