@@ -56,6 +56,8 @@ pub(crate) enum Command {
     Distinguish(DistinguishArgs),
     /// Look at a run while it goes on: step, go back, jump, compare two policies side by side (docs/tui.md)
     Tui(TuiArgs),
+    /// Write a litmus file under a policy as a model for another checker (docs/promela.md)
+    Export(ExportArgs),
     /// Run a synthetic workload under many settings, in shards that can be killed and resumed (docs/sweeps.md)
     Sweep(SweepArgs),
     /// Draw the CSV of a sweep, a comparison or a calibration (docs/plot.md)
@@ -325,6 +327,19 @@ pub(crate) struct DistinguishArgs {
     pub(crate) threads: Option<NonZeroUsize>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// As a model for SPIN: a litmus file, a built-in one by name (`mmusim list litmus`) or a path
+    #[arg(long, value_name = "FILE")]
+    pub(crate) promela: String,
+    /// The policy [default: batched]
+    #[arg(long, value_name = "POLICY", value_parser = explored_policies())]
+    pub(crate) policy: Option<&'static PolicyInfo>,
+    /// Write the model to FILE, complete or not at all, instead of to stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

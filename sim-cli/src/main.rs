@@ -63,6 +63,7 @@ fn main() -> ExitCode {
         Command::Ablate(args) => commands::ablate::run(&args),
         Command::Distinguish(args) => commands::distinguish::run(&args),
         Command::Calibrate(args) => commands::calibrate::run(&args),
+        Command::Export(args) => commands::export::run(&args),
         Command::Explain(args) => commands::explain::run(&args),
         Command::Tui(args) => commands::tui::run(&args),
         Command::Sweep(args) => commands::sweep::run(&args),

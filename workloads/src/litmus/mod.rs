@@ -10,6 +10,7 @@ mod format;
 mod lex;
 mod ops;
 mod parse;
+pub mod promela;
 pub mod switches;
 pub mod witness;
 pub mod words;

@@ -1,0 +1,62 @@
+//! A litmus file under a policy as a model for SPIN: a second statement of what the kernel's paths do, so that another program
+//! can be asked for the verdict. `docs/promela.md` says how.
+//!
+//! The text of the paths is in the `.pml` files beside this one, written from the steps of the kernel's functions; nothing of the
+//! explorer is used. Here the pages, CPUs and switches of a file are put in front of them, and its programs behind.
+
+mod facts;
+mod programs;
+mod refuse;
+
+pub use refuse::Refused;
+
+use sim_core::oracle::Class;
+use sim_core::policy::PolicyInfo;
+
+use super::Litmus;
+use facts::Facts;
+
+/// The parts of a model that do not depend on the file, in order.
+const PARTS: [&str; 13] = [
+    include_str!("machine.pml"),
+    include_str!("oracle.pml"),
+    include_str!("policy.pml"),
+    include_str!("fault.pml"),
+    include_str!("reclaim.pml"),
+    include_str!("change.pml"),
+    include_str!("zap.pml"),
+    include_str!("mremap.pml"),
+    include_str!("file.pml"),
+    include_str!("migrate.pml"),
+    include_str!("ksm.pml"),
+    include_str!("others.pml"),
+    include_str!("latr.pml"),
+];
+
+/// The number that a model calls a class of violation by (`-DONLY=`).
+pub fn number_of(class: Class) -> usize {
+    1 + Class::ALL.iter().position(|&other| other == class).expect("all classes are listed")
+}
+
+/// The model of a file under a policy.
+///
+/// # Errors
+/// With the word that the export has no text for.
+pub fn export(litmus: &Litmus, policy: &PolicyInfo) -> Result<String, Refused> {
+    refuse::check(litmus, policy)?;
+    let facts = Facts::of(litmus);
+    let mut text = format!(
+        "/* {} under {}, around it {}: {}\n   spin -a FILE; cc -O2 -DSAFETY -o pan pan.c; ./pan\n   With -DONLY=N to spin only violations of one class count. */\n\n",
+        litmus.name,
+        policy.name,
+        litmus.era.name,
+        litmus.title.replace("*/", "* /")
+    );
+    text += &facts.header(policy);
+    for part in PARTS {
+        text.push('\n');
+        text += part;
+    }
+    text += &programs::processes(&facts, policy);
+    Ok(text)
+}

@@ -1,0 +1,173 @@
+//! What the export has no text for, and says so.
+
+use std::fmt;
+
+use sim_core::nouns::op::OpKind;
+use sim_core::nouns::types::Backing;
+use sim_core::policy::PolicyInfo;
+use sim_core::step::era::Era;
+
+use super::super::Litmus;
+use super::super::switches::{Kind, SWITCHES};
+use super::facts;
+
+/// Why a file cannot be exported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The word at fault, as it stands in the file or on the command line.
+    pub word: String,
+    /// Why.
+    pub why: &'static str,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` cannot be exported: {}", self.word, self.why)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+pub(super) fn refused(word: impl Into<String>, why: &'static str) -> Refused {
+    Refused { word: word.into(), why }
+}
+
+/// Flags that the text asks for, by their names in capitals.
+pub(super) const KNOWN: &[&str] = &[
+    "mprotect_gathers",
+    "nested_gathers",
+    "mremap_flushes_under_ptl",
+    "rmap_after_flush",
+    "dirty_assist",
+    "flushes_before_keeping",
+    "mkclean_checks_pending",
+    "flush_before_free",
+    "flush_before_io",
+    "pending_until_flushed",
+    "fork_flushes_always",
+    "flush_dirty_under_ptl",
+    "frames_held_until_swept",
+    "addresses_held_until_swept",
+    "free_drops_ptl",
+    "pageout_reenters",
+    "recheck_after_relock",
+    "nested_reclaim_keeps_batch",
+    "flush_pending_counts",
+    "isolate_until_flushed",
+    "ksm_checks_pending",
+    "ksm_checks_references",
+    "ksm_flushes_exclusive",
+    "ksm_counts_read_only",
+    "soft_dirty_counts",
+    "wp_fault_checks_pending",
+    "wp_reuses",
+    "swapin_grants_write",
+    "reclaim_may_write",
+    "synchronous_swap",
+    "migration_checks_pending",
+    "migration_batches",
+    "flush_before_copy",
+    "gup_rechecks_pte",
+    "pfnmap_flushes_before_unlink",
+    "check_in_zap",
+    "check_in_free",
+    "check_in_mprotect",
+    "check_in_mremap",
+    "check_under_ptl",
+    "acks_after_flush",
+    "batch_per_task",
+    "flushes_own_cpu",
+    "mask_complete",
+    "waits_for_broadcasts",
+    "batch_always_flushes",
+    "irqs_on_while_waiting",
+    "evictions",
+];
+
+/// Flags that the text takes to be as they are in every kernel, with the reason why it cannot do otherwise.
+const FIXED: &[(&str, bool, &str)] = &[("lone_tables", false, "the export frees no page tables")];
+
+/// Flags that make no difference to any verdict: matters of cost, of the order of lists that are not exported, and of CPUs that run
+/// something else, which no scenario has.
+#[cfg(test)]
+const INDIFFERENT: &[&str] = &[
+    "lazy_mask",
+    "skips_idle_targets",
+    "anon_on_trial",
+    "pageout_checks_pending",
+    "faults_lock_vma",
+    "reads_mm_gen_always",
+    "zap_drains_lru",
+];
+
+/// The value of a switch that is on or off.
+pub(super) fn is_on(litmus: &Litmus, name: &str) -> Option<bool> {
+    let switch = SWITCHES.iter().find(|switch| switch.name == name)?;
+    match switch.kind {
+        Kind::Flag(field) => Some(*field(&mut Era { ..litmus.era })),
+        Kind::Scene(field) => Some(*field(&mut litmus.scenario.clone())),
+        Kind::Count(_) | Kind::Mechanism => None,
+    }
+}
+
+/// Every word of the file that the export would have to leave out.
+pub(super) fn check(litmus: &Litmus, policy: &PolicyInfo) -> Result<(), Refused> {
+    if !facts::knows(policy) {
+        return Err(refused(policy.name, "the export has no text for this policy"));
+    }
+    if let Some(&(word, _, why)) = FIXED.iter().find(|&&(name, value, _)| is_on(litmus, name) == Some(!value)) {
+        return Err(refused(word, why));
+    }
+    let frames = usize::from(litmus.scenario.all_pages()) * 2;
+    let Era { free_batch_slots, fault_around_pages, broadcast_min_cpus, .. } = litmus.era;
+    if free_batch_slots != 0 && usize::from(free_batch_slots) <= frames {
+        return Err(refused("free_batch_slots", "reclaim frees at the end of its list in the export"));
+    }
+    if fault_around_pages > 1 {
+        return Err(refused("fault_around_pages", "a fault maps its own page only in the export"));
+    }
+    if broadcast_min_cpus > 0 {
+        return Err(refused("broadcast_min_cpus", "all flushes are of one kind in the export"));
+    }
+    if litmus.scenario.starting_pages().iter().any(|start| start.backing == Backing::PrivateFile) {
+        return Err(refused("private", "the export has no private mappings of files"));
+    }
+    litmus.scenario.programs.iter().flatten().try_for_each(|op| operation(op.kind))
+}
+
+fn operation(kind: OpKind) -> Result<(), Refused> {
+    match kind {
+        OpKind::Kswapd => Err(refused("kswapd", "the export has no LRU lists")),
+        OpKind::Pageout => Err(refused("pageout", "the export has no text for the walker of MADV_PAGEOUT")),
+        OpKind::Exit(_) => Err(refused("exit", "the export has no text for the end of an address space")),
+        OpKind::Mmap(Backing::PrivateFile) => Err(refused("private", "the export has no private mappings of files")),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sim_core::policy::{ABLATED, OTHERS, POLICIES};
+
+    use super::*;
+
+    #[test]
+    fn every_policy_is_known() {
+        let all = || POLICIES.iter().chain(OTHERS).chain(ABLATED);
+        assert!(all().all(facts::knows), "{:?}", all().find(|policy| !facts::knows(policy)));
+    }
+
+    /// A switch that is in no list would be exported as if it were not there.
+    #[test]
+    fn every_switch_is_known_fixed_or_indifferent() {
+        for switch in SWITCHES {
+            let flag = matches!(switch.kind, Kind::Flag(_) | Kind::Scene(_));
+            let lists = [
+                KNOWN.contains(&switch.name),
+                FIXED.iter().any(|fixed| fixed.0 == switch.name),
+                INDIFFERENT.contains(&switch.name),
+            ];
+            assert_eq!(lists.iter().filter(|&&listed| listed).count(), usize::from(flag), "{}", switch.name);
+        }
+    }
+}
