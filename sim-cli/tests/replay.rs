@@ -51,6 +51,7 @@ fn every_prediction_is_the_record() {
             "extra_flushes_hot",
             "inferred",
             "lines",
+            "notes",
             "operations",
             "provenance",
             "reclaim_cycles",
