@@ -63,7 +63,7 @@ pub(crate) fn run(args: &RecordArgs) -> Result<Verdict, Failure> {
     }
     let text = script(&data)?;
     write_bytes(&output, &text).map_err(|e| Failure::io("cannot write", &output.display().to_string(), &e))?;
-    eprintln!("{}: {} lines; mmusim replay {0}", output.display(), text.iter().filter(|byte| **byte == b'\n').count());
+    eprintln!("{}: {} lines; mmusim replay {0}", output.display(), String::from_utf8_lossy(&text).lines().count());
     Ok(Verdict::Fine)
 }
 
