@@ -2,7 +2,9 @@
 
 mod generate;
 mod plot;
+mod record;
 mod sweep;
+mod tlb;
 mod tui;
 
 use std::num::NonZeroUsize;
@@ -20,9 +22,11 @@ use crate::output::OutputArgs;
 
 pub(crate) use generate::{GenerateArgs, GenerateCommand};
 pub(crate) use plot::PlotArgs;
+pub(crate) use record::RecordArgs;
 pub(crate) use sweep::{
     MergeFormat, SweepArgs, SweepCommand, SweepMergeArgs, SweepPlanArgs, SweepRunArgs, SweepStatusArgs,
 };
+pub(crate) use tlb::TlbArgs;
 pub(crate) use tui::{ColourArg, TuiArgs};
 
 /// More seeds than this only take time: the interval shrinks with the root of their number.
@@ -48,6 +52,8 @@ pub(crate) enum Command {
     Compare(CompareArgs),
     /// Replay a recording of a live kernel under a policy, and hold it against what the kernel did
     Replay(ReplayArgs),
+    /// Record a program with perf for `replay` and `compare` (docs/replay.md)
+    Record(RecordArgs),
     /// Explore every interleaving of litmus files, and hold the verdicts against those the files expect
     Check(CheckArgs),
     /// Take the patch 3ea277194daa apart: without each of its lines, the race that comes back
@@ -66,6 +72,8 @@ pub(crate) enum Command {
     Calibrate(CalibrateArgs),
     /// Every figure of a machine profile, where it comes from and how far to trust it
     Explain(ExplainArgs),
+    /// Count what of a program's accesses misses the TLBs, from a trace by valgrind's lackey (docs/tlb.md)
+    Tlb(TlbArgs),
     /// List policies, eras, workloads or profiles
     List(ListArgs),
     /// Measure how fast the simulator is here, beside a bare loop over the same accesses
@@ -76,7 +84,8 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct CompareArgs {
-    /// A recording or workload by name (`mmusim list recordings`, `list workloads`), `perf script` text, or a TOML file;
+    /// A recording or workload by name (`mmusim list recordings`, `list workloads`), text of perf script, ftrace or
+    /// strace, or a TOML file;
     /// without one, a tour of the built-in ones
     #[arg(value_name = "TRACE|WORKLOAD")]
     pub(crate) subject: Option<String>,
@@ -160,7 +169,8 @@ pub(crate) struct RecordingArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
-    /// A recording by name (`mmusim list recordings`), `perf script` text (plain or .zst), - for standard input, or a witness
+    /// A recording by name (`mmusim list recordings`), text of perf script, ftrace or strace (docs/replay.md; plain or .zst), - for
+    /// standard input, or a witness
     /// (`mmusim check --witness`, .json), of which only --profile and the output can be chosen
     #[arg(value_name = "TRACE|WITNESS")]
     pub(crate) trace: String,

@@ -59,6 +59,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Compare(args) => commands::compare::run(&args),
         Command::Replay(args) => commands::replay::run(&args),
+        Command::Record(args) => commands::record::run(&args),
         Command::Check(args) => commands::check::run(&args),
         Command::Ablate(args) => commands::ablate::run(&args),
         Command::Distinguish(args) => commands::distinguish::run(&args),
@@ -68,6 +69,7 @@ fn main() -> ExitCode {
         Command::Tui(args) => commands::tui::run(&args),
         Command::Sweep(args) => commands::sweep::run(&args),
         Command::Plot(args) => commands::plot::run(&args),
+        Command::Tlb(args) => commands::tlb::run(&args),
         Command::List(args) => commands::list::run(&args),
         Command::Generate(args) => commands::generate::run(&args),
         Command::Speed(args) => commands::speed::run(&args),

@@ -103,7 +103,8 @@ pub(crate) fn write_bytes(path: &Path, content: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-fn directory(path: &Path) -> &Path {
+/// Where a file of this name is.
+pub(crate) fn directory(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),

@@ -51,6 +51,7 @@ fn every_prediction_is_the_record() {
             "extra_flushes_hot",
             "inferred",
             "lines",
+            "notes",
             "operations",
             "provenance",
             "reclaim_cycles",
@@ -221,4 +222,30 @@ fn recordings_are_listed() {
     let listed = json(&["list", "recordings"]);
     let names: Vec<_> = listed.as_array().expect("a list").iter().map(|r| r["name"].as_str().expect("text")).collect();
     assert_eq!(names, EMBEDDED.iter().map(|r| r.name).collect::<Vec<_>>());
+}
+
+/// strace has no flushes of the kernel: nothing stands where they would, and both commands say so.
+#[test]
+fn what_was_not_recorded_is_not_a_zero() {
+    let trace = concat!(env!("CARGO_MANIFEST_DIR"), "/../workloads/tests/data/threads.strace");
+    let args = ["replay", trace, "--profile", "skx_2s"];
+    let said = "note: not one flush (tlb:tlb_flush) is recorded";
+    let table = stdout(&args);
+    assert!(table.contains(said) && table.contains("note: strace shows calls only"), "{table}");
+    let report = json(&args);
+    assert_eq!(report["provenance"]["kind"], "strace");
+    for row in report["rows"].as_array().expect("a list") {
+        assert!(row["recorded"].is_null() && row["predicted"].is_u64(), "{row}");
+    }
+    for operation in report["operations"].as_array().expect("a list") {
+        assert!(operation["recorded_full_ipi"].is_null(), "{operation}");
+    }
+    let csv = stdout(&[&args[..], &["--format", "csv"]].concat());
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    let column = reader.headers().expect("a header").iter().position(|name| name == "recorded").expect("it is there");
+    assert!(reader.records().all(|row| row.expect("a row")[column].is_empty()));
+    let compared = mmusim(&["compare", trace, "--profile", "skx_2s"]).assert().success();
+    assert!(String::from_utf8_lossy(&compared.get_output().stderr).contains(said));
+    // As many CPUs as threads at a time.
+    common::expect(&["replay", trace], &["zen5_vm has 2 CPUs, threads.strace needs 3", "--profile"]);
 }

@@ -168,3 +168,10 @@ fn machines_have_their_columns() {
     assert_eq!(header(&explain), names("`explain`", 0));
     documented(&explain, "`explain`", 0, &[]);
 }
+
+#[test]
+fn counts_of_tlbs_have_their_columns() {
+    let (_directory, trace) = file("one.txt", b"I  04001000,3\n");
+    assert_eq!(header(&["tlb", &trace]), names("`tlb`", 0));
+    documented(&["tlb", &trace], "`tlb`", 0, &[]);
+}

@@ -8,8 +8,7 @@ use sim_core::drive::clock::source::Order;
 use sim_core::machine::profile::{IpiMode, Profile};
 use sim_core::machine::testing::prime_profile;
 use sim_core::nouns::op::{Op, OpKind};
-use sim_core::nouns::types::Backing;
-use sim_core::nouns::types::{Rights, Span};
+use sim_core::nouns::types::{Backing, Cpu, Rights, Span};
 
 /// Runs accesses on CPU 0 one after the other and gives the cycles of each.
 fn accesses(machine: Machine, ops: &[Op]) -> Vec<u64> {
@@ -198,6 +197,25 @@ fn a_shootdown_costs_what_the_composite_formula_says() {
             }
         }
     }
+}
+
+/// The interrupts of the others leave all the same, one look at the idle CPU later.
+#[test]
+fn the_last_target_may_be_idle() {
+    let p = prime_profile();
+    let run = |idle: &[u16]| {
+        let mut machine = filled(&p, &[&[0, 1], idle].concat(), &[span(0, 1)]);
+        machine.era = "v6.18";
+        for &cpu in idle {
+            machine.world.switch_mm(Cpu(cpu), None, true, &mut |_, _| {});
+        }
+        machine.plays(0, [order(0, Op::mprotect(span(0, 1), Rights::READ))]);
+        let clock = machine.run();
+        assert_eq!((clock.stats.ipis_sent, clock.stats.ipis_received), (1, 1), "{idle:?}");
+        clock.source.ran[0][0].cycles()
+    };
+    let (without, with) = (run(&[]), run(&[8]));
+    assert_eq!(with, without + p.c2c_cycles(p.distance(0, 8)));
 }
 
 #[test]

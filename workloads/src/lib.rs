@@ -2,6 +2,7 @@
 
 pub mod calibrate;
 pub mod error;
+pub mod lackey;
 pub mod litmus;
 pub mod machines;
 pub mod outcome;

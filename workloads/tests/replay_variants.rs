@@ -141,7 +141,7 @@ fn instead_of_mprotect(name: &str, enter: impl Fn(u64, &str, &str) -> String, re
 /// What the pageout and the two calls after it pay, round by round.
 fn rounds(report: &Report) -> Vec<[u64; 3]> {
     let paid: Vec<u64> = report.operations.iter().map(|o| o.predicted_full_ipi).collect();
-    let first = report.operations.iter().position(|o| o.recorded_full_ipi >= 64).expect("a pageout");
+    let first = report.operations.iter().position(|o| o.recorded_full_ipi >= Some(64)).expect("a pageout");
     paid[first..first + 60].chunks(3).map(|c| [c[0], c[1], c[2]]).collect()
 }
 
@@ -175,7 +175,8 @@ fn whatever_the_operation_the_first_after_a_pageout_pays_once() {
 /// The totals a replay is judged by.
 fn totals(report: &Report) -> Vec<(String, u64, u64, u64)> {
     let judged = |r: &&Row| r.reason == IPI_SEND && r.context != Context::Other && r.extent != Extent::None;
-    let total = |r: &Row| (format!("{} {}", r.context.name(), r.extent.name()), r.recorded, r.low, r.high);
+    let total =
+        |r: &Row| (format!("{} {}", r.context.name(), r.extent.name()), r.recorded.expect("recorded"), r.low, r.high);
     report.rows.iter().filter(judged).map(total).collect()
 }
 

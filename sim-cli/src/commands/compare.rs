@@ -131,6 +131,9 @@ fn recorded(
         processes: 1,
     };
     replay::fits(recording, &machine, 1)?;
+    for note in report::notes(recording) {
+        eprintln!("{}: note: {note}", recording.file_name());
+    }
     if let Some(path) = &args.perfetto {
         replay::draw(recording, &machine, options(policies[0]), path)?;
     }

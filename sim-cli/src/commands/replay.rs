@@ -10,7 +10,7 @@ use sim_core::step::era;
 use workloads::recorded::assume::Victim;
 use workloads::recorded::replay::Timing;
 use workloads::recorded::report::{Options, Report, report, timeline};
-use workloads::recorded::{EMBEDDED, Input, Pick, Recording, embedded, import};
+use workloads::recorded::{EMBEDDED, IMPORTERS, Input, Pick, Recording, embedded, import};
 use workloads::timeline::{Counter, Timeline, of_run};
 
 use crate::Verdict;
@@ -137,7 +137,8 @@ pub(crate) fn recording(name: &str, args: &RecordingArgs) -> Result<Recording, F
     import(input, &pick).map_err(|e| {
         let known: Vec<_> = EMBEDDED.iter().map(|r| r.name).collect();
         let help = format!(
-            "a recording is the text of perf script, plain or .zst, - for standard input, or one of {}",
+            "a recording is the text of {}, plain or .zst, - for standard input (docs/replay.md), or one of {}",
+            IMPORTERS.map(|importer| importer.name).join(", "),
             known.join(", ")
         );
         Failure::new(e.to_string(), help)
@@ -175,7 +176,7 @@ fn csv(report: &Report) -> String {
     write(&mut writer, &header);
     for row in &report.rows {
         let (reason, recorded, predicted) =
-            (row.reason.to_string(), row.recorded.to_string(), row.predicted.to_string());
+            (row.reason.to_string(), count(row.recorded, ""), row.predicted.to_string());
         let (low, high) = (row.low.to_string(), row.high.to_string());
         let (context, extent) = (row.context.name(), row.extent.name());
         write(
@@ -202,6 +203,11 @@ fn csv(report: &Report) -> String {
     String::from_utf8(bytes).expect("the fields are text")
 }
 
+/// A number that may not have been recorded.
+fn count(recorded: Option<u64>, absent: &str) -> String {
+    recorded.map_or(absent.to_owned(), |recorded| recorded.to_string())
+}
+
 fn right(text: impl std::fmt::Display + Copy) -> Cell {
     Cell::new(text).set_alignment(CellAlignment::Right)
 }
@@ -224,6 +230,9 @@ fn table(report: &Report) -> String {
         report.lines.unknown_events.values().sum::<u64>(),
         report.lines.other_process_events
     );
+    for note in &report.notes {
+        let _ = writeln!(text, "note: {note}");
+    }
     let _ = writeln!(text, "{}\n", rows(report).trim_fmt());
     let _ = writeln!(text, "{}\n", operations(report).trim_fmt());
     let _ = writeln!(text, "{}\n", windows(report).trim_fmt());
@@ -254,8 +263,8 @@ fn table(report: &Report) -> String {
         let _ = writeln!(
             text,
             "  {}: dirty {:?}, silent threads {:?}, fault-around {:?}, mapped lists {:?}, unseen pages {:?}, unmapping {:?}, \
-             victims {:?}",
-            a.name, a.dirty, a.silent, a.fault_around, a.mapped_lists, a.unseen_pages, a.unmapping, a.victim
+             touched {:?}, victims {:?}",
+            a.name, a.dirty, a.silent, a.fault_around, a.mapped_lists, a.unseen_pages, a.unmapping, a.touched, a.victim
         );
     }
     text.push_str("rules:\n");
@@ -279,7 +288,7 @@ fn rows(report: &Report) -> Table {
             Cell::new(row.context.name()),
             Cell::new(format!("{} {}", row.reason, reason(row.reason))),
             Cell::new(row.extent.name()),
-            right(row.recorded),
+            right(&count(row.recorded, "-")),
             Cell::new(format!("{} [{}..{}]", row.predicted, row.low, row.high)).set_alignment(CellAlignment::Right),
         ]);
     }
@@ -328,18 +337,21 @@ fn operations(report: &Report) -> Table {
     #[derive(Default)]
     struct Sum {
         calls: u64,
-        recorded: u64,
+        recorded: Option<u64>,
         predicted: u64,
-        agree: u64,
+        agree: Option<u64>,
     }
     let mut sums: BTreeMap<&str, Sum> = BTreeMap::new();
     for operation in &report.operations {
         let sum = sums.entry(operation.name).or_default();
         sum.calls += 1;
-        sum.recorded += operation.recorded_full_ipi;
         sum.predicted += operation.predicted_full_ipi;
         let processes = u64::from(report.provenance.processes);
-        sum.agree += u64::from(operation.recorded_full_ipi * processes == operation.predicted_full_ipi);
+        // Either all of them have a figure, or none.
+        if let Some(recorded) = operation.recorded_full_ipi {
+            *sum.recorded.get_or_insert(0) += recorded;
+            *sum.agree.get_or_insert(0) += u64::from(recorded * processes == operation.predicted_full_ipi);
+        }
     }
     let mut table = plain_table();
     table.set_header([
@@ -350,7 +362,8 @@ fn operations(report: &Report) -> Table {
         right("calls that agree"),
     ]);
     for (name, sum) in sums {
-        table.add_row([Cell::new(name), right(sum.calls), right(sum.recorded), right(sum.predicted), right(sum.agree)]);
+        let (recorded, agree) = (count(sum.recorded, "-"), count(sum.agree, "-"));
+        table.add_row([Cell::new(name), right(sum.calls), right(&recorded), right(sum.predicted), right(&agree)]);
     }
     table
 }

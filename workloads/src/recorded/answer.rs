@@ -56,8 +56,8 @@ pub struct Row {
     pub reason: u8,
     /// How much it covers.
     pub extent: Extent,
-    /// By the kernel; of the process, reasons 1 and 5 for its initiations only.
-    pub recorded: u64,
+    /// By the kernel; of the process, reasons 1 and 5 for its initiations only. `None`: flushes were not recorded.
+    pub recorded: Option<u64>,
     /// By the model.
     pub predicted: u64,
     /// The least it predicts under any of the assumptions of the report.
@@ -75,8 +75,8 @@ pub struct OperationRow {
     pub tid: i32,
     /// When it was entered, in ns as recorded.
     pub time_ns: u64,
-    /// By the kernel.
-    pub recorded_full_ipi: u64,
+    /// By the kernel; `None`: flushes were not recorded.
+    pub recorded_full_ipi: Option<u64>,
     /// By the model.
     pub predicted_full_ipi: u64,
 }
@@ -101,13 +101,15 @@ impl Tally {
 
 /// The rows and operations of a replay.
 pub fn rows(recording: &Recording, script: &Script, replayed: &Replayed) -> (Vec<Row>, Vec<OperationRow>) {
+    let answers = recording.has_answers();
     let recorded = recorded(recording);
     let lines = replayed.stats.flush_lines.as_deref().unwrap_or(&[]);
     let predicted = predicted(script, lines, recording.summary.other_process_events > 0);
     let cells: std::collections::BTreeSet<Cell> =
         recorded.cells.keys().chain(predicted.cells.keys()).copied().collect();
     let count = |tally: &Tally, cell: &Cell| tally.cells.get(cell).copied().unwrap_or(0);
-    let rows = cells.iter().map(|cell| row(*cell, count(&recorded, cell), count(&predicted, cell))).collect();
+    let rows =
+        cells.iter().map(|cell| row(*cell, answers.then(|| count(&recorded, cell)), count(&predicted, cell))).collect();
     let paid = |tally: &Tally, operation: usize| tally.operations.get(&(operation as u32)).copied().unwrap_or(0);
     let operations = script
         .operations
@@ -117,14 +119,14 @@ pub fn rows(recording: &Recording, script: &Script, replayed: &Replayed) -> (Vec
             name: Context::from(operation.name).name(),
             tid: operation.tid,
             time_ns: operation.time_ns,
-            recorded_full_ipi: paid(&recorded, n),
+            recorded_full_ipi: answers.then(|| paid(&recorded, n)),
             predicted_full_ipi: paid(&predicted, n),
         })
         .collect();
     (rows, operations)
 }
 
-fn row(cell: Cell, recorded: u64, predicted: u64) -> Row {
+fn row(cell: Cell, recorded: Option<u64>, predicted: u64) -> Row {
     let (context, reason, extent) = cell;
     Row { context, reason, extent, recorded, predicted, low: predicted, high: predicted }
 }
@@ -137,7 +139,9 @@ pub fn widen(rows: &mut Vec<Row>, recording: &Recording, script: &Script, replay
         let predicted = other.remove(&(row.context, row.reason, row.extent)).unwrap_or(0);
         (row.low, row.high) = (row.low.min(predicted), row.high.max(predicted));
     }
-    rows.extend(other.into_iter().map(|(cell, high)| Row { high, ..row(cell, 0, 0) }));
+    rows.extend(
+        other.into_iter().map(|(cell, high)| Row { high, ..row(cell, recording.has_answers().then_some(0), 0) }),
+    );
     rows.sort_by_key(|row| (row.context, row.reason, row.extent));
 }
 

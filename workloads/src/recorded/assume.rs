@@ -83,6 +83,16 @@ pub enum Victim {
     Hot,
 }
 
+/// Which pages were used by the time of a call about them, in a recording without faults. One with faults tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Touched {
+    /// All that may be: they were written, or read where that is all.
+    All,
+    /// None.
+    None,
+}
+
 /// One way to settle it all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Assumptions {
@@ -100,6 +110,8 @@ pub struct Assumptions {
     pub unseen_pages: UnseenPages,
     /// Time within a list.
     pub unmapping: Unmapping,
+    /// Pages of calls, if no fault is recorded.
+    pub touched: Touched,
     /// Translations of other CPUs.
     pub victim: Victim,
 }
@@ -114,6 +126,7 @@ impl Assumptions {
         mapped_lists: MappedLists::ByTime,
         unseen_pages: UnseenPages::One,
         unmapping: Unmapping::Evenly,
+        touched: Touched::All,
         victim: Victim::Idle,
     };
 
@@ -129,6 +142,7 @@ impl Assumptions {
         mapped_lists: MappedLists::None,
         unseen_pages: UnseenPages::None,
         unmapping: Unmapping::Late,
+        touched: Touched::None,
         victim: Victim::Idle,
     };
 
@@ -141,6 +155,7 @@ impl Assumptions {
         mapped_lists: MappedLists::All,
         unseen_pages: UnseenPages::All,
         unmapping: Unmapping::Early,
+        touched: Touched::All,
         victim: Victim::Idle,
     };
 

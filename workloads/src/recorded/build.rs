@@ -380,6 +380,7 @@ impl Builder<'_> {
             cpus,
             reclaim_cycles: self.reclaim_cycles + u64::from(pageout_calls),
             cycles_numbered: self.cycles_numbered + pageout_calls,
+            has_faults: self.recording.has_faults(),
             synchronous_swap: self.written_and_freed * 2 >= self.written,
         }
     }

@@ -81,11 +81,8 @@ pub enum ImportError {
         /// What gives it away.
         found: &'static str,
     },
-    /// A line does not start as every line of `perf script` does.
-    #[error(
-        "{name}:{line}: `{excerpt}` is not an event; expected \
-         `COMM PID/TID [CPU] SECONDS.NANOSECONDS: EVENT: FIELDS`"
-    )]
+    /// A line does not start as every line of its kind does.
+    #[error("{name}:{line}: `{excerpt}` is not an event; expected {expected}")]
     Malformed {
         /// The input.
         name: String,
@@ -93,6 +90,8 @@ pub enum ImportError {
         line: u32,
         /// Its beginning.
         excerpt: String,
+        /// What lines of this kind look like.
+        expected: &'static str,
     },
     /// The last line has no end.
     #[error(
@@ -201,7 +200,7 @@ impl ImportError {
 }
 
 /// The beginning of a text, fit to be printed: control characters escaped, at most 80 characters.
-pub(super) fn excerpt(text: &str) -> String {
+pub(crate) fn excerpt(text: &str) -> String {
     let mut shown = String::new();
     let mut length = 0;
     for character in text.trim().chars() {

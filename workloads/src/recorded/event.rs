@@ -10,6 +10,10 @@ pub struct Recording {
     pub name: String,
     /// SHA-256 of the decompressed text, in hexadecimal.
     pub sha256: String,
+    /// The kind of text, by its name among the [`IMPORTERS`](super::IMPORTERS).
+    pub kind: &'static str,
+    /// What texts of this kind leave out.
+    pub notes: &'static [&'static str],
     /// The process the recording is about.
     pub target: Target,
     /// Every known event of every process, in file order, which is also time order.
@@ -19,6 +23,16 @@ pub struct Recording {
 }
 
 impl Recording {
+    /// Does it tell what the kernel flushed? If not one flush is recorded, of any process, nobody asked for them.
+    pub fn has_answers(&self) -> bool {
+        self.events.iter().any(|event| matches!(event.what, What::TlbFlush { .. }))
+    }
+
+    /// Does it tell what was used? If not one fault is recorded, nobody asked for them.
+    pub fn has_faults(&self) -> bool {
+        self.events.iter().any(|event| matches!(event.what, What::UserFault { .. }))
+    }
+
     /// The name it goes by in results, which must not depend on where it lies.
     pub fn file_name(&self) -> &str {
         Path::new(&self.name).file_name().and_then(|name| name.to_str()).unwrap_or(&self.name)

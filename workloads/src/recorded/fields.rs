@@ -99,6 +99,8 @@ pub(super) fn sized<'a, T: TryFrom<u64>>(field: &'static str, text: &'a str) -> 
 pub(super) struct Fields<'a> {
     rest: &'a str,
     form: Form,
+    /// Numbers without `0x` are hexadecimal, too.
+    hexadecimal: bool,
 }
 
 /// How a list is written.
@@ -111,12 +113,17 @@ enum Form {
 impl<'a> Fields<'a> {
     /// `name=value name=value`
     pub(super) fn equals(rest: &'a str) -> Self {
-        Self { rest, form: Form::Equals }
+        Self { rest, form: Form::Equals, hexadecimal: false }
     }
 
     /// `name: value, name: value`
     pub(super) fn colons(rest: &'a str) -> Self {
-        Self { rest, form: Form::Colons }
+        Self { rest, form: Form::Colons, hexadecimal: false }
+    }
+
+    /// `name: value, name: value`, all in hexadecimal.
+    pub(super) fn hexadecimal(rest: &'a str) -> Self {
+        Self { rest, form: Form::Colons, hexadecimal: true }
     }
 
     /// The value of the next field of that name.
@@ -126,7 +133,17 @@ impl<'a> Fields<'a> {
 
     /// The same as a number.
     pub(super) fn number<T: TryFrom<u64>>(&mut self, field: &'static str) -> Result<T, Fault<'a>> {
-        self.text(field).and_then(|text| sized(field, text))
+        let text = self.text(field)?;
+        self.sized(field, text)
+    }
+
+    /// The text of a field as a number, as they are written here.
+    pub(super) fn sized<T: TryFrom<u64>>(&self, field: &'static str, text: &'a str) -> Result<T, Fault<'a>> {
+        if !self.hexadecimal {
+            return sized(field, text);
+        }
+        let value = digits(text.strip_prefix("0x").unwrap_or(text), 16);
+        value.and_then(|value| T::try_from(value).ok()).ok_or(Fault::new(field, text, NUMBER))
     }
 
     /// The value of the next field that has one of two names.

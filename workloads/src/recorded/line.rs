@@ -53,7 +53,7 @@ fn task(text: &str) -> Option<(&str, i32, i32)> {
 }
 
 /// Exact nanoseconds of `SECONDS.FRACTION`, with 6 digits (the default) or 9 (`--ns`).
-fn nanoseconds(text: &str) -> Option<u64> {
+pub(super) fn nanoseconds(text: &str) -> Option<u64> {
     let (seconds, fraction) = cut(text, b".")?;
     let scale = match fraction.len() {
         6 => 1_000,

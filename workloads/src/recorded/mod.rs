@@ -1,4 +1,5 @@
-//! Recorded traces: the text of `perf script`, plain or compressed, turned into [`Event`]s.
+//! Recorded traces: the text of `perf script`, ftrace or strace, plain or compressed, turned into [`Event`]s. One file and one row of
+//! [`IMPORTERS`] a kind of text.
 //!
 //! [`import`] reads a file, standard input or one of the [`EMBEDDED`] recordings, checks every
 //! line, and picks the process the recording is about:
@@ -19,6 +20,9 @@ mod embedded;
 mod error;
 mod event;
 mod fields;
+mod ftrace;
+mod import;
+mod importers;
 mod line;
 mod order;
 mod pages;
@@ -30,11 +34,18 @@ pub mod report;
 pub mod script;
 mod settle;
 mod source;
+mod strace;
+mod strace_args;
+mod tracepoints;
+mod wanted;
 mod what;
 
 pub use embedded::{EMBEDDED, Embedded, embedded};
 pub use error::ImportError;
+pub(crate) use error::excerpt;
 pub use event::{Call, CallName, Event, ImportSummary, ListStats, Recording, RunState, Target, What};
-pub use perf::{import, import_text};
+pub use import::{import, import_text};
+pub use importers::{IMPORTERS, Importer};
 pub use pick::Pick;
 pub use source::{Input, decode};
+pub use wanted::{TRACEPOINTS, Tracepoint};

@@ -16,7 +16,7 @@ use sim_core::step::frame::Act;
 use sim_core::world::big::Big;
 use sim_core::world::{Vma, World};
 
-use super::assume::{Assumptions, Unmapping, Victim};
+use super::assume::{Assumptions, Touched, Unmapping, Victim};
 use super::order::{Ends, Unfinished, recorded_end, writes_of};
 use super::pages::Faults;
 use super::script::{Action, Inferred, Item, Script};
@@ -235,8 +235,19 @@ impl Source for Player<'_> {
 
     fn begin(&mut self, cpu: Cpu, order: &Order, world: &mut Big, now: u64) {
         let (copy, index) = self.of(order);
+        let touches = !self.script.has_faults && self.known.assumptions.touched == Touched::All;
         let (known, process) = (&self.known, &mut self.copies[copy].process);
-        match &self.script.items[index as usize].action {
+        let action = &self.script.items[index as usize].action;
+        if let Action::Call(op, _) = action
+            && touches
+            && matches!(
+                op.kind,
+                OpKind::Munmap | OpKind::Mprotect | OpKind::Dontneed | OpKind::Free | OpKind::Pageout | OpKind::Mremap
+            )
+        {
+            process.populate(world, op.span, true, now);
+        }
+        match action {
             Action::Fault { vpn, kind, present, .. } => process.before_fault(cpu, world, *vpn, *kind, *present),
             Action::Call(op, lists) if op.kind == OpKind::Pageout => {
                 process.before_pageout(known, world, op.span, lists);

@@ -37,6 +37,21 @@ pub const RULES: &[&str] = &[
     "what the recording shows no mapping for is a private file mapping, writable",
 ];
 
+/// Of a recording without one flush.
+const NO_ANSWERS: &str =
+    "not one flush (tlb:tlb_flush) is recorded, so there is nothing to hold the predictions against";
+/// Of a recording without one fault.
+const NO_FAULTS: &str =
+    "not one fault (exceptions:page_fault_user) is recorded, so which pages were used is assumed (touched)";
+
+/// What a recording leaves out, by its kind and by what is in it.
+pub fn notes(recording: &Recording) -> Vec<&'static str> {
+    let mut notes = recording.notes.to_vec();
+    notes.extend((!recording.has_answers()).then_some(NO_ANSWERS));
+    notes.extend((!recording.has_faults()).then_some(NO_FAULTS));
+    notes
+}
+
 /// Extra flushes: those made only because a reclaim flush was found pending.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ExtraFlushes {
@@ -96,6 +111,8 @@ pub struct Provenance {
     pub recording: String,
     /// Hash of its text.
     pub recording_sha256: String,
+    /// What kind of text it is.
+    pub kind: &'static str,
     /// The process.
     pub pid: i32,
     /// Its name.
@@ -146,6 +163,8 @@ pub struct Report {
     pub inferred: Inferred,
     /// What the estimate is made under, what hot victims are, and the extremes between which the estimate is shown.
     pub assumptions: Vec<Assumptions>,
+    /// What the recording leaves out, and what that does to the report.
+    pub notes: Vec<&'static str>,
     /// By which rules.
     pub rules: &'static [&'static str],
     /// Reclaim cycles: direct ones, and calls of `MADV_PAGEOUT`.
@@ -241,6 +260,7 @@ pub fn report(recording: &Recording, options: Options<'_>) -> Result<Report, Unp
             version: env!("CARGO_PKG_VERSION"),
             recording: recording.file_name().to_owned(),
             recording_sha256: recording.sha256.clone(),
+            kind: recording.kind,
             pid: recording.target.pid,
             comm: recording.target.comm.clone(),
             policy: options.policy.name,
@@ -262,6 +282,7 @@ pub fn report(recording: &Recording, options: Options<'_>) -> Result<Report, Unp
         windows: windows(Victim::Idle, &replayed.stats).chain(windows(Victim::Hot, &hot.stats)).collect(),
         inferred: replayed.inferred,
         assumptions: [&[Assumptions::ESTIMATE, Assumptions::HOT], &Assumptions::EXTREMES[..]].concat(),
+        notes: notes(recording),
         rules: RULES,
         reclaim_cycles: usual.reclaim_cycles,
         replayed,

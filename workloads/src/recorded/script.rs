@@ -197,6 +197,8 @@ pub struct Script {
     pub reclaim_cycles: u64,
     /// One more than the highest number of a cycle; some began before the recording.
     pub cycles_numbered: u32,
+    /// Faults are recorded, of whatever process.
+    pub has_faults: bool,
     /// Writes completed at once (zram): pages written were also freed by the same list.
     pub synchronous_swap: bool,
 }

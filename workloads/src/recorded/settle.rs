@@ -165,7 +165,11 @@ impl Process {
         for vpn in span.first..span.first + span.pages.min(POPULATE_PAGES_MAX) {
             let vma = world.vma(self.mm, vpn);
             let page = world.populate(self.mm, vpn);
-            if !vma.mapped || world.pte(page) != Pte::None || (vma.backing == Backing::Anon && !write) {
+            if !vma.mapped
+                || !vma.rights.read()
+                || world.pte(page) != Pte::None
+                || (vma.backing == Backing::Anon && !write)
+            {
                 continue;
             }
             let store = write && vma.rights.write();

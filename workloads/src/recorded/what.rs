@@ -8,7 +8,7 @@ use super::line::MAX_COMM;
 pub(super) fn what<'a>(event: &str, rest: &'a str) -> Option<Result<What, Fault<'a>>> {
     if let Some(call) = event.strip_prefix("syscalls:sys_") {
         return match call.split_once('_')? {
-            ("enter", name) => call_name(name).map(|name| enter(name, rest).map(What::Enter)),
+            ("enter", name) => call_name(name).map(|name| enter(name, Fields::colons(rest)).map(What::Enter)),
             ("exit", name) => call_name(name).map(|name| exit(name, rest)),
             _ => None,
         };
@@ -26,7 +26,8 @@ pub(super) fn what<'a>(event: &str, rest: &'a str) -> Option<Result<What, Fault<
     }
 }
 
-fn call_name(name: &str) -> Option<CallName> {
+/// One of the system calls that a recording knows.
+pub(super) fn call_name(name: &str) -> Option<CallName> {
     Some(match name {
         "mmap" => CallName::Mmap,
         "munmap" => CallName::Munmap,
@@ -38,16 +39,15 @@ fn call_name(name: &str) -> Option<CallName> {
 }
 
 /// The arguments; the kernel names some of them differently from version to version.
-fn enter(name: CallName, rest: &str) -> Result<Call, Fault<'_>> {
-    let mut fields = Fields::colons(rest);
+pub(super) fn enter(name: CallName, mut fields: Fields<'_>) -> Result<Call, Fault<'_>> {
     let call = match name {
         CallName::Mmap => Call::Mmap {
             address: fields.number("addr")?,
             length: fields.number("len")?,
             protection: fields.number("prot")?,
             flags: fields.number("flags")?,
-            fd: descriptor(fields.text("fd")?)?,
-            offset: sized("off", fields.either("off", "offset")?)?,
+            fd: descriptor(&mut fields)?,
+            offset: either(&mut fields, "off", "offset")?,
         },
         CallName::Munmap => Call::Munmap { address: fields.number("addr")?, length: fields.number("len")? },
         CallName::Mprotect => Call::Mprotect {
@@ -57,7 +57,7 @@ fn enter(name: CallName, rest: &str) -> Result<Call, Fault<'_>> {
         },
         CallName::Madvise => Call::Madvise {
             start: fields.number("start")?,
-            length: sized("len_in", fields.either("len_in", "len")?)?,
+            length: either(&mut fields, "len_in", "len")?,
             advice: fields.number("behavior")?,
         },
         CallName::Mremap => Call::Mremap {
@@ -72,14 +72,20 @@ fn enter(name: CallName, rest: &str) -> Result<Call, Fault<'_>> {
     Ok(call)
 }
 
+fn either<'a>(fields: &mut Fields<'a>, field: &'static str, other: &'static str) -> Result<u64, Fault<'a>> {
+    let text = fields.either(field, other)?;
+    fields.sized(field, text)
+}
+
 /// A file descriptor: 32 bits, or a negative number of 64.
-fn descriptor(text: &str) -> Result<i32, Fault<'_>> {
+fn descriptor<'a>(fields: &mut Fields<'a>) -> Result<i32, Fault<'a>> {
+    let text = fields.text("fd")?;
+    let value: u64 = fields.sized("fd", text)?;
     let fault = Fault::new("fd", text, NUMBER);
-    let value = number(text).ok_or(fault)?;
     u32::try_from(value).map(u32::cast_signed).or_else(|_| i32::try_from(value.cast_signed())).map_err(|_| fault)
 }
 
-fn exit(name: CallName, rest: &str) -> Result<What, Fault<'_>> {
+pub(super) fn exit(name: CallName, rest: &str) -> Result<What, Fault<'_>> {
     if rest.is_empty() {
         return Err(Fault::missing("ret", NUMBER));
     }

@@ -412,7 +412,8 @@ impl<S: Source> Clock<S> {
     /// Wakes those who waited for an act.
     fn notify(&mut self, who: Actor, act: Act, now: u64) {
         match act {
-            Act::Post { to, .. } if self.world.next_target(who.cpu, to.0 + 1).is_none() => {
+            // The interrupts leave when the last target has been turned to, whether it needs one or not.
+            Act::Post { to, .. } | Act::Skip(to) if self.world.next_target(who.cpu, to.0 + 1).is_none() => {
                 for (to, arrival) in self.prices.arrivals(who.cpu, now) {
                     let core = self.core(to);
                     debug_assert_eq!(core.arrival, None, "one interrupt is under way at a time");

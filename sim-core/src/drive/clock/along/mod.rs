@@ -366,7 +366,7 @@ impl Times {
                 let done = &mut self.broadcast[usize::from(cpu.0)];
                 *done = (*done).max(now + occupies + latency);
             }
-            Act::Post { to, .. } if world.is_last_target(cpu, to) => {
+            Act::Post { to, .. } | Act::Skip(to) if world.is_last_target(cpu, to) => {
                 for (to, arrival) in prices.arrivals(cpu, now) {
                     self.arrival[usize::from(to.0)] = arrival;
                 }

@@ -163,7 +163,7 @@ impl Prices {
             Act::IrqEnter { .. } => self.enter(cpu),
             Act::FlushRemote { from, request, wrong_cpu } => self.flush_remote(cpu, from, (request, wrong_cpu), world),
             // Reading is_lazy and loaded_mm of the target.
-            Act::Skip(to) => p.c2c_cycles(p.distance(who.cpu.0, to.0)),
+            Act::Skip(to) => p.c2c_cycles(p.distance(who.cpu.0, to.0)) + self.send((who.cpu, to), world),
             Act::LeaveLazy(_) => p.inval.cr3_noflush_cyc.unwrap_or(p.cache.l1_cyc),
             Act::IrqExit => p.ipi.irq_exit_cyc,
             Act::Use { level, .. } => self.use_cycles(level.unwrap_or(TlbLevel::L1)),

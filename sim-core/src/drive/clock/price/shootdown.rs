@@ -48,7 +48,7 @@ impl Prices {
     /// Requests are queued at all targets first; the last one carries the ICR writes.
     pub(super) fn post(&mut self, cpu: (Cpu, u64), to: Cpu, sent: bool, world: &Big) -> u64 {
         self.shootdown(cpu.0).posted.push((to, sent));
-        let writes = if world.is_last_target(cpu.0, to) { self.icr_writes(cpu.0).1 } else { 0 };
+        let sending = self.send((cpu.0, to), world);
         let p = &self.profile;
         // csd_lock(): the entry was released by its target.
         let entry = p.csd_enqueue_cycles(p.distance(cpu.0.0, to.0));
@@ -57,7 +57,13 @@ impl Prices {
         let (id, mut ready) = (LineId::Queue(to), cpu.1 + entry);
         ready += self.lines.read(p, (cpu.0, ready), id, away).unwrap_or(0);
         ready += self.lines.write(p, (cpu.0, ready), id, 0, away).unwrap_or(0);
-        ready - cpu.1 + writes * p.ipi.icr_write_cyc.unwrap_or(0)
+        ready - cpu.1 + sending
+    }
+
+    /// The ICR writes for all targets, once the last of them has been turned to.
+    pub(super) fn send(&self, (from, to): (Cpu, Cpu), world: &Big) -> u64 {
+        let writes = if world.is_last_target(from, to) { self.icr_writes(from).1 } else { 0 };
+        writes * self.profile.ipi.icr_write_cyc.unwrap_or(0)
     }
 
     /// The interrupts that leave when all of a shootdown's requests are queued and its last ICR write ends at `now`: where

@@ -1,0 +1,151 @@
+//! Events of the kernel's tracepoints, one a line: what `perf script` and ftrace have in common.
+
+use rustc_hash::FxHashMap;
+
+use super::error::{ImportError, excerpt};
+use super::event::{Event, ImportSummary, What};
+use super::fields::{Fault, trim_start};
+use super::importers::Parsed;
+use super::line::Header;
+use super::pick::Census;
+
+/// Bytes of text per event, for a first guess at the number of events.
+const USUAL_LINE: usize = 150;
+
+/// How lines are written.
+pub(super) trait Dialect {
+    /// What they look like, for messages.
+    const EXPECTED: &'static str;
+
+    /// Splits a line.
+    fn header<'a>(&mut self, line: &'a str) -> Option<Header<'a>>;
+
+    /// Reads the fields of an event; `None` if it is not one of those in [`What`].
+    fn what<'a>(event: &str, rest: &'a str) -> Option<Result<What, Fault<'a>>>;
+
+    /// A line that is no event, by what it is counted as.
+    fn is_other(&self, _line: &str) -> Option<&'static str> {
+        None
+    }
+}
+
+/// Reads a text.
+pub(super) fn read<'a, D: Dialect>(name: &str, text: &'a str, dialect: D) -> Result<Parsed<'a>, ImportError> {
+    let mut reader = Reader::new(name, dialect, text.len() / USUAL_LINE);
+    let mut start = 0;
+    for end in memchr::memchr_iter(b'\n', text.as_bytes()) {
+        reader.line(&text[start..=end])?;
+        start = end + 1;
+    }
+    if start < text.len() {
+        reader.line(&text[start..])?;
+    }
+    reader.summary.lines = reader.number.into();
+    let unknown = reader.unknown.into_iter();
+    reader.summary.unknown_events = unknown.map(|(event, count)| (event.to_owned(), count)).collect();
+    Ok(Parsed { events: reader.events, census: reader.census, summary: reader.summary })
+}
+
+/// Reads one line after the other.
+struct Reader<'a, 'n, D> {
+    dialect: D,
+    name: &'n str,
+    /// The current line, from 1.
+    number: u32,
+    /// Line and time of the last event, known or not.
+    previous: (u32, u64),
+    events: Vec<Event>,
+    unknown: FxHashMap<&'a str, u64>,
+    census: Census<'a>,
+    summary: ImportSummary,
+}
+
+impl<'a, 'n, D: Dialect> Reader<'a, 'n, D> {
+    fn new(name: &'n str, dialect: D, events: usize) -> Self {
+        Self {
+            dialect,
+            name,
+            number: 0,
+            previous: (0, 0),
+            events: Vec::with_capacity(events),
+            unknown: FxHashMap::default(),
+            census: Census::default(),
+            summary: ImportSummary::default(),
+        }
+    }
+
+    fn line(&mut self, line: &'a str) -> Result<(), ImportError> {
+        self.number += 1;
+        if !line.ends_with('\n') {
+            return Err(ImportError::CutShort {
+                name: self.name.to_owned(),
+                line: self.number,
+                excerpt: excerpt(line),
+            });
+        }
+        let content = trim_start(line);
+        if content.is_empty() || content.starts_with('#') {
+            self.summary.blank_or_comment += 1;
+            return Ok(());
+        }
+        if let Some(other) = self.dialect.is_other(content) {
+            *self.unknown.entry(other).or_default() += 1;
+            return Ok(());
+        }
+        let header = self.dialect.header(line).ok_or_else(|| ImportError::Malformed {
+            name: self.name.to_owned(),
+            line: self.number,
+            excerpt: excerpt(line),
+            expected: D::EXPECTED,
+        })?;
+        self.check_order(line, header.time_ns)?;
+        self.event(&header)
+    }
+
+    fn check_order(&mut self, line: &str, time_ns: u64) -> Result<(), ImportError> {
+        let (previous_line, previous_ns) = self.previous;
+        if time_ns < previous_ns {
+            return Err(ImportError::TimeBackwards {
+                name: self.name.to_owned(),
+                line: self.number,
+                excerpt: excerpt(line),
+                time_ns,
+                previous_line,
+                previous_ns,
+            });
+        }
+        self.previous = (self.number, time_ns);
+        Ok(())
+    }
+
+    fn event(&mut self, header: &Header<'a>) -> Result<(), ImportError> {
+        let Some(outcome) = D::what(header.event, header.rest) else {
+            *self.unknown.entry(header.event).or_default() += 1;
+            return Ok(());
+        };
+        let what = outcome.map_err(|fault| self.field_error(header, fault))?;
+        self.events.push(Event {
+            line: self.number,
+            time_ns: header.time_ns,
+            cpu: header.cpu,
+            pid: header.pid,
+            tid: header.tid,
+            what,
+        });
+        self.summary.cpus = self.summary.cpus.max(header.cpu + 1);
+        self.census.count(header.pid, header.comm);
+        Ok(())
+    }
+
+    fn field_error(&self, header: &Header<'_>, fault: Fault<'_>) -> ImportError {
+        ImportError::Field {
+            name: self.name.to_owned(),
+            line: self.number,
+            event: header.event.into(),
+            field: fault.field,
+            found: fault.found.map_or("nothing".to_owned(), |text| format!("`{}`", excerpt(text))),
+            expected: fault.expected,
+            excerpt: excerpt(header.rest),
+        }
+    }
+}
