@@ -154,6 +154,13 @@ fn processes_threads_and_programs_are_told_apart() {
         recording.events.iter().find(|e| e.what == What::Enter(Call::Munmap { address, length: 4096 })).map(|e| e.pid)
     };
     assert_eq!([of(0x1000), of(0x2000), of(0x3000), of(0x4000)], [None, Some(7), Some(7), Some(9)]);
+    // strace -p: threads that were there before it have no birth, those after it have.
+    let attached = "\
+        7 5.000001 munmap(0x1000, 4096) = 0\n\
+        8 5.000002 munmap(0x2000, 4096) = 0\n\
+        8 5.000003 clone3({flags=CLONE_VM|CLONE_THREAD} => {parent_tid=[9]}, 88) = 9\n\
+        9 5.000004 munmap(0x3000, 4096) = 0\n";
+    assert!(read(attached).events.iter().all(|event| event.pid == 7));
 }
 
 #[test]
