@@ -1,5 +1,7 @@
 //! What the importers of strace and ftrace make of their texts, and how replays of them answer.
 
+use std::collections::BTreeSet;
+
 use sim_core::policy;
 use sim_core::step::era;
 use workloads::machines::machine;
@@ -154,6 +156,13 @@ fn processes_threads_and_programs_are_told_apart() {
         recording.events.iter().find(|e| e.what == What::Enter(Call::Munmap { address, length: 4096 })).map(|e| e.pid)
     };
     assert_eq!([of(0x1000), of(0x2000), of(0x3000), of(0x4000)], [None, Some(7), Some(7), Some(9)]);
+    // strace -p: threads that were there before it have no birth, those after it have.
+    let attached = "\
+        7 5.000001 munmap(0x1000, 4096) = 0\n\
+        8 5.000002 munmap(0x2000, 4096) = 0\n\
+        8 5.000003 clone3({flags=CLONE_VM|CLONE_THREAD} => {parent_tid=[9]}, 88) = 9\n\
+        9 5.000004 munmap(0x3000, 4096) = 0\n";
+    assert!(read(attached).events.iter().all(|event| event.pid == 7));
 }
 
 #[test]
@@ -207,9 +216,8 @@ fn ftrace_has_the_events_of_perf() {
     assert_eq!(faults, FTRACE.matches("page_fault_user").count());
     let flushes = recording.events.iter().filter(|e| matches!(e.what, What::TlbFlush { .. })).count();
     assert_eq!(flushes, FTRACE.matches(": tlb_flush").count());
-    assert!(
-        recording.events.iter().all(|event| event.pid == recording.target.pid || event.tid != recording.target.pid)
-    );
+    let ours = recording.events.iter().filter(|event| event.pid == recording.target.pid).map(|event| event.tid);
+    assert_eq!(ours.collect::<BTreeSet<_>>().len(), 3, "the threads of the process");
 }
 
 /// The kernel's own flushes are in it, so that the prediction can be held against them.

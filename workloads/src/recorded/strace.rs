@@ -263,7 +263,7 @@ impl<'t> Reader<'t, '_> {
             let parent = match self.born.get(&tid) {
                 Some(Born::With(parent)) => Some(*processes.get(parent).unwrap_or(parent)),
                 Some(Born::Alone) => None,
-                None if self.executed.contains_key(&tid) || !self.born.is_empty() => None,
+                None if self.executed.contains_key(&tid) => None,
                 None => latest,
             };
             let process = parent.unwrap_or(tid);
