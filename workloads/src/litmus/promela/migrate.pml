@@ -41,7 +41,7 @@ inline MOVE_AWAY(c, q, t, mm, defers) {
 #endif
      if
      :: d_step { g1 && (defers) && (DEFERS_DIRTY || !(was & D)) ->
-          umask = umask | MASK(mm); required = 1; writable = writable || (was & D)
+          batch_mask = batch_mask | MASK(mm); required = 1; writable = writable || (was & D)
         };
         SET_PENDING(c, q, mm)   /* [G3] */
      :: g1 && !((defers) && (DEFERS_DIRTY || !(was & D))) -> SHOOT(c, MASK(mm), 1 << (q))   /* [G3] */

@@ -52,7 +52,7 @@ fn acks_first(facts: &Facts<'_>) -> bool {
 fn locals(facts: &Facts<'_>, cpu: usize) -> String {
     let walks = |op: &Op| !matches!(op.kind, OpKind::Access(_) | OpKind::Signal(_) | OpKind::Await(_));
     if facts.litmus.scenario.programs[cpu].iter().any(walks) {
-        let batch = if facts.on("batch_per_task") { "  byte umask;\n  bool required, writable;\n" } else { "" };
+        let batch = if facts.on("batch_per_task") { "  byte batch_mask;\n  bool required, writable;\n" } else { "" };
         format!(
             "{batch}  byte freeing, keeping, was, from, to, g1, g2, changed, gathered, v0, v1, v2, v3;\n  bool nested, forced, unlinks, going;\n"
         )

@@ -2,7 +2,7 @@
 
 #if !BATCH_PER_TASK
 /* The mutant's batch, which all tasks share. */
-byte umask;
+byte batch_mask;
 bool required;
 bool writable;
 #endif
@@ -22,19 +22,19 @@ inline FLUSH_BATCH(c) {
 #if ISSUES_WHEN_DEFERRING
   AWAIT(c);
 #else
-  SHOOT(c, umask, BATCH_PAGES);
+  SHOOT(c, batch_mask, BATCH_PAGES);
 #endif
-  d_step { true -> umask = 0; required = 0; writable = 0 }
+  d_step { true -> batch_mask = 0; required = 0; writable = 0 }
 }
 
 /* [R4.4a] [R4.5a] Clears a PTE and puts its flush off. */
 inline CLEAR_DEFERRED(q, mm) {
   was = pte[q]; pte[q] = NONE; pfn[q] = 0;
 #if DEFERS_DIRTY
-  umask = umask | MASK(mm); required = 1; writable = writable || (was & D)
+  batch_mask = batch_mask | MASK(mm); required = 1; writable = writable || (was & D)
 #else
   if
-  :: !(was & D) -> umask = umask | MASK(mm); required = 1
+  :: !(was & D) -> batch_mask = batch_mask | MASK(mm); required = 1
   :: else
   fi
 #endif
