@@ -3,7 +3,7 @@
 use hdrhistogram::Histogram;
 use rustc_hash::{FxHashMap, FxHashSet};
 use sim_core::drive::clock::log::Happened;
-use sim_core::drive::clock::look::{self, Look};
+use sim_core::drive::clock::look::Look;
 use sim_core::drive::clock::stats::OpenWindow;
 use sim_core::nouns::types::{Cpu, Lock, Mm, Page, Task};
 use sim_core::oracle::{Class, Marks};
@@ -12,7 +12,7 @@ use sim_core::world::World;
 use sim_core::world::big::{Big, FlushValue};
 
 use crate::follow::Follow;
-use crate::moment::{Core, Doing, HeldLock, Moment, PageRow, Space, Totals, Translation, Want, Windows};
+use crate::moment::{Core, HeldLock, Moment, PageRow, Space, Totals, Translation, Want, Windows};
 use crate::run::Run;
 
 /// What a view wants to see of a run.
@@ -55,7 +55,7 @@ fn cores(world: &Big, looks: &[Look], open: &[OpenWindow]) -> Vec<Core> {
         }
     }
     let core = |((cpu, look), stale): ((Cpu, &Look), u32)| Core {
-        doing: doing(look.doing),
+        doing: look.doing,
         op: look.op,
         steps: look.steps.clone(),
         ready_cycles: look.ready_cycles,
@@ -66,18 +66,6 @@ fn cores(world: &Big, looks: &[Look], open: &[OpenWindow]) -> Vec<Core> {
         stale,
     };
     (0..).map(Cpu).zip(looks).zip(stale).map(core).collect()
-}
-
-fn doing(doing: look::Doing) -> Doing {
-    match doing {
-        look::Doing::User => Doing::User,
-        look::Doing::Kernel => Doing::Kernel,
-        look::Doing::Interrupt => Doing::Interrupt,
-        look::Doing::Waiting(wait) => Doing::Waiting(wait),
-        look::Doing::Held => Doing::Held,
-        look::Doing::Idle => Doing::Idle,
-        look::Doing::Done => Doing::Done,
-    }
 }
 
 /// The translations of a core, and how many there are.

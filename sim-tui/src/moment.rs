@@ -1,10 +1,11 @@
 //! A moment of a run: all that the panes show, as plain data, so that drawing never touches the simulation.
 
 use sim_core::drive::clock::log::Entry;
+pub use sim_core::drive::clock::look::Doing;
 use sim_core::nouns::op::Op;
 use sim_core::nouns::types::{Cpu, FrameNo, Mm, Page, Promise, Pte};
 use sim_core::oracle::Class;
-use sim_core::step::frame::{StepId, Wait};
+use sim_core::step::frame::StepId;
 use sim_core::world::{Cause, Folio, TlbLevel};
 
 /// What a view wants to see in detail.
@@ -64,25 +65,6 @@ pub struct Logged {
     pub position: u64,
     /// What happened.
     pub entry: Entry,
-}
-
-/// What a core is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doing {
-    /// User code.
-    User,
-    /// A kernel path, or the walk and fault of an access: see the frames.
-    Kernel,
-    /// The call-function interrupt.
-    Interrupt,
-    /// It waits for somebody else.
-    Waiting(Wait),
-    /// Its next operation may not begin yet.
-    Held,
-    /// Nothing before a time that has not come.
-    Idle,
-    /// No orders left.
-    Done,
 }
 
 /// One core.
