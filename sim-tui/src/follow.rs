@@ -33,7 +33,7 @@ pub(crate) struct Follow {
 }
 
 /// What the history is the differences of.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Sums {
     ipis: u64,
     flush_cycles: u64,
@@ -60,38 +60,42 @@ impl Follow {
     }
 
     /// Takes in what was logged of the event that was made last; `seen` hears of each entry.
-    pub(crate) fn take(&mut self, run: &mut dyn Run, position: u64, seen: &mut dyn FnMut(&Entry)) {
+    pub(crate) fn take(&mut self, run: &mut dyn Run, position: u64, seen: &mut impl FnMut(&Entry)) {
         let (now, finished) = (run.now_cycles(), run.finished());
         let stats = run.stats_mut();
-        let mut log = stats.log.take().unwrap_or_default();
         let (mut violations, mut windows) = (0, finished);
-        for entry in log.drain(..) {
-            match entry.what {
-                Happened::Act(Act::Deferred { page, .. }, _) => {
-                    self.pending.entry(entry.cpu).or_default().push(page);
+        if let Some(mut log) = stats.log.take() {
+            for entry in &log {
+                match entry.what {
+                    Happened::Act(Act::Deferred { page, .. }, _) => {
+                        self.pending.entry(entry.cpu).or_default().push(page);
+                    }
+                    // The flush of an address space leaves those of reclaim pending.
+                    Happened::Act(Act::FlushEnd(request), _) if request.mm.is_none() => {
+                        self.pending.remove(&entry.cpu);
+                        stats.potential.lengths_cycles.clear();
+                    }
+                    Happened::Window(..) => windows = true,
+                    Happened::Violation(..) => violations += 1,
+                    Happened::Act(..) => {}
                 }
-                // The flush of an address space leaves those of reclaim pending.
-                Happened::Act(Act::FlushEnd(request), _) if request.mm.is_none() => {
-                    self.pending.remove(&entry.cpu);
-                    stats.potential.lengths_cycles.clear();
+                seen(entry);
+                if self.log.len() == ENTRIES {
+                    self.log.pop_front();
                 }
-                Happened::Window(..) => windows = true,
-                Happened::Violation(..) => violations += 1,
-                Happened::Act(..) => {}
+                self.log.push_back(Logged { position, entry: *entry });
             }
-            seen(&entry);
-            if self.log.len() == ENTRIES {
-                self.log.pop_front();
-            }
-            self.log.push_back(Logged { position, entry });
+            log.clear();
+            stats.log = Some(log);
         }
-        stats.log = Some(log);
         if windows {
             self.close(stats);
         }
         let sums = Sums::of(stats);
-        self.history.add(now, &self.sums, &sums, violations);
-        self.sums = sums;
+        if sums != self.sums || violations > 0 {
+            self.history.add(now, &self.sums, &sums, violations);
+            self.sums = sums;
+        }
     }
 
     /// Takes the lengths of windows that have closed, so that copies of a run stay small.
@@ -127,12 +131,9 @@ impl History {
             after.windows - before.windows,
             violations,
         ];
-        // Most events change nothing of it.
-        if more != [0; 5] {
-            let at = self.reach(now);
-            for (slots, more) in self.slots().into_iter().zip(more) {
-                slots[at] += more;
-            }
+        let at = self.reach(now);
+        for (slots, more) in self.slots().into_iter().zip(more) {
+            slots[at] += more;
         }
     }
 
@@ -143,8 +144,8 @@ impl History {
             self.slots().into_iter().for_each(join);
         }
         let at = (now / self.width_cycles) as usize;
-        for slots in self.slots() {
-            slots.resize(at + 1, 0);
+        if self.ipis.len() <= at {
+            self.slots().into_iter().for_each(|slots| slots.resize(at + 1, 0));
         }
         at
     }

@@ -34,7 +34,7 @@ impl Clone for State {
 
 impl State {
     /// Makes at least one event, if any is left, and at most `most`.
-    fn steps(&mut self, most: u64, seen: &mut dyn FnMut(&Entry)) -> u64 {
+    fn steps(&mut self, most: u64, seen: &mut impl FnMut(&Entry)) -> u64 {
         let made = self.run.steps(most);
         if made > 0 {
             self.position += made;
@@ -195,7 +195,7 @@ impl Playback {
     }
 
     /// Makes at least one event, if any is left, and at most `most`; never goes past a checkpoint without making it.
-    fn some(&mut self, most: u64, seen: &mut dyn FnMut(&Entry)) -> u64 {
+    fn some(&mut self, most: u64, seen: &mut impl FnMut(&Entry)) -> u64 {
         let until_checkpoint = self.interval - self.position() % self.interval;
         let made = self.at.steps(most.min(until_checkpoint), seen);
         if made == until_checkpoint {

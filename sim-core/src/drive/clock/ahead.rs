@@ -128,6 +128,7 @@ impl<S: Source> Clock<S> {
 
     /// Without run-ahead: takes at most `most` events, for as long as they are accesses that a TLB serves and nothing is logged of
     /// them. The first that is not is left in the tree, as the order of its core. Returns how many events it took.
+    #[inline(never)]
     pub(super) fn one_by_one(&mut self, most: u64) -> u64 {
         if self.lookahead_cycles.is_some() || self.hot_victims || self.held > 0 {
             return 0;
@@ -135,7 +136,7 @@ impl<S: Source> Clock<S> {
         let assist = self.setting.era.dirty_assist;
         let l1_cycles = self.prices.use_cycles(TlbLevel::L1);
         let all_clean = self.recent.is_empty();
-        let (mut l1_hits, mut events) = (0, 0);
+        let (mut l1_hits, mut events, mut last) = (0, 0, self.now);
         while events < most
             && let Some((time, source)) = self.tree.min()
             && self.free.get(usize::from(source)) == Some(&true)
@@ -159,7 +160,7 @@ impl<S: Source> Clock<S> {
                 core.missed = access.work == 0;
                 if access.work > 0 {
                     // To have taken it is an event of its own.
-                    (self.now, events) = (time, events + 1);
+                    (last, events) = (time, events + 1);
                 }
                 let order = Order::from(access);
                 core.wait_for(&order, time);
@@ -168,13 +169,13 @@ impl<S: Source> Clock<S> {
                 break;
             };
             core.ready = time + cycles;
-            (self.now, events) = (time, events + 1);
+            (last, events) = (time, events + 1);
             self.tree.set(source, time + cycles);
             if self.stats.has_logged() {
                 break;
             }
         }
-        self.turns += events;
+        (self.now, self.turns) = (last, self.turns + events);
         if l1_hits > 0 {
             self.stats.hits(TRANSLATE, l1_hits, l1_cycles);
         }

@@ -33,20 +33,16 @@ impl<S: Source> Clock<S> {
         (0..cpus).for_each(|cpu| self.tree.set(cpu, 0));
     }
 
-    /// The earliest event: a core's by its number, the device's by the number after the last. When nothing else is left to
-    /// happen, orders that were held for that may begin.
-    pub(super) fn next_event(&mut self, now: u64) -> Option<(u64, u16)> {
-        if self.tree.min().is_none() {
-            for cpu in (0..self.world.cpus()).map(Cpu) {
-                let core = &self.cores[usize::from(cpu.0)];
-                if core.state == State::Held && core.order.is_some_and(|order| self.source.may_begin(&order)) {
-                    self.held -= 1;
-                    self.core(cpu).wake(now);
-                    self.schedule(cpu);
-                }
+    /// When nothing else is left to happen, orders that were held for that may begin.
+    pub(super) fn release_held(&mut self, now: u64) {
+        for cpu in (0..self.world.cpus()).map(Cpu) {
+            let core = &self.cores[usize::from(cpu.0)];
+            if core.state == State::Held && core.order.is_some_and(|order| self.source.may_begin(&order)) {
+                self.held -= 1;
+                self.core(cpu).wake(now);
+                self.schedule(cpu);
             }
         }
-        self.tree.min()
     }
 
     /// A request has been queued at this time.

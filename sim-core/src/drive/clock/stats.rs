@@ -423,8 +423,16 @@ impl Stats {
 
     #[inline]
     fn logs(&mut self, at_cycles: u64, length_cycles: u64, cpu: Cpu, what: Happened) {
+        if self.log.is_some() {
+            self.push(Entry { at_cycles, length_cycles, cpu, what });
+        }
+    }
+
+    /// Apart, so that what is not logged does not pay for it.
+    #[inline(never)]
+    fn push(&mut self, entry: Entry) {
         if let Some(log) = &mut self.log {
-            log.push(Entry { at_cycles, length_cycles, cpu, what });
+            log.push(entry);
         }
     }
 
