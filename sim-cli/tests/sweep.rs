@@ -260,9 +260,16 @@ fn points_of_a_changed_plan_are_not_those_of_the_old_one() {
 
 #[test]
 fn a_point_that_stops_the_model_costs_no_other() {
-    // A shootdown that leaves a CPU out waits for it for ever.
-    let text = format!("{PLAN}\n[[axis]]\nera.mask_complete = [true, false]\n");
-    let (sweep, whole) = (Sweep::new(&text), expected(PLAN));
+    // Two shootdowns that meet wait for each other for ever where interrupts are off meanwhile.
+    let others = [
+        ("\"overlap\"", "\"purge-dontneed\""),
+        ("300_000", "3_000_000"),
+        ("workload.user.gap_cycles = [20, 200]", "workload.loop.gap_cycles = [1_000, 2_000]"),
+        ("cores = [2, 4]", "cores = [6, 8]"),
+    ];
+    let plan = others.iter().fold(PLAN.to_owned(), |plan, (from, to)| plan.replace(from, to));
+    let text = format!("{plan}\n[[axis]]\nera.irqs_on_while_waiting = [true, false]\n");
+    let (sweep, whole) = (Sweep::new(&text), expected(&plan));
     sweep.run(&["-j", "2"]).code(3).stderr(contains("24 failed"));
     let status = mmusim(&sweep.args("status", &[])).assert().code(3);
     status.stdout(
