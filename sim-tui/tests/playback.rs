@@ -5,7 +5,7 @@ mod common;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::LazyLock;
 
-use common::{WANT, playback, policy, recording, witness, workload};
+use common::{WANT, ahead, playback, policy, recording, witness, workload};
 use proptest::prelude::*;
 use sim_tui::moment::Moment;
 use sim_tui::playback::Playback;
@@ -15,7 +15,7 @@ use sim_tui::source::Source;
 const POSITIONS: u64 = 5_000;
 /// Moves of a case, and cases: more than 10,000 moves in all.
 const MOVES: usize = 60;
-const CASES: u32 = 200;
+const CASES: u32 = 250;
 
 #[derive(Clone, Copy, Debug)]
 enum Move {
@@ -99,12 +99,13 @@ impl Reference {
     }
 }
 
-static REFERENCES: LazyLock<[Reference; 4]> = LazyLock::new(|| {
+static REFERENCES: LazyLock<[Reference; 5]> = LazyLock::new(|| {
     [
         Reference::new(workload(common::PRESSED, 1), "patched"),
         Reference::new(recording(), "pending-generation"),
         Reference::new(witness("B01-dontneed", "batched"), "batched"),
         Reference::new(witness("B01-dontneed", "batched"), "pending-flag"),
+        Reference::new(ahead(workload(common::PRESSED, 3)), "batched"),
     ]
 });
 
@@ -125,7 +126,7 @@ proptest! {
 
     #[test]
     fn a_position_shows_the_same_whatever_the_way_there(
-        which in 0_usize..4,
+        which in 0_usize..5,
         (interval, most) in (1_u64..400, 1_usize..12),
         moves in moves(),
     ) {

@@ -88,6 +88,12 @@ pub(crate) fn workload(text: &str, seed: u64) -> Source {
     of_workload(workload, seed)
 }
 
+/// The same with cores that run ahead, so that an event may be many accesses.
+pub(crate) fn ahead(source: Source) -> Source {
+    let Source::Workload { workload, era, machine, seed, .. } = source else { panic!("only workloads run ahead") };
+    Source::Workload { workload, era, machine, seed, run_ahead: RunAhead::Upto(u64::MAX) }
+}
+
 /// A built-in workload.
 pub(crate) fn builtin(name: &str, seed: u64) -> Source {
     of_workload(synthetic::find(name).expect("a built-in workload").workload(), seed)
