@@ -49,7 +49,10 @@ fn pictures_are_pictures_and_everything_else_is_text() {
 #[test]
 fn keys_can_be_bound_otherwise() {
     let printed = stdout(&["tui", "--print-keys"]);
-    assert!(printed.starts_with("[keys]\n") && printed.contains("\nstep = [\"n\", \".\"] # one event forward\n"), "{printed}");
+    assert!(
+        printed.starts_with("[keys]\n") && printed.contains("\nstep = [\"n\", \".\"] # one event forward\n"),
+        "{printed}"
+    );
     let (_directory, path) = file("keys.toml", b"[keys]\nstep = [\"x\"]\n");
     assert!(screen(&["--keys", &path], "x x").contains("event 2 "));
     assert!(screen(&["--keys", &path], "n n").contains("event 0 "));
