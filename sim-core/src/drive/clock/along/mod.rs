@@ -150,7 +150,7 @@ impl Along {
         self
     }
 
-    /// Makes the next move. None: nothing is left, and the statistics are closed.
+    /// Makes the next move. None: nothing is left; windows that are open then stay so.
     ///
     /// # Errors
     /// If it is not enabled, and nobody else is to go on.
