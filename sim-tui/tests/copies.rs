@@ -12,19 +12,15 @@ use sim_tui::source::Source;
 const POSITIONS: usize = 8_000;
 const EVENTS: usize = 50;
 
-/// What an event leaves in the log, and its time.
-type Event = (u64, Vec<Entry>);
-
-fn event(run: &mut dyn Run) -> Option<Event> {
-    (run.steps(1) > 0).then(|| {
-        let log = run.stats_mut().log.as_mut().expect("it is kept");
-        (run.now_cycles(), log.clone())
-    })
-}
+/// The time of an event, the reclaim cycles that are over, and what it leaves in the log.
+type Event = (u64, u64, Vec<Entry>);
 
 fn next(run: &mut dyn Run) -> Option<Event> {
     run.stats_mut().log.as_mut().expect("it is kept").clear();
-    event(run)
+    if run.steps(1) == 0 {
+        return None;
+    }
+    Some((run.now_cycles(), run.reclaim_cycles(), run.stats().log.clone().expect("it is kept")))
 }
 
 /// The events of a run, after a copy of every position has been held against them.
@@ -48,7 +44,7 @@ fn copied(source: &Source, under: &str) -> Vec<Event> {
 }
 
 fn happens(events: &[Event], is: impl Fn(&Act) -> bool) -> usize {
-    let acts = events.iter().flat_map(|(_, log)| log);
+    let acts = events.iter().flat_map(|(_, _, log)| log);
     acts.filter(|entry| matches!(&entry.what, Happened::Act(act, _) if is(act))).count()
 }
 
@@ -72,6 +68,8 @@ fn a_workload_whose_cores_run_ahead() {
 fn a_recording() {
     let events = copied(&recording(), "pending-generation");
     assert!(happens(&events, |act| matches!(act, Act::Write(_))) > 20);
+    let over = events.last().map_or(0, |&(_, cycles, _)| cycles);
+    assert!(over > 1, "{over} reclaim cycles");
 }
 
 #[test]
