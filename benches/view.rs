@@ -64,7 +64,6 @@ fn view(c: &mut Criterion) {
     let mut terminal = Terminal::new(TestBackend::new(area.width, area.height)).expect("a screen in memory");
     group.bench_function("frame/256/200x60", |b| {
         b.iter(|| {
-            terminal.clear().expect("memory can be cleared");
             terminal
                 .draw(|frame| {
                     let area = frame.area();
