@@ -130,18 +130,25 @@ pub(crate) enum RowsArg {
     Differences,
 }
 
-/// What a simulation in cycles is run under.
+/// What a policy is run in.
 #[derive(Debug, Args)]
-pub(crate) struct ClockArgs {
+pub(crate) struct SurroundingsArgs {
     /// The seed of all random streams
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
-    /// A machine by name (`mmusim list profiles`), or a TOML file [default: the workload's]
+    /// A machine by name (`mmusim list profiles`), or a TOML file [default: the source's]
     #[arg(long, value_name = "NAME|FILE")]
     pub(crate) profile: Option<String>,
-    /// The kernel around the policy [default: the workload's]
+    /// The kernel around the policy [default: the source's]
     #[arg(long, value_parser = eras())]
     pub(crate) era: Option<&'static Era>,
+}
+
+/// How a simulation in cycles is run.
+#[derive(Debug, Args)]
+pub(crate) struct ClockArgs {
+    #[command(flatten)]
+    pub(crate) surroundings: SurroundingsArgs,
     /// Cycles a core may run ahead of the others, at most the profile's own lookahead; changes speed, never a result
     #[arg(long, value_name = "CYCLES", conflicts_with = "no_run_ahead")]
     pub(crate) lookahead: Option<u64>,

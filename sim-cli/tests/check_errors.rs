@@ -5,22 +5,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use common::mmusim;
-
-const GOOD: &str = "\
-litmus good
-title  a race
-source a test
-era    v4.13
-set    dirty_assist on
-page   x rw anon dirty
-page   y r file clean
-cached 1 x W D
-cpu    0 kthread: reclaim x
-cpu    1: write x; write x
-cpu    2: mprotect x r
-expect never immediate: a reason
-";
+use common::{LITMUS_FILE as GOOD, mmusim};
 
 /// One operation more than there may be.
 const SIXTEEN: &str = "read x; read x; read x; read x; read x; read x; read x; read x; read x; read x; read x; read x; read x; read x; read x; read x";

@@ -4,24 +4,10 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::{expect, file, stdout};
+use common::{LITMUS_FILE as GOOD, expect, file, stdout};
 use sim_core::kernel::path::labels;
 use sim_core::step::frame::Path;
 use workloads::litmus::LITMUS;
-
-/// A file of which every word can be exported.
-const GOOD: &str = "\
-litmus good
-title  a race
-source a test
-era    v4.13
-set    dirty_assist on
-page   x rw anon dirty
-cpu    0 kthread: reclaim x
-cpu    1: write x; write x
-cpu    2: mprotect x r
-expect never immediate: a reason
-";
 
 fn export(name: &str, policy: &str) -> String {
     stdout(&["export", "--promela", name, "--policy", policy])

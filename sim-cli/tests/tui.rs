@@ -69,6 +69,7 @@ fn what_cannot_be_done_is_said() {
         &["--policy is given 3 times", "expected one policy, or two"],
     );
     expect(&["tui", "overlap", "--policy", "arm64-dsb", "--press", "n"], &["arm64-dsb", "another machine"]);
+    expect(&["tui", "--era", "v6.18", "--press", "n"], &["--era does not go with B01-mprotect-ro", "a workload"]);
     let (_directory, path) = file("keys.toml", b"[keys]\nstep = [\"b\"]\n");
     expect(&["tui", "--keys", &path, "--press", "n"], &["keys.toml: key `b` is bound to `back` and to `step`"]);
     expect(&["tui", "--press", "n", "-o", "/nonexistent/a.svg"], &["its directory does not exist"]);

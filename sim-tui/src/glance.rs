@@ -166,7 +166,7 @@ fn spaces(run: &dyn Run) -> Vec<Space> {
         Space {
             mm,
             mask: world.mask(mm),
-            batched: words.batched,
+            batched: policy.read_out(words),
             flush_batched_pending: policy.pending(words),
             flush_pending: world.flush_pending_of(mm),
         }

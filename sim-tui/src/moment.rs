@@ -141,8 +141,8 @@ pub struct Space {
     pub mm: Mm,
     /// CPUs in `mm_cpumask`.
     pub mask: Vec<Cpu>,
-    /// The policy's word: the flag, or counters of deferred and flushed batches (`tlb_flush_batched`).
-    pub batched: u32,
+    /// What the policy's word says (`tlb_flush_batched`): the flag, or the pending and the flushed generation.
+    pub batched: String,
     /// Does the policy find a flush pending in it?
     pub flush_batched_pending: bool,
     /// `mm->tlb_flush_pending`.

@@ -6,7 +6,7 @@ use sim_core::kernel::path::label;
 use sim_core::nouns::op::{Op, OpKind};
 use sim_core::nouns::types::{AccessKind, Cpu, Lock, Page, Pte};
 use sim_core::step::frame::{Act, StepId, Wait};
-use sim_core::world::{Cause, Folio};
+use sim_core::world::Folio;
 
 use crate::moment::{Core, Doing, Moment};
 use crate::theme::Role;
@@ -21,15 +21,9 @@ impl Moment {
 
 /// An operation, as a program would write it.
 pub(crate) fn operation(op: &Op) -> String {
-    let advice = match op.kind {
-        OpKind::Dontneed => "(DONTNEED)",
-        OpKind::Free => "(FREE)",
-        OpKind::Pageout => "(PAGEOUT)",
-        _ => "",
-    };
     match op.kind {
         OpKind::Access(_) | OpKind::Reclaim(_) | OpKind::Kswapd | OpKind::Other => op.kind.name().to_owned(),
-        _ if op.span.pages > 0 => format!("{}{advice} {} pg", op.kind.name(), op.span.pages),
+        _ if op.span.pages > 0 => format!("{} {} pages", op.kind.call(), op.span.pages),
         _ => op.kind.name().to_owned(),
     }
 }
@@ -126,19 +120,6 @@ pub(crate) fn cpus(all: &[Cpu], marked: &[Cpu], most: usize) -> String {
     if more > 0 { format!("{} +{more}", shown.join(" ")) } else { shown.join(" ") }
 }
 
-/// Why a flush was made.
-pub(crate) fn cause(cause: Cause) -> &'static str {
-    match cause {
-        Cause::Batch => "end of batch",
-        Cause::BeforeIo => "before IO",
-        Cause::PendingCheck => "pending check",
-        Cause::Operation => "operation's own",
-        Cause::PerPage => "per page",
-        Cause::Cow => "copy on write",
-        Cause::Nested => "nested gathers",
-    }
-}
-
 /// A number with its thousands apart.
 pub(crate) fn thousands(number: u64) -> String {
     let digits = number.to_string();
@@ -163,7 +144,7 @@ pub(crate) fn entry(moment: &Moment, what: &Happened) -> (Role, &'static str, St
                 Act::Post { to, sent: false } => format!("request queued at CPU{}: an IPI is on its way", to.0),
                 Act::FlushBegin { request, remote } => {
                     let whom = if remote { "other CPUs too" } else { "own TLB only" };
-                    format!("flush begins, {}: {whom}", cause(request.cause))
+                    format!("flush begins, {}: {whom}", request.cause.name())
                 }
                 Act::FlushEnd(_) => "flush ends: every CPU has answered".to_owned(),
                 Act::IrqEnter { requests } => format!("interrupt: {requests} flush requests"),

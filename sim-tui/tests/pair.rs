@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{PRESSED, WANT, playback, policy, recording, witness, workload};
+use common::{Move, PRESSED, WANT, playback, policy, recording, witness, workload};
 use proptest::prelude::*;
 use sim_core::drive::clock::log::{Entry, Happened};
 use sim_core::step::frame::Act;
@@ -27,14 +27,6 @@ fn apart(source: &Source, (left, right): (&str, &str), position: u64) -> (Moment
     }
     b.forward(position - made);
     (a.moment(&WANT), b.moment(&WANT))
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Move {
-    Forward(u64),
-    Back(u64),
-    ToPosition(u64),
-    ToCycle(u64),
 }
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {

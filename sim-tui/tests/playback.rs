@@ -5,7 +5,7 @@ mod common;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::LazyLock;
 
-use common::{WANT, ahead, playback, policy, recording, witness, workload};
+use common::{Move, WANT, ahead, playback, policy, recording, witness, workload};
 use proptest::prelude::*;
 use sim_tui::moment::Moment;
 use sim_tui::playback::Playback;
@@ -16,14 +16,6 @@ const POSITIONS: u64 = 5_000;
 /// Moves of a case, and cases: more than 10,000 moves in all.
 const MOVES: usize = 60;
 const CASES: u32 = 250;
-
-#[derive(Clone, Copy, Debug)]
-enum Move {
-    Forward(u64),
-    Back(u64),
-    ToPosition(u64),
-    ToCycle(u64),
-}
 
 /// What a fresh run shows at every position, as a hash, and when each event was.
 struct Reference {

@@ -141,7 +141,7 @@ fn the_store_goes_through() {
 fn the_flag_is_set_under_the_lock() {
     let moment = stop("The patch: reclaim leaves a flag");
     assert_eq!(moment.policy, "pending-flag");
-    assert!(moment.spaces[0].flush_batched_pending && moment.spaces[0].batched == 1);
+    assert!(moment.spaces[0].flush_batched_pending && moment.spaces[0].batched == "1");
     assert_eq!(page(&moment, "x").pte, Pte::None);
     let held = moment.locks.iter().find(|lock| lock.name.starts_with("ptl")).expect("the ptl is held");
     assert_eq!(held.holders, [Cpu(0)]);

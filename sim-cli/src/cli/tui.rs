@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use sim_core::policy::PolicyInfo;
-use sim_core::step::era::Era;
 
-use super::{RecordingArgs, eras, policies};
+use super::{RecordingArgs, SurroundingsArgs, policies};
 
 #[derive(Debug, Args)]
 pub(crate) struct TuiArgs {
@@ -19,15 +18,8 @@ pub(crate) struct TuiArgs {
     /// The guided tour: the race, the patch, its price, and what it has left; the space bar goes on
     #[arg(long)]
     pub(crate) tour: bool,
-    /// The seed of all random streams of a workload
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(crate) seed: u64,
-    /// A machine by name (`mmusim list profiles`), or a TOML file [default: the source's]
-    #[arg(long, value_name = "NAME|FILE")]
-    pub(crate) profile: Option<String>,
-    /// The kernel around the policy [default: the source's]
-    #[arg(long, value_parser = eras())]
-    pub(crate) era: Option<&'static Era>,
+    #[command(flatten)]
+    pub(crate) surroundings: SurroundingsArgs,
     #[command(flatten)]
     pub(crate) recording: RecordingArgs,
     /// Make accesses that a TLB serves without an event each; faster, and they cannot be stepped through

@@ -38,7 +38,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<Verdict, Failure> {
     let policies = policies(&args.policies);
     check_rows(args, policies.len())?;
     check_perfetto(args, policies.len())?;
-    let seeds = seeds(args.clock.seed, args.seeds)?;
+    let seeds = seeds(args.clock.surroundings.seed, args.seeds)?;
     let mut comparisons = Vec::new();
     for subject in subjects(args)? {
         let runs = match &subject {
@@ -122,10 +122,10 @@ fn recorded(
     policies: &[&'static PolicyInfo],
     args: &CompareArgs,
 ) -> Result<Vec<Outcome>, Failure> {
-    let machine = replay::machine(args.clock.profile.as_deref())?;
+    let machine = replay::machine(args.clock.surroundings.profile.as_deref())?;
     let options = |policy| Options {
         policy,
-        era: args.clock.era.unwrap_or_else(replay::recorded_era),
+        era: args.clock.surroundings.era.unwrap_or_else(replay::recorded_era),
         profile: (&machine.input.name, &machine.input.sha256, &machine.profile),
         timing: Timing::Recorded,
         processes: 1,
@@ -167,9 +167,9 @@ fn synthetic(
     args: &CompareArgs,
 ) -> Result<Vec<Vec<Outcome>>, Failure> {
     let spec = &workload.workload;
-    let machine = input::machine(args.clock.profile.as_deref().unwrap_or(spec.profile.get_ref()))?;
+    let machine = input::machine(args.clock.surroundings.profile.as_deref().unwrap_or(spec.profile.get_ref()))?;
     let written_for = || era::find(spec.era.get_ref()).expect("a workload is read with its era");
-    let era: &'static Era = args.clock.era.unwrap_or_else(written_for);
+    let era: &'static Era = args.clock.surroundings.era.unwrap_or_else(written_for);
     let runs: Vec<_> = seeds.iter().flat_map(|&seed| policies.iter().map(move |&policy| (seed, policy))).collect();
     let cycles = spec.duration_cycles.get_ref().get();
     let title = format!("{}, {} runs", workload.input.name, runs.len());

@@ -139,6 +139,11 @@ fn shown(args: &TuiArgs) -> Result<Shown, Failure> {
 fn source(args: &TuiArgs, left: &'static PolicyInfo) -> Result<(Source, &'static PolicyInfo, Speed), Failure> {
     let name = args.source.as_str();
     let is_litmus = Path::new(name).extension().is_some_and(|e| e.eq_ignore_ascii_case("litmus"));
+    let is_litmus = is_litmus || litmus::find(name).is_some();
+    if args.surroundings.era.is_some() && (is_litmus || witness::is_witness(name)) {
+        let message = format!("--era does not go with {name}, which has its own");
+        return Err(Failure::new(message, "expected --era with a workload or a recording"));
+    }
     if witness::is_witness(name) {
         let read = witness::read(name)?;
         let machine = Arc::new(machine(args, witness::PROFILE)?);
@@ -146,12 +151,9 @@ fn source(args: &TuiArgs, left: &'static PolicyInfo) -> Result<(Source, &'static
         let (litmus, moves) = (Arc::new(read.litmus), read.moves.into());
         return Ok((Source::Witness { litmus, of: read.policy, moves, machine }, left, Speed::READING));
     }
-    if litmus::find(name).is_some() || is_litmus {
+    if is_litmus {
         let text = input::litmus(name)?;
-        let mut read = Litmus::parse(name, &text).map_err(|e| Failure::text(e, &text))?;
-        if let Some(era) = args.era {
-            read.era = *era;
-        }
+        let read = Litmus::parse(name, &text).map_err(|e| Failure::text(e, &text))?;
         let machine = Arc::new(machine(args, witness::PROFILE)?);
         return Ok((scenario(read, left, machine), left, Speed::READING));
     }
@@ -163,7 +165,7 @@ fn source(args: &TuiArgs, left: &'static PolicyInfo) -> Result<(Source, &'static
         let source = Source::Recording {
             name: recording.file_name().to_owned(),
             script,
-            era: *args.era.unwrap_or_else(replay::recorded_era),
+            era: *args.surroundings.era.unwrap_or_else(replay::recorded_era),
             machine,
             timing: Timing::Recorded,
             assumptions: Assumptions::ESTIMATE,
@@ -176,12 +178,13 @@ fn source(args: &TuiArgs, left: &'static PolicyInfo) -> Result<(Source, &'static
     let written_for = era::find(spec.era.get_ref()).expect("a workload is read with its era");
     let machine = Arc::new(machine(args, spec.profile.get_ref())?);
     let run_ahead = if args.run_ahead { RunAhead::Upto(u64::MAX) } else { RunAhead::Off };
-    let era = *args.era.unwrap_or(written_for);
-    let source = Source::Workload { workload: Arc::new(workload), era, machine, seed: args.seed, run_ahead };
+    let era = *args.surroundings.era.unwrap_or(written_for);
+    let source =
+        Source::Workload { workload: Arc::new(workload), era, machine, seed: args.surroundings.seed, run_ahead };
     Ok((source, left, Speed::WATCHING))
 }
 
 fn machine(args: &TuiArgs, usual: &str) -> Result<Machine, Failure> {
-    let found = input::machine(args.profile.as_deref().unwrap_or(usual))?;
+    let found = input::machine(args.surroundings.profile.as_deref().unwrap_or(usual))?;
     Ok(Machine { input: found.input, profile: found.profile })
 }

@@ -40,3 +40,19 @@ pub(crate) fn file(name: &str, bytes: &[u8]) -> (tempfile::TempDir, String) {
     let path = path.to_str().expect("text").to_owned();
     (directory, path)
 }
+
+/// A litmus file of which every word is right.
+pub(crate) const LITMUS_FILE: &str = "\
+litmus good
+title  a race
+source a test
+era    v4.13
+set    dirty_assist on
+page   x rw anon dirty
+page   y r file clean
+cached 1 x W D
+cpu    0 kthread: reclaim x
+cpu    1: write x; write x
+cpu    2: mprotect x r
+expect never immediate: a reason
+";

@@ -122,6 +122,16 @@ impl OpKind {
             OpKind::Kswapd => "kswapd",
         }
     }
+
+    /// The same with the advice that `madvise` is given.
+    pub fn call(self) -> &'static str {
+        match self {
+            OpKind::Dontneed => "madvise(MADV_DONTNEED)",
+            OpKind::Free => "madvise(MADV_FREE)",
+            OpKind::Pageout => "madvise(MADV_PAGEOUT)",
+            kind => kind.name(),
+        }
+    }
 }
 
 impl Op {

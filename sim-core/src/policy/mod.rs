@@ -37,6 +37,11 @@ pub trait Policy: Sync + Debug {
         false
     }
 
+    /// What the words say, for readers.
+    fn read_out(&self, words: Words) -> String {
+        words.batched.to_string()
+    }
+
     /// R4.5a: does each deferred clear issue its invalidation at once, so that the end of the batch only waits?
     fn issues_when_deferring(&self) -> bool {
         false

@@ -29,6 +29,10 @@ impl Policy for PendingGeneration {
         words.batched & MASK != words.batched >> FLUSHED_SHIFT
     }
 
+    fn read_out(&self, words: Words) -> String {
+        format!("pending {} flushed {}", words.batched & MASK, words.batched >> FLUSHED_SHIFT)
+    }
+
     fn hook(&self, hook: Hook, pc: u8, words: &mut Words, local: &mut u32) -> HookStep {
         match (hook, pc) {
             (Hook::Deferred, 0) => {

@@ -176,6 +176,21 @@ pub enum Cause {
     Nested,
 }
 
+impl Cause {
+    /// What it is called in pictures.
+    pub fn name(self) -> &'static str {
+        match self {
+            Cause::Batch => "batch",
+            Cause::BeforeIo => "before IO",
+            Cause::PendingCheck => "pending check",
+            Cause::Operation => "operation's own",
+            Cause::PerPage => "per page",
+            Cause::Cow => "copy on write",
+            Cause::Nested => "nested gathers",
+        }
+    }
+}
+
 /// What a CPU asks of the others while it waits: the `flush_tlb_info` of a shootdown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Request {

@@ -10,8 +10,8 @@ use crate::words;
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, moment: &Moment, ui: &Ui) {
     // One that nobody has used is no news, such as the child of a fork that has not come.
-    let used = |space: &&Space| !space.mask.is_empty() || space.batched != 0 || space.flush_pending > 0;
-    let spaces = moment.spaces.iter().filter(used).flat_map(|space| space_lines(canvas, moment, space));
+    let used = |space: &&Space| !space.mask.is_empty() || space.flush_batched_pending || space.flush_pending > 0;
+    let spaces = moment.spaces.iter().filter(used).flat_map(|space| space_lines(canvas, space));
     let locks = moment.locks.iter().map(|lock| {
         let holders = words::cpus(&lock.holders, &[], 6);
         let mut line = Line::from(format!("{}: CPU {holders}", lock.name));
@@ -28,22 +28,17 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, moment: &Moment, ui: &Ui) {
     }
 }
 
-fn space_lines(canvas: &Canvas<'_>, moment: &Moment, space: &Space) -> [Line<'static>; 2] {
+fn space_lines(canvas: &Canvas<'_>, space: &Space) -> [Line<'static>; 2] {
     let pending = if space.flush_batched_pending {
         canvas.span(Role::Pending, "~ flush pending")
     } else {
         canvas.span(Role::Dim, "nothing pending")
     };
-    // The two halves of the word mean something under the generation pair only (v5.17).
-    let word = match moment.policy {
-        "pending-generation" => format!("pending {} flushed {}", space.batched & 0x7fff, space.batched >> 16),
-        _ => space.batched.to_string(),
-    };
     let mm = space.mm.0;
     [
         Line::from(vec![
             canvas.span(Role::Heading, format!("mm {mm}: ")),
-            format!("tlb_flush_batched {word}  ").into(),
+            format!("tlb_flush_batched {}  ", space.batched).into(),
             pending,
         ]),
         Line::from(format!(

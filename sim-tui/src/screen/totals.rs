@@ -8,7 +8,7 @@ use super::canvas::{Canvas, first_row};
 use crate::moment::{Moment, Totals};
 use crate::theme::Role;
 use crate::ui::{Pane, Ui};
-use crate::words::{self, thousands};
+use crate::words::thousands;
 
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 /// Columns of the names and numbers in front of a row of bars.
@@ -67,7 +67,7 @@ fn by_kind(canvas: &Canvas<'_>, totals: &Totals) -> Vec<Line<'static>> {
         lines.push(Line::from(canvas.span(Role::Stale, text)));
     }
     for (cause, count) in totals.flushes.iter().filter(|(_, count)| *count > 0) {
-        lines.push(Line::from(format!("x flushes, {}: {}", words::cause(*cause), thousands(*count))));
+        lines.push(Line::from(format!("x flushes, {}: {}", cause.name(), thousands(*count))));
     }
     let [needed, elsewhere, needless] = totals.extra;
     if needed + elsewhere + needless > 0 {

@@ -63,6 +63,15 @@ gap_accesses = 80
 hold_accesses = 10
 "#;
 
+/// A way to move a run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Move {
+    Forward(u64),
+    Back(u64),
+    ToPosition(u64),
+    ToCycle(u64),
+}
+
 /// What the tests compare of a moment.
 pub(crate) const WANT: Want = Want { core: Some(sim_core::nouns::types::Cpu(1)), tlb_rows: 12, pages: 24, log: 48 };
 

@@ -4,10 +4,8 @@ use std::borrow::Cow;
 
 use rustc_hash::FxHashMap;
 use sim_core::drive::clock::timeline::{Event, Happening, Slice};
-use sim_core::nouns::op::OpKind;
 use sim_core::nouns::types::{Cpu, Lock};
 use sim_core::step::frame::Wait;
-use sim_core::world::Cause;
 
 use super::{Arrow, Counter, Mark, What};
 
@@ -70,36 +68,15 @@ impl Arrows {
 fn named(slice: Slice) -> (Cow<'static, str>, Option<(&'static str, u64)>) {
     let plain = |name: &'static str| (Cow::Borrowed(name), None);
     match slice {
-        Slice::Operation(kind) => plain(operation(kind)),
+        Slice::Operation(kind) => plain(kind.call()),
         Slice::Fault(page) => ("fault".into(), Some(("page", u64::from(page.0)))),
-        Slice::Flush { cause, remote: true } => (format!("flush: {}", because(cause)).into(), None),
-        Slice::Flush { cause, remote: false } => (format!("flush: {}, local only", because(cause)).into(), None),
+        Slice::Flush { cause, remote: true } => (format!("flush: {}", cause.name()).into(), None),
+        Slice::Flush { cause, remote: false } => (format!("flush: {}, local only", cause.name()).into(), None),
         Slice::Post(Cpu(to)) => ("post".into(), Some(("to_cpu", u64::from(to)))),
         Slice::FlushLocal => plain("flush own TLB"),
         Slice::Interrupt(requests) => ("interrupt".into(), Some(("requests", u64::from(requests)))),
         Slice::FlushRemote(Cpu(from)) => ("flush".into(), Some(("for_cpu", u64::from(from)))),
         Slice::Wait(wait) => plain(waiting(wait)),
-    }
-}
-
-fn operation(kind: OpKind) -> &'static str {
-    match kind {
-        OpKind::Dontneed => "madvise(MADV_DONTNEED)",
-        OpKind::Free => "madvise(MADV_FREE)",
-        OpKind::Pageout => "madvise(MADV_PAGEOUT)",
-        kind => kind.name(),
-    }
-}
-
-fn because(cause: Cause) -> &'static str {
-    match cause {
-        Cause::Batch => "batch",
-        Cause::BeforeIo => "before IO",
-        Cause::PendingCheck => "pending check",
-        Cause::Operation => "operation's own",
-        Cause::PerPage => "per page",
-        Cause::Cow => "copy on write",
-        Cause::Nested => "nested gathers",
     }
 }
 

@@ -3,7 +3,8 @@
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Rights, Rules, StepKind, TABLE_PAGES};
+use super::rules::Rules;
+use super::{Rights, StepKind, TABLE_PAGES};
 use crate::error::TextError;
 
 /// A benchmark loop, as those of will-it-scale: every thread goes through a region of its own, page by page, again and again.
