@@ -3,15 +3,18 @@
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};
 use sim_core::nouns::types::Cpu;
-use sim_core::policy::PolicyInfo;
+use sim_core::policy::{self, PolicyInfo};
 
 use crate::engine::{Order, Scene, Target};
 use crate::keys::Command;
-use crate::moment::Want;
+use crate::moment::{Moment, Want};
 use crate::screen::{self, View};
 use crate::speed::Speed;
 use crate::tour;
 use crate::ui::{Overlay, Pane, Question, Ui};
+
+/// Entries of the log that are shown or drawn, as far as nobody scrolls: some for each column of a wide timeline.
+const LOG_ENTRIES: usize = 512;
 
 /// What is to be done beyond the view.
 #[derive(Clone, Debug)]
@@ -73,7 +76,11 @@ impl App {
             left: &self.scene.left,
             right: self.scene.right.as_ref(),
             ui: &self.ui,
+            position: self.scene.position,
+            now_cycles: self.scene.now_cycles,
+            finished: self.scene.finished,
             running: self.scene.running,
+            seeking: self.scene.seeking,
             stop: self.stop.map(|at| (at, tour::STOPS.len(), &tour::STOPS[at])),
         }
     }
@@ -87,6 +94,10 @@ impl App {
     pub fn show(&mut self, scene: Scene) {
         if let Some(complaint) = &scene.complaint {
             self.ui.message = Some(complaint.clone());
+            // What was asked for may be what could not be opened.
+            let find = |moment: &Moment| policy::find(moment.policy);
+            self.left = find(&scene.left).unwrap_or(self.left);
+            self.right = scene.right.as_ref().and_then(find);
         }
         if self.ui.frozen {
             // Whether it runs is no part of the picture.
@@ -106,7 +117,7 @@ impl App {
             core: (!self.ui.follow).then_some(Cpu(self.ui.core as u16)),
             tlb_rows,
             pages,
-            log: 512 + self.ui.scrolled(Pane::Log),
+            log: LOG_ENTRIES + self.ui.scrolled(Pane::Log),
         }
     }
 
@@ -159,6 +170,7 @@ impl App {
             Command::StepTen => return order(Order::Forward(10)),
             Command::Back => return order(Order::Back(1)),
             Command::BackTen => return order(Order::Back(10)),
+            Command::PreviousInteresting => return order(Order::SeekBack(Target::Interesting)),
             Command::Rewind => return order(Order::Rewind),
             Command::End => return order(Order::Seek(Target::End)),
             Command::NextInteresting => return order(Order::Seek(Target::Interesting)),
@@ -283,10 +295,18 @@ impl App {
         if pane == Pane::Cores {
             return self.select(self.ui.core.saturating_add_signed(rows));
         }
+        let moment = &self.scene.left;
+        let most = match pane {
+            Pane::Log => moment.log.len(),
+            Pane::Pages => moment.pages.len(),
+            Pane::Tlb => moment.tlb_size,
+            Pane::Steps | Pane::Totals | Pane::Locks => FEW_ROWS,
+            Pane::Cores | Pane::Timeline => moment.cores.len(),
+        };
         // The log is scrolled from its end.
         let rows = if pane == Pane::Log { -rows } else { rows };
         let at = &mut self.ui.scroll[pane as usize];
-        *at = at.saturating_add_signed(rows);
+        *at = at.saturating_add_signed(rows).min(most);
     }
 
     fn mouse(&mut self, mouse: MouseEvent, area: Rect) {
@@ -309,6 +329,9 @@ impl App {
         }
     }
 }
+
+/// No path has more steps, and no list more sums.
+const FEW_ROWS: usize = 64;
 
 /// Rows of a page up or down.
 fn half_of(area: Rect) -> isize {

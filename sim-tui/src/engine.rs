@@ -45,6 +45,8 @@ pub enum Order {
     ToCycle(u64),
     /// To the next of these.
     Seek(Target),
+    /// To the one before.
+    SeekBack(Target),
     /// Go on by itself.
     Run(Speed),
     /// Stop that.
@@ -64,6 +66,8 @@ pub enum Target {
     Interesting,
     /// A promise is broken.
     Violation,
+    /// This cycle.
+    Cycle(u64),
     /// The end of the run.
     End,
 }
@@ -72,7 +76,7 @@ impl Target {
     /// Is this it?
     pub fn is(self, entry: &Entry) -> bool {
         match (self, entry.what) {
-            (Target::End, _) => false,
+            (Target::Cycle(_) | Target::End, _) => false,
             (_, Happened::Violation(..)) | (Target::Interesting, Happened::Window(_, Some(_))) => true,
             (Target::Interesting, Happened::Act(act, _)) => {
                 matches!(act, Act::Post { sent: true, .. } | Act::FlushBegin { .. } | Act::Broadcast(_))
@@ -85,7 +89,7 @@ impl Target {
         match self {
             Target::Interesting => "no interrupt, flush, window or violation from here to the end",
             Target::Violation => "no violation from here to the end",
-            Target::End => "",
+            Target::Cycle(_) | Target::End => "",
         }
     }
 }
@@ -97,6 +101,12 @@ pub struct Scene {
     pub left: Moment,
     /// The second.
     pub right: Option<Moment>,
+    /// Events made since the start: of the first, and where that has ended, of the second beyond it.
+    pub position: u64,
+    /// The time of the last of them, in cycles.
+    pub now_cycles: u64,
+    /// Nothing is left to do in either.
+    pub finished: bool,
     /// It goes on by itself.
     pub running: Option<Speed>,
     /// It is on its way to something.
@@ -143,7 +153,13 @@ impl Engine {
             Order::Forward(events) => _ = self.player.forward(events),
             Order::Back(events) => self.player.back(events),
             Order::Rewind => self.player.to_position(0),
-            Order::ToCycle(cycles) => self.player.to_cycle(cycles),
+            Order::ToCycle(cycles) if cycles < self.player.now_cycles() => self.player.to_cycle(cycles),
+            Order::ToCycle(cycles) => self.goal = Goal::Seek(Target::Cycle(cycles)),
+            Order::SeekBack(target) => {
+                if !self.player.to_previous(&|entry| target.is(entry)) {
+                    self.complaint = Some("no interrupt, flush, window or violation before this".to_owned());
+                }
+            }
             Order::Seek(target) => self.goal = Goal::Seek(target),
             Order::Run(speed) => self.goal = Goal::Run { speed, since: Instant::now(), made: 0 },
             Order::Pause => {}
@@ -184,7 +200,7 @@ impl Engine {
             if now >= until {
                 break;
             }
-            let due = speed.events_in(now - since).map_or(BURST, |due| (due - made.min(due)).min(BURST));
+            let due = due(speed, now - since, made);
             if due == 0 {
                 std::thread::sleep((until - now).min(SLICE));
                 break;
@@ -196,6 +212,13 @@ impl Engine {
 
     fn seek(&mut self, target: Target, until: Instant) {
         while Instant::now() < until {
+            if let Target::Cycle(cycles) = target {
+                if self.player.toward_cycle(cycles, BURST) {
+                    self.goal = Goal::None;
+                    return;
+                }
+                continue;
+            }
             if self.player.to_next(&|entry| target.is(entry), BURST) {
                 self.goal = Goal::None;
                 return;
@@ -225,8 +248,16 @@ impl Engine {
             Goal::Run { speed, .. } => Some(speed),
             _ => None,
         };
-        let seeking = matches!(self.goal, Goal::Seek(_));
-        Scene { left, right, running, seeking, complaint: self.complaint.take() }
+        Scene {
+            left,
+            right,
+            position: self.player.position(),
+            now_cycles: self.player.now_cycles(),
+            finished: self.player.finished(),
+            running,
+            seeking: matches!(self.goal, Goal::Seek(_)),
+            complaint: self.complaint.take(),
+        }
     }
 
     /// Works until nobody sends orders any more.
@@ -251,5 +282,27 @@ impl Engine {
                 self.obey(order);
             }
         }
+    }
+}
+
+/// Events that are due now, at most a burst of them.
+fn due(speed: Speed, elapsed: Duration, made: u64) -> u64 {
+    speed.events_in(elapsed).map_or(BURST, |due| due.saturating_sub(made).min(BURST))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_keeps_its_pace_and_catches_up_in_bursts() {
+        let second = Duration::from_secs(1);
+        let five_a_second = Speed::READING;
+        assert_eq!(due(five_a_second, second / 10, 0), 0, "not yet");
+        assert_eq!(due(five_a_second, second, 0), 5);
+        assert_eq!(due(five_a_second, second, 4), 1);
+        assert_eq!(due(five_a_second, second, 9), 0, "it is ahead");
+        assert_eq!(due(five_a_second, 1_000 * second, 0), BURST);
+        assert_eq!(due(Speed::FULL, Duration::ZERO, 1 << 40), BURST);
     }
 }

@@ -5,7 +5,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use sim_core::drive::clock::log::Happened;
 use sim_core::drive::clock::look::Look;
 use sim_core::drive::clock::stats::OpenWindow;
-use sim_core::nouns::types::{Cpu, Lock, Mm, Page, Task};
+use sim_core::nouns::types::{Cpu, Mm, Page, Task};
 use sim_core::oracle::{Class, Marks};
 use sim_core::step::frame::Act;
 use sim_core::world::World;
@@ -58,8 +58,6 @@ fn cores(world: &Big, looks: &[Look], open: &[OpenWindow]) -> Vec<Core> {
         doing: look.doing,
         op: look.op,
         steps: look.steps.clone(),
-        ready_cycles: look.ready_cycles,
-        loaded: world.loaded(cpu),
         lazy: world.lazy(cpu),
         interrupt_pending: look.interrupt_under_way || world.interrupt_pending(cpu),
         acks_outstanding: world.acks_left(cpu),
@@ -105,7 +103,6 @@ fn pages(run: &dyn Run, follow: &Follow, open: &[OpenWindow], want: &Want) -> Ve
         PageRow {
             page,
             name: run.page_name(page),
-            mm: world.mm_of(page),
             pte,
             promise: world.promise(page),
             folio: pte.present().map(|pte| (pte.frame, world.folio(pte.frame))),
@@ -185,33 +182,16 @@ fn locks(run: &dyn Run, looks: &[Look]) -> Vec<HeldLock> {
     let cpus = |tasks_of: &[Task]| tasks_of.iter().filter_map(|task| tasks.get(task).copied()).collect::<Vec<_>>();
     let mut rows = Vec::new();
     for held in held {
-        let queue = waiters.iter().position(|&(lock, _)| same(lock, held.lock)).map(|at| waiters.remove(at).1);
+        let queue = waiters.iter().position(|&(lock, _)| lock == held.lock.plain()).map(|at| waiters.remove(at).1);
         // Who was handed it and has not taken it yet is before those who wait.
         let heir = cpus(held.heir.as_slice());
         rows.push(HeldLock {
-            name: name(held.lock, held.mm),
+            lock: held.lock,
             holders: cpus(&held.holders),
             waiters: heir.into_iter().chain(queue.into_iter().flatten()).collect(),
         });
     }
     rows
-}
-
-/// A read and a write hold are of one lock.
-fn same(a: Lock, b: Lock) -> bool {
-    let plain = |lock| match lock {
-        Lock::MmapRead(mm) => Lock::MmapWrite(mm),
-        other => other,
-    };
-    plain(a) == plain(b)
-}
-
-fn name(lock: Lock, mm: Mm) -> String {
-    match lock {
-        Lock::MmapRead(_) => format!("mmap_lock (read) of mm {}", mm.0),
-        Lock::MmapWrite(_) => format!("mmap_lock (write) of mm {}", mm.0),
-        Lock::Ptl(table) => format!("ptl {} of mm {}", table.0, mm.0),
-    }
 }
 
 fn totals(run: &dyn Run, follow: &Follow, open: &[OpenWindow]) -> Totals {

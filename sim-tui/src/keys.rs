@@ -30,6 +30,8 @@ pub enum Command {
     Back,
     /// Ten events back.
     BackTen,
+    /// To the interrupt, flush, window or violation before.
+    PreviousInteresting,
     /// To the start.
     Rewind,
     /// To the end.
@@ -110,6 +112,7 @@ pub const COMMANDS: &[Row] = &[
     row(Command::NextViolation, "next-violation", &["v"], "to the next violation"),
     row(Command::Back, "back", &["b", ","], "one event back"),
     row(Command::BackTen, "back-ten", &["<"], "ten events back"),
+    row(Command::PreviousInteresting, "previous", &["B"], "to the interrupt, flush, window or violation before"),
     row(Command::Rewind, "rewind", &["0", "home"], "to the start"),
     row(Command::End, "end", &["G", "end"], "to the end"),
     row(Command::Jump, "jump", &["g"], "to a cycle: type it, then Enter"),

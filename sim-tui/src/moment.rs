@@ -3,7 +3,7 @@
 use sim_core::drive::clock::log::Entry;
 pub use sim_core::drive::clock::look::Doing;
 use sim_core::nouns::op::Op;
-use sim_core::nouns::types::{Cpu, FrameNo, Mm, Page, Promise, Pte};
+use sim_core::nouns::types::{Cpu, FrameNo, Lock, Mm, Page, Promise, Pte};
 use sim_core::oracle::Class;
 use sim_core::step::frame::StepId;
 use sim_core::world::{Cause, Folio, TlbLevel};
@@ -76,11 +76,7 @@ pub struct Core {
     pub op: Option<Op>,
     /// Its next step in each path under way, outermost first; the last is the one that runs.
     pub steps: Vec<StepId>,
-    /// When it goes on, in cycles.
-    pub ready_cycles: u64,
-    /// The address space whose page tables it has loaded.
-    pub loaded: Option<Mm>,
-    /// It only borrows them (lazy TLB mode).
+    /// It only borrows the page tables that it has loaded (lazy TLB mode).
     pub lazy: bool,
     /// An interrupt is on its way to it, or waits to be taken.
     pub interrupt_pending: bool,
@@ -116,8 +112,6 @@ pub struct PageRow {
     pub page: Page,
     /// `A` of a litmus file; else address space and page number in hexadecimal.
     pub name: String,
-    /// Of which address space.
-    pub mm: Mm,
     /// The page-table entry.
     pub pte: Pte,
     /// What user space has been promised.
@@ -152,8 +146,8 @@ pub struct Space {
 /// A lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeldLock {
-    /// Its name: `mmap_lock (write) of mm 0`, `ptl 3 of mm 0`.
-    pub name: String,
+    /// Which, and how it is held.
+    pub lock: Lock,
     /// Cores that hold it.
     pub holders: Vec<Cpu>,
     /// Cores that wait for it.
@@ -163,7 +157,7 @@ pub struct HeldLock {
 /// Sums since the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Reclaim cycles that have ended.
+    /// Reclaim cycles, as `mmusim compare` counts them.
     pub reclaim_cycles: u64,
     /// Cycles spent on flushing, by everybody.
     pub flush_cycles: u64,
@@ -175,7 +169,7 @@ pub struct Totals {
     pub ipis_sent: u64,
     /// PTEs whose flush reclaim has put off.
     pub deferred: u64,
-    /// Windows by class: opened in all, open at this moment, used.
+    /// Windows by class.
     pub windows: Vec<(Class, Windows)>,
     /// Violations by class.
     pub violations: Vec<(Class, u64)>,

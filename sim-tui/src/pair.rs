@@ -27,16 +27,6 @@ impl Pair {
         pair
     }
 
-    /// The run that leads.
-    pub fn left(&self) -> &Playback {
-        &self.left
-    }
-
-    /// The other one.
-    pub fn right(&self) -> Option<&Playback> {
-        self.right.as_ref()
-    }
-
     /// Where both are.
     pub fn position(&self) -> u64 {
         self.left.position() + self.beyond
@@ -57,7 +47,11 @@ impl Pair {
 
     /// What a view wants to see of both.
     pub fn moments(&self, want: &Want) -> (Moment, Option<Moment>) {
-        (self.left.moment(want), self.right.as_ref().map(|right| right.moment(want)))
+        let left = self.left.moment(want);
+        // Of the same core, whichever has acted last there.
+        let want = Want { core: Some(left.core), ..*want };
+        let right = self.right.as_ref().map(|right| right.moment(&want));
+        (left, right)
     }
 
     /// Makes events. Returns how many: fewer than asked for if no more are left.
@@ -76,6 +70,15 @@ impl Pair {
 
     /// Goes to a position, or to the end if there is none.
     pub fn to_position(&mut self, position: u64) {
+        if let Some(right) = &mut self.right
+            && self.left.finished()
+            && position >= self.left.position()
+        {
+            let ended = right.position() - self.beyond;
+            right.to_position(ended + (position - self.left.position()));
+            self.beyond = right.position() - ended;
+            return;
+        }
         self.left.to_position(position);
         self.follow();
         self.beyond(position - self.left.position());
@@ -92,6 +95,27 @@ impl Pair {
             right.to_cycle(cycles.max(right.now_cycles()));
             self.beyond = right.position() - from;
         }
+    }
+
+    /// The same forward only, by at most so many events of the one that leads. Are both there?
+    pub fn toward_cycle(&mut self, cycles: u64, events_max: u64) -> bool {
+        let there = self.left.finished() || self.left.toward_cycle(cycles, events_max);
+        if there {
+            self.to_cycle(cycles);
+        } else {
+            self.follow();
+        }
+        there
+    }
+
+    /// Goes back to the last event of the one that leads of which an entry of the log is wanted. False, and nothing has changed, if
+    /// there is none.
+    pub fn to_previous(&mut self, wanted: &dyn Fn(&Entry) -> bool) -> bool {
+        let found = self.left.to_previous(wanted);
+        if found {
+            self.follow();
+        }
+        found
     }
 
     /// Goes on to the next event of the one that leads of which an entry of the log is wanted; at most so many events further. False

@@ -138,6 +138,17 @@ impl Playback {
         }
     }
 
+    /// The same forward only, by at most so many events. Is it there?
+    pub fn toward_cycle(&mut self, cycles: u64, events_max: u64) -> bool {
+        self.restore(|state| state.run.now_cycles() <= cycles);
+        let comes = |run: &dyn Run| run.next_cycles().is_some_and(|next| next <= cycles);
+        let goal = self.position().saturating_add(events_max);
+        while self.position() < goal && comes(&*self.at.run) {
+            self.forward(1);
+        }
+        !comes(&*self.at.run)
+    }
+
     /// Goes to a position from the last checkpoint before it, and makes another one near it.
     fn return_to(&mut self, position: u64) {
         self.at = self.nearest(&|state| state.position <= position).clone();

@@ -11,7 +11,7 @@ use crate::playback::Playback;
 use crate::source::{Machine, Source};
 use crate::tour::{STOPS, Stop};
 
-/// States a search for a witness visits at most: a second or two.
+/// States a search for a witness visits at most: a second or two for each policy that is asked.
 const STATES: usize = 1_000_000;
 
 /// One source under any policy.

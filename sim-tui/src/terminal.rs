@@ -1,13 +1,14 @@
 //! The terminal: taken over, drawn to, and given back whatever happens.
 
+use std::fs::File;
 use std::io::{self, IsTerminal as _, Stdout, Write as _};
 use std::panic;
 use std::sync::Once;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
-use crossterm::event::{DisableMouseCapture, EnableMouseCapture, Event};
+use crossbeam_channel::{Receiver, Sender, after, bounded, never, select, unbounded};
+use crossterm::event::{DisableMouseCapture, EnableMouseCapture, Event, MouseEventKind};
 use crossterm::terminal::{
     BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
     enable_raw_mode,
@@ -25,7 +26,7 @@ use crate::app::{App, Effect};
 use crate::engine::{Engine, Order, Scene};
 use crate::{picture, screen};
 
-/// The least time between two frames: 30 a second.
+/// The least time between two scenes that are asked for: 30 a second. What is typed is drawn at once.
 const FRAME: Duration = Duration::from_millis(33);
 
 /// Why there is no view.
@@ -72,8 +73,8 @@ pub fn check() -> Result<(), NoView> {
 /// If there is no terminal, or it fails.
 pub fn show(app: App, engine: Engine, manners: Manners) -> Result<Ended, NoView> {
     check()?;
-    // Drawn to before it is full; an order is small.
-    let (orders, orders_in) = bounded(64);
+    // Nobody who types waits for the run.
+    let (orders, orders_in) = unbounded();
     let (scenes_out, scenes) = bounded(1);
     let run = thread::Builder::new().name("run".to_owned()).spawn(move || engine.serve(&orders_in, &scenes_out))?;
     let (events_out, events) = bounded(64);
@@ -149,7 +150,7 @@ impl Drop for Taken {
 /// Nobody could do anything about an error here.
 fn give_back() {
     let _ = disable_raw_mode();
-    let _ = execute!(io::stdout(), DisableMouseCapture, LeaveAlternateScreen, cursor::Show);
+    let _ = execute!(io::stdout(), EndSynchronizedUpdate, DisableMouseCapture, LeaveAlternateScreen, cursor::Show);
 }
 
 /// The view on the screen.
@@ -197,6 +198,11 @@ impl Live {
     }
 
     fn event(&mut self, event: &Event) -> Result<Option<(Ended, bool)>, NoView> {
+        if let Event::Mouse(mouse) = event
+            && matches!(mouse.kind, MouseEventKind::Moved | MouseEventKind::Drag(_))
+        {
+            return Ok(None);
+        }
         let area = self.area()?;
         for effect in self.app.handle(event, area) {
             match effect {
@@ -252,9 +258,10 @@ impl Live {
     }
 
     fn save(&mut self, area: Rect) {
-        let path = format!("mmusim-{}.svg", self.app.view().left.position);
+        let path = format!("mmusim-{}.svg", self.app.view().position);
         let svg = picture::svg(&self.buffer(area));
-        self.app.ui.message = Some(match std::fs::write(&path, svg) {
+        let written = File::create_new(&path).and_then(|mut file| file.write_all(svg.as_bytes()));
+        self.app.ui.message = Some(match written {
             Ok(()) => format!("written to {path}"),
             Err(e) => format!("cannot write {path}: {e}"),
         });

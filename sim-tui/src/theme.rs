@@ -67,8 +67,20 @@ impl Role {
             | Path::Unmap
             | Path::Writeback
             | Path::Migrate
-            | Path::Ksm => Role::Reclaim,
-            _ => Role::Call,
+            | Path::Ksm
+            | Path::UnmapMapping => Role::Reclaim,
+            Path::Mprotect
+            | Path::Munmap
+            | Path::Dontneed
+            | Path::Free
+            | Path::Mremap
+            | Path::Fork
+            | Path::Truncate
+            | Path::Mmap
+            | Path::Pageout
+            | Path::Other
+            | Path::Mincore
+            | Path::Gup => Role::Call,
         }
     }
 

@@ -155,3 +155,20 @@ fn a_witness_leads_to_its_violation() {
     assert!(plain.forward(u64::MAX) > 10 && plain.finished());
     assert!(plain.moment(&WANT).cores.iter().all(|core| core.doing == sim_tui::moment::Doing::Done));
 }
+
+/// In slices, one comes to the same place.
+#[test]
+fn slices_lead_to_the_cycle() {
+    let source = workload(PRESSED, 2);
+    for cycles in [0, 40_000, 123_456, 2_000_000] {
+        let both = || Pair::new(playback(&source, "batched"), playback(&source, "pending-flag"));
+        let (mut at_once, mut sliced) = (both(), both());
+        at_once.to_cycle(cycles);
+        let mut rounds = 0;
+        while !sliced.toward_cycle(cycles, 7) {
+            rounds += 1;
+        }
+        assert_eq!(at_once.moments(&WANT), sliced.moments(&WANT), "{cycles}");
+        assert!(cycles == 0 || rounds > 2);
+    }
+}

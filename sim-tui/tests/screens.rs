@@ -5,15 +5,17 @@ mod common;
 use std::fmt::Write as _;
 
 use crossterm::event::{Event, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Color;
 use sim_core::policy::POLICIES;
 use sim_tui::app::{App, Opening};
-use sim_tui::engine::{Engine, Program};
+use sim_tui::engine::{Engine, Order, Program};
 use sim_tui::keys::Bindings;
 use sim_tui::moment::Want;
 use sim_tui::picture;
 use sim_tui::program::{Repertoire, Tour};
+use sim_tui::screen::{self, View};
 use sim_tui::script::{self, Script};
 use sim_tui::source::Source;
 use sim_tui::speed::Speed;
@@ -21,7 +23,7 @@ use sim_tui::theme::Palette;
 use sim_tui::tour::STOPS;
 use sim_tui::ui::{Pane, Ui};
 
-use common::{crowd, machine_of_tests, policy, recording, witness};
+use common::{builtin, crowd, machine_of_tests, policy, recording, witness};
 
 const SIZES: [(u16, u16); 4] = [(40, 12), (80, 24), (120, 40), (200, 60)];
 
@@ -159,6 +161,93 @@ fn keys_move_the_run() {
 }
 
 #[test]
+fn one_goes_back_to_what_was_interesting() {
+    let mut script = view(witness("B01-mprotect-ro", "batched"), &["batched"], (80, 24));
+    press(&mut script, "v B");
+    assert_eq!(position(&script), 19, "the window has opened");
+    press(&mut script, "B");
+    assert!(text(&script).contains("no interrupt, flush, window or violation before this"), "{}", text(&script));
+    assert_eq!(position(&script), 19);
+}
+
+/// Where the first has ended the title is of the second, and its TLB is that of the same core.
+#[test]
+fn the_title_and_the_tlb_beside_another_run() {
+    let mut script = view(witness("B01-mprotect-ro", "batched"), &["batched", "pending-flag"], (240, 60));
+    let shown = |script: &Script| {
+        let screen = text(script);
+        let cores: Vec<String> = screen
+            .split("CPU")
+            .filter(|rest| rest.contains(" translations"))
+            .filter_map(|rest| rest.split_once(':').map(|(core, _)| core.to_owned()))
+            .collect();
+        (screen, cores)
+    };
+    for _ in 0..19 {
+        press(&mut script, "n");
+        let (screen, cores) = shown(&script);
+        assert!(cores.len() == 2 && cores[0] == cores[1], "{cores:?}\n{screen}");
+    }
+    press(&mut script, "v");
+    let (screen, _) = shown(&script);
+    assert!(screen.contains("! violations: 1 | 0") && screen.contains("event 20 "), "{screen}");
+    press(&mut script, "n n");
+    let (screen, _) = shown(&script);
+    assert!(screen.starts_with("PAUSED") && screen.contains("event 22 "), "{screen}");
+    press(&mut script, "b");
+    assert!(shown(&script).0.contains("event 21 "));
+    press(&mut script, "G");
+    assert!(shown(&script).0.starts_with("END"));
+}
+
+#[test]
+fn the_log_is_not_scrolled_beyond_its_first_line() {
+    let mut script = view(witness("B01-mprotect-ro", "batched"), &["batched"], (80, 24));
+    press(&mut script, "v tab tab tab tab tab tab tab z pageup pageup pageup pageup pageup pageup");
+    let top = text(&script);
+    assert!(top.contains("isolate_lru_folios") && top.contains("folio_trylock"), "{top}");
+    press(&mut script, "pagedown pagedown pagedown");
+    assert!(text(&script).contains("! VIOLATION"), "{}", text(&script));
+}
+
+/// The bar of a window does not go with the entry that opened it.
+#[test]
+fn a_window_that_opened_before_the_log_begins_has_a_bar() {
+    let mut script = view(witness("B01-mprotect-ro", "batched"), &["batched"], (80, 24));
+    press(&mut script, "v tab tab tab tab tab z");
+    let mut forgotten = script.app.view().left.clone();
+    forgotten.log.clear();
+    let view = View { left: &forgotten, ..script.app.view() };
+    let mut buffer = Buffer::empty(script.area);
+    screen::draw(&mut buffer, script.area, &view);
+    let drawn = picture::text(&buffer);
+    assert!(drawn.lines().any(|line| line.contains("x ") && line.contains('▶') || line.contains('├')), "{drawn}");
+}
+
+#[test]
+fn a_run_goes_on_by_itself_until_it_is_paused() {
+    let mut program = Repertoire(builtin("overlap", 1));
+    let pair = program.open(policy("batched"), None).expect("it can be run");
+    let mut engine = Engine::new(pair, Box::new(program));
+    let at = |engine: &mut Engine| engine.scene(&Want::default()).position;
+    engine.obey(Order::Run(Speed::FULL));
+    engine.work();
+    let gone = at(&mut engine);
+    assert!(gone > 0 && engine.busy());
+    engine.obey(Order::Pause);
+    assert!(!engine.busy());
+    engine.work();
+    assert_eq!(at(&mut engine), gone);
+    // It looks for orders long before it is there.
+    engine.obey(Order::ToCycle(u64::MAX));
+    engine.work();
+    let scene = engine.scene(&Want::default());
+    assert!(scene.seeking && !scene.finished && scene.position > gone);
+    engine.obey(Order::Back(scene.position - gone));
+    assert_eq!(at(&mut engine), gone);
+}
+
+#[test]
 fn a_frozen_picture_stays() {
     let mut script = view(witness("B01-mprotect-ro", "batched"), &["batched"], (80, 24));
     press(&mut script, "n n f n n n");
@@ -218,6 +307,10 @@ fn without_colours_the_text_is_the_same() {
     };
     let (coloured, screen) = of(Palette::True);
     assert!(screen.content.iter().any(|cell| cell.fg != Color::Reset));
+    // A stale translation, a flush that was put off, a violation.
+    for symbol in ["[1*]", "~ flush put off", "! VIOLATION", "* stale"] {
+        assert!(coloured.contains(symbol), "no {symbol} in\n{coloured}");
+    }
     let (plain, screen) = of(Palette::Plain);
     assert!(screen.content.iter().all(|cell| cell.fg == Color::Reset && cell.bg == Color::Reset));
     assert_eq!(coloured, plain);

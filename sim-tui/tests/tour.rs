@@ -96,7 +96,7 @@ fn cpu1_has_stored_and_cpu0_is_about_to_clear() {
     let held = moment.tlb.iter().find(|entry| entry.name == "x").expect("CPU1 holds a translation");
     assert!(held.writable && held.dirty && held.stale.is_none());
     assert!(is_in(&moment.cores[0], Path::Reclaim) && is_in(&moment.cores[0], Path::Unmap));
-    let held = moment.locks.iter().find(|lock| lock.name.starts_with("ptl")).expect("the ptl is held");
+    let held = moment.locks.iter().find(|lock| matches!(lock.lock, Lock::Ptl(_))).expect("the ptl is held");
     assert_eq!(held.holders, [Cpu(0)]);
     assert!(matches!(page(&moment, "x").pte, Pte::Present(_)));
 }
@@ -117,7 +117,7 @@ fn mprotect_sees_an_entry_that_is_not_present() {
     let x = page(&moment, "x");
     assert!(!matches!(x.pte, Pte::Present(_)) && x.pending);
     assert!(is_in(&moment.cores[2], Path::Mprotect));
-    let held = moment.locks.iter().find(|lock| lock.name.starts_with("ptl")).expect("the ptl is held");
+    let held = moment.locks.iter().find(|lock| matches!(lock.lock, Lock::Ptl(_))).expect("the ptl is held");
     assert_eq!(held.holders, [Cpu(2)]);
     assert!(x.holders == [Cpu(1)] && moment.tlb.iter().any(|entry| entry.name == "x" && entry.writable));
     assert_eq!(moment.totals.ipis_sent, 0);
@@ -143,7 +143,7 @@ fn the_flag_is_set_under_the_lock() {
     assert_eq!(moment.policy, "pending-flag");
     assert!(moment.spaces[0].flush_batched_pending && moment.spaces[0].batched == "1");
     assert_eq!(page(&moment, "x").pte, Pte::None);
-    let held = moment.locks.iter().find(|lock| lock.name.starts_with("ptl")).expect("the ptl is held");
+    let held = moment.locks.iter().find(|lock| matches!(lock.lock, Lock::Ptl(_))).expect("the ptl is held");
     assert_eq!(held.holders, [Cpu(0)]);
 }
 
@@ -152,7 +152,7 @@ fn the_pending_check_flushes_and_is_needed() {
     let moment = stop("The first operation at risk pays");
     assert_eq!(moment.totals.extra, [1, 0, 0]);
     assert!(is_in(&moment.cores[2], Path::Mprotect) && is_in(&moment.cores[2], Path::Flush));
-    let held = moment.locks.iter().find(|lock| lock.name.starts_with("ptl")).expect("the ptl is held");
+    let held = moment.locks.iter().find(|lock| matches!(lock.lock, Lock::Ptl(_))).expect("the ptl is held");
     assert_eq!(held.holders, [Cpu(2)]);
     assert!(moment.tlb.iter().any(|entry| entry.name == "x" && entry.writable));
     assert!(
@@ -231,4 +231,5 @@ fn generations_tell_the_flush_before_from_the_one_after() {
     let flushes = moment.totals.flushes.iter().find(|(cause, _)| *cause == Cause::PendingCheck);
     assert_eq!(flushes.map(|(_, count)| *count), Some(2), "for a, and for b");
     assert!(moment.pages.iter().all(|row| row.stale.is_empty()));
+    assert!(moment.spaces[0].batched.starts_with("pending "), "{}", moment.spaces[0].batched);
 }

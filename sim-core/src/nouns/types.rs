@@ -237,6 +237,17 @@ pub enum Lock {
     Ptl(Table),
 }
 
+impl Lock {
+    /// The lock itself, whichever way it is held.
+    #[must_use]
+    pub fn plain(self) -> Lock {
+        match self {
+            Lock::MmapRead(mm) => Lock::MmapWrite(mm),
+            other => other,
+        }
+    }
+}
+
 /// What a user access does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AccessKind {

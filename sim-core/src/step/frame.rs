@@ -100,6 +100,39 @@ impl Path {
         Path::Held,
     ];
 
+    /// The kernel function that it is the text of, or what it does where there is no single one.
+    pub fn name(self) -> &'static str {
+        match self {
+            Path::Access => "user access",
+            Path::Fault => "handle_mm_fault()",
+            Path::Mprotect => "mprotect()",
+            Path::Munmap => "munmap()",
+            Path::Dontneed => "madvise(MADV_DONTNEED)",
+            Path::Free => "madvise(MADV_FREE)",
+            Path::Mremap => "mremap()",
+            Path::Fork => "fork()",
+            Path::Writeback => "writeback, page_mkclean()",
+            Path::Migrate => "migrate_pages()",
+            Path::Truncate => "ftruncate()",
+            Path::Ksm => "KSM",
+            Path::Mmap => "mmap()",
+            Path::Pageout => "madvise(MADV_PAGEOUT)",
+            Path::Other => "a call without effect here",
+            Path::User => "user code",
+            Path::Mincore => "mincore()",
+            Path::Gup => "pin_user_pages_fast()",
+            Path::UnmapMapping => "unmap_mapping_range()",
+            Path::Reclaim => "shrink_folio_list()",
+            Path::Kswapd => "balance_pgdat()",
+            Path::Shrink => "shrink_lruvec()",
+            Path::Referenced => "folio_referenced()",
+            Path::Unmap => "try_to_unmap_one()",
+            Path::Flush => "shootdown, the initiator (X)",
+            Path::Irq => "shootdown, a target (G)",
+            Path::Held => "a tick that frees what was held back",
+        }
+    }
+
     /// Does it run on top of whatever the CPU is doing, with interrupts off?
     pub fn interrupts(self) -> bool {
         matches!(self, Path::Irq | Path::Held)

@@ -66,9 +66,7 @@ impl<S: Source + Clone + Send + 'static> Run for ClockRun<S> {
     }
 
     fn reclaim_cycles(&self) -> u64 {
-        let pressure = &self.clock.stats.pressure;
-        let by_watermarks = pressure.slept_at.len() as u64 + pressure.direct;
-        self.clock.source.reclaim_cycles() + by_watermarks
+        self.clock.source.reclaim_cycles() + self.clock.stats.pressure.reclaim_cycles()
     }
 
     fn title(&self) -> &str {

@@ -25,7 +25,7 @@ pub trait Run: Send {
     /// The time of the next one; none: nothing is left.
     fn next_cycles(&self) -> Option<u64>;
 
-    /// Is nothing left? The statistics are closed then.
+    /// Is nothing left? Windows that are open then stay so.
     fn finished(&self) -> bool;
 
     /// The machine and the kernel.
@@ -40,10 +40,10 @@ pub trait Run: Send {
     /// A look at each core.
     fn looks(&self) -> Vec<Look>;
 
-    /// Cores that wait for locks, in the order in which they came.
+    /// Cores that wait for locks, by the lock itself ([`Lock::plain`]): in the order in which they came, where that is known.
     fn lock_waiters(&self) -> Vec<(Lock, Vec<Cpu>)>;
 
-    /// Reclaim cycles that have ended.
+    /// Reclaim cycles, as `mmusim compare` counts them.
     fn reclaim_cycles(&self) -> u64;
 
     /// What runs, on one line.

@@ -73,7 +73,7 @@ impl Run for WitnessRun {
 
     fn lock_waiters(&self) -> Vec<(Lock, Vec<Cpu>)> {
         let waits = |(cpu, look): (u16, Look)| match look.doing {
-            Doing::Waiting(Wait::Lock(lock)) => Some((lock, Cpu(cpu))),
+            Doing::Waiting(Wait::Lock(lock)) => Some((lock.plain(), Cpu(cpu))),
             _ => None,
         };
         let mut waiting: Vec<_> = (0..).zip(self.looks()).filter_map(waits).collect();

@@ -13,8 +13,11 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, moment: &Moment, ui: &Ui) {
     let used = |space: &&Space| !space.mask.is_empty() || space.flush_batched_pending || space.flush_pending > 0;
     let spaces = moment.spaces.iter().filter(used).flat_map(|space| space_lines(canvas, space));
     let locks = moment.locks.iter().map(|lock| {
-        let holders = words::cpus(&lock.holders, &[], 6);
-        let mut line = Line::from(format!("{}: CPU {holders}", lock.name));
+        let holders = match &lock.holders[..] {
+            [] => "handed over".to_owned(),
+            holders => format!("CPU {}", words::cpus(holders, &[], 6)),
+        };
+        let mut line = Line::from(format!("{}: {holders}", words::lock(lock.lock)));
         if !lock.waiters.is_empty() {
             let waiters = words::cpus(&lock.waiters, &[], 6);
             line.push_span(canvas.span(Role::Waiting, format!(", waited for by {waiters}")));

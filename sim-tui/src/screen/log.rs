@@ -15,8 +15,10 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, moment: &Moment, ui: &Ui) {
         ui.shows(&text).then_some((logged, at, role, id, text))
     });
     let height = canvas.height();
-    // Scrolled upwards, from the end.
-    let shown: Vec<_> = lines.skip(ui.scrolled(Pane::Log)).take(height).collect();
+    // Scrolled upwards, from the end; never beyond the first line.
+    let mut shown: Vec<_> = lines.take(ui.scrolled(Pane::Log) + height).collect();
+    let above = shown.len().saturating_sub(height).min(ui.scrolled(Pane::Log));
+    shown.drain(..above);
     for (row, (logged, at, role, id, text)) in shown.into_iter().rev().enumerate() {
         let cpu = format!("CPU{}", logged.entry.cpu.0);
         let mut line = Line::from(canvas.span(Role::Dim, format!("{:>9} {cpu:<6} ", words::thousands(at))));

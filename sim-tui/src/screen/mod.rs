@@ -35,8 +35,16 @@ pub struct View<'v> {
     pub right: Option<&'v Moment>,
     /// How it is looked at.
     pub ui: &'v Ui,
-    /// It goes on by itself, so fast; none: it is paused.
+    /// Events made since the start.
+    pub position: u64,
+    /// The time of the last of them, in cycles.
+    pub now_cycles: u64,
+    /// Nothing is left to do.
+    pub finished: bool,
+    /// It goes on by itself, so fast.
     pub running: Option<Speed>,
+    /// It is on its way to something; if neither, it is paused.
+    pub seeking: bool,
     /// On a tour: which stop of how many.
     pub stop: Option<(usize, usize, &'v Stop)>,
 }
@@ -131,20 +139,22 @@ fn pane(buffer: &mut Buffer, placed: Placed, moment: &Moment, view: &View<'_>) {
 fn title(buffer: &mut Buffer, area: Rect, view: &View<'_>) {
     let moment = view.left;
     let policies = view.right.map_or(moment.policy.to_owned(), |right| format!("{} | {}", moment.policy, right.policy));
-    let state = match (view.running, moment.finished) {
+    let state = match view.running {
         _ if view.ui.frozen => "FROZEN".to_owned(),
-        (_, true) => "END".to_owned(),
-        (Some(speed), _) => format!("RUNNING {speed}"),
-        (None, _) => "PAUSED".to_owned(),
+        _ if view.finished => "END".to_owned(),
+        Some(speed) => format!("RUNNING {speed}"),
+        None if view.seeking => "SEEKING".to_owned(),
+        None => "PAUSED".to_owned(),
     };
-    let violations: u64 = moment.totals.violations.iter().map(|(_, count)| count).sum();
+    let sum = |moment: &Moment| moment.totals.violations.iter().map(|(_, count)| count).sum::<u64>();
     let mut line = Line::from(format!("{state}  "));
-    if violations > 0 {
-        let style = view.ui.palette.style(Role::Violation);
-        line.push_span(ratatui::text::Span::styled(format!("! violations: {}", thousands(violations)), style));
+    if sum(moment) + view.right.map_or(0, sum) > 0 {
+        let of_right = view.right.map_or(String::new(), |right| format!(" | {}", thousands(sum(right))));
+        let text = format!("! violations: {}{of_right}", thousands(sum(moment)));
+        line.push_span(ratatui::text::Span::styled(text, view.ui.palette.style(Role::Violation)));
         line.push_span("  ");
     }
-    let (now, position) = (thousands(moment.now_cycles), thousands(moment.position));
+    let (now, position) = (thousands(view.now_cycles), thousands(view.position));
     line.push_span(format!("{policies}  cycle {now}  event {position}  "));
     line.push_span(moment.title.clone());
     buffer.set_line(area.x, area.y, &line, area.width);

@@ -10,7 +10,9 @@ use crate::words;
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, moment: &Moment, ui: &Ui) {
     let name_width = moment.pages.iter().map(|row| row.name.len()).max().unwrap_or(0).max(4);
-    let heading = format!("{:<name_width$} {:<8} {:<8} TLBs, window, frame", "page", "PTE", "promise");
+    let shown = moment.pages.len();
+    let of = if shown < moment.pages_total { format!(" ({shown} of {})", moment.pages_total) } else { String::new() };
+    let heading = format!("{:<name_width$} {:<8} {:<8} TLBs, window, frame{of}", "page", "PTE", "promise");
     canvas.line(0, &Line::from(canvas.span(Role::Heading, heading)));
     let rows: Vec<_> = moment.pages.iter().filter(|row| ui.shows(&row.name)).collect();
     let height = canvas.height().saturating_sub(1);

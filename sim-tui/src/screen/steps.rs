@@ -16,7 +16,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, moment: &Moment, ui: &Ui) {
     let Some((path, at)) = shown(moment, ui) else {
         return canvas.line(0, &Line::from(canvas.span(Role::Dim, "no kernel path yet")));
     };
-    let head = format!("CPU{}: {}", ui.core, name(path));
+    let head = format!("CPU{}: {}", ui.core, path.name());
     canvas.line(0, &Line::from(canvas.span(Role::Heading, head)));
     let steps = labels(path);
     let height = canvas.height().saturating_sub(1);
@@ -53,13 +53,4 @@ fn shown(moment: &Moment, ui: &Ui) -> Option<(Path, Option<u8>)> {
 fn cores_at(moment: &Moment, here: StepId) -> Vec<Cpu> {
     let cores = (0u16..).map(Cpu).zip(&moment.cores);
     cores.filter(|(_, core)| core.steps.contains(&here)).map(|(cpu, _)| cpu).collect()
-}
-
-/// What a path is called.
-fn name(path: Path) -> String {
-    match path {
-        Path::Flush => "shootdown, the initiator's side (X)".to_owned(),
-        Path::Irq => "shootdown, a target's side (G)".to_owned(),
-        path => format!("{path:?}").to_lowercase(),
-    }
 }

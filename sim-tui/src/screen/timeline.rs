@@ -175,6 +175,10 @@ fn windows(moment: &Moment) -> Vec<Window> {
             _ => {}
         }
     }
+    // Those that opened before the log begins are known to be open.
+    let older = moment.pages.iter().filter(|row| !holders.contains_key(&row.page));
+    let open = older.filter_map(|row| row.window.map(|(class, from)| (row.page, class, from)));
+    windows.extend(open.map(|(page, class, from)| Window { page, class: class.name(), from, to: None }));
     windows
 }
 

@@ -9,7 +9,7 @@ use crate::theme::Role;
 use crate::ui::{Pane, Ui};
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, moment: &Moment, ui: &Ui) {
-    let head = format!("CPU{}: {} translations", ui.core, moment.tlb_size);
+    let head = format!("CPU{}: {} translations", moment.core.0, moment.tlb_size);
     canvas.line(0, &Line::from(canvas.span(Role::Dim, head)));
     let rows: Vec<_> = moment.tlb.iter().filter(|entry| ui.shows(&entry.name)).collect();
     let height = canvas.height().saturating_sub(1);

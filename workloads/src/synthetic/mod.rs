@@ -194,15 +194,13 @@ impl Synthetic {
             }
         }
         let duration_cycles = clock.run();
-        let pressure = &clock.stats.pressure;
-        let by_watermarks = pressure.woken_at.len() as u64 + pressure.direct;
         Ok(Outcome {
             policy: on.policy.name,
             era: on.era.name,
             profile: on.profile_input.clone(),
             workload: self.input.clone(),
             seed: Some(on.seed),
-            reclaim_cycles: clock.source.reclaim_cycles + by_watermarks,
+            reclaim_cycles: clock.source.reclaim_cycles + clock.stats.pressure.reclaim_cycles(),
             threads: self.workload.cores.get_ref().get(),
             rounds: clock.source.rounds,
             census: clock.world.census(),

@@ -3,7 +3,7 @@
 use crate::drive::clock::Clock;
 use crate::drive::clock::cores::{Core, State};
 use crate::drive::clock::source::{Source, What};
-use crate::drive::clock::waiters::{WaitKey, plain};
+use crate::drive::clock::waiters::WaitKey;
 use crate::drive::engine::Stack;
 use crate::nouns::op::Op;
 use crate::nouns::types::{Cpu, Lock, Task};
@@ -113,7 +113,7 @@ impl<S: Source> Clock<S> {
     /// Cores that wait for locks, in the order in which they came.
     pub fn lock_waiters(&self) -> Vec<(Lock, Vec<Cpu>)> {
         let waits = |core: &Core| match core.state {
-            State::Parked(Wait::Lock(lock)) => Some(plain(lock)),
+            State::Parked(Wait::Lock(lock)) => Some(lock.plain()),
             _ => None,
         };
         let mut locks: Vec<Lock> = self.cores.iter().filter_map(waits).collect();

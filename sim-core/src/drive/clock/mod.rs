@@ -30,7 +30,7 @@ use crate::drive::clock::price::{Prices, Unpriced};
 use crate::drive::clock::recent::Recent;
 use crate::drive::clock::source::{Access, Order, Source, What};
 use crate::drive::clock::stats::Stats;
-use crate::drive::clock::waiters::{WaitKey, plain, wait_key};
+use crate::drive::clock::waiters::{WaitKey, wait_key};
 use crate::drive::engine::{Progress, Setting};
 use crate::drive::tournament::Tournament;
 use crate::machine::profile::Profile;
@@ -421,7 +421,7 @@ impl<S: Source> Clock<S> {
                     self.schedule(to);
                 }
             }
-            Act::Unlock(lock) => self.wake(WaitKey::Lock(plain(lock)), Some(lock), who.cpu, now),
+            Act::Unlock(lock) => self.wake(WaitKey::Lock(lock.plain()), Some(lock), who.cpu, now),
             Act::Freeze(frame)
             | Act::Write(frame)
             | Act::Shrink(frame)

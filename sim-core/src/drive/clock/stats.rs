@@ -99,8 +99,6 @@ pub struct OpenWindow {
     pub since_cycles: u64,
     /// CPUs with a translation that keeps it open.
     pub holders: Vec<Cpu>,
-    /// An access has used one of them.
-    pub used: bool,
 }
 
 /// What memory pressure made of reclaim.
@@ -114,6 +112,13 @@ pub struct Pressure {
     pub direct: u64,
     /// The most requests the swap device had at once.
     pub io_in_flight_max: u32,
+}
+
+impl Pressure {
+    /// Reclaim cycles that memory pressure began: wakeups of kswapd, and rounds of direct reclaim.
+    pub fn reclaim_cycles(&self) -> u64 {
+        self.woken_at.len() as u64 + self.direct
+    }
 }
 
 /// Which steps acted.
@@ -452,7 +457,7 @@ impl Stats {
         let of = |(&page, open): (&Page, &Open)| {
             let mut holders: Vec<Cpu> = open.holders.iter().copied().collect();
             holders.sort_unstable();
-            OpenWindow { page, class: open.class, since_cycles: open.at, holders, used: open.used }
+            OpenWindow { page, class: open.class, since_cycles: open.at, holders }
         };
         let mut windows: Vec<_> = self.open.iter().map(of).collect();
         windows.sort_unstable_by_key(|window| window.page);

@@ -24,19 +24,12 @@ pub(super) enum WaitKey {
 pub(super) fn wait_key(wait: Wait) -> Option<WaitKey> {
     Some(match wait {
         Wait::Acks | Wait::Broadcasts => return None,
-        Wait::Lock(lock) => WaitKey::Lock(plain(lock)),
+        Wait::Lock(lock) => WaitKey::Lock(lock.plain()),
         Wait::Folio(frame) => WaitKey::Folio(frame),
         Wait::Memory => WaitKey::Memory,
         Wait::Io => WaitKey::Io,
         Wait::Flag(flag) => WaitKey::Flag(flag),
     })
-}
-
-pub(super) fn plain(lock: Lock) -> Lock {
-    match lock {
-        Lock::MmapRead(mm) => Lock::MmapWrite(mm),
-        other => other,
-    }
 }
 
 impl<S: Source> Clock<S> {

@@ -1,14 +1,12 @@
 //! What a view of a run sees of the big world beside its primitives.
 
-use super::{Big, Cpu, Entry, Key, Lock, Mm, NO_PAGE, Page, PageState, Table, Task, TlbLevel, Words};
+use super::{Big, Cpu, Entry, Key, Lock, Mm, Page, PageState, Table, Task, TlbLevel, Words};
 
 /// A lock that somebody holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
     /// Which, as it is held.
     pub lock: Lock,
-    /// Of which address space.
-    pub mm: Mm,
     /// Who holds it.
     pub holders: Vec<Task>,
     /// Who has been handed it and has not taken it yet.
@@ -55,12 +53,6 @@ impl Big {
         self.mms[usize::from(mm.0)].flush_pending
     }
 
-    /// The address space of a page-table page; none if no page under it was ever touched.
-    pub fn mm_of_table(&self, table: Table) -> Option<Mm> {
-        let mut pages = self.tables[table.0 as usize].pages.iter();
-        pages.find(|&&page| page != NO_PAGE).map(|&page| self.pages[page as usize].mm)
-    }
-
     /// The locks that somebody holds: each `mmap_lock` by address space, then the locks of page tables.
     pub fn held_locks(&self) -> Vec<Held> {
         let mut held = Vec::new();
@@ -73,16 +65,14 @@ impl Big {
                 None => (Lock::MmapRead(mm), readers),
             };
             if !holders.is_empty() {
-                held.push(Held { lock, mm, holders, heir: None });
+                held.push(Held { lock, holders, heir: None });
             }
         }
         for (n, state) in self.tables.iter().enumerate() {
             let table = Table(n as u32);
-            if (state.owner.is_some() || state.heir.is_some())
-                && let Some(mm) = self.mm_of_table(table)
-            {
+            if state.owner.is_some() || state.heir.is_some() {
                 let holders = state.owner.into_iter().collect();
-                held.push(Held { lock: Lock::Ptl(table), mm, holders, heir: state.heir });
+                held.push(Held { lock: Lock::Ptl(table), holders, heir: state.heir });
             }
         }
         held

@@ -15,7 +15,6 @@ use crate::drive::clock::look::{Doing, Look, next_steps, running};
 use crate::drive::clock::price::{Prices, Unpriced};
 use crate::drive::clock::source::{Order, What};
 use crate::drive::clock::stats::Stats;
-use crate::drive::clock::waiters::plain;
 use crate::drive::engine::{Setting, Stack};
 use crate::drive::explore::race::{Move, Recorder, Violation};
 use crate::machine::profile::Profile;
@@ -95,8 +94,6 @@ pub struct Along {
     next: usize,
     /// Where a move cannot be made, or there are no more, the CPUs go on by themselves.
     goes_on: bool,
-    /// The first move that could not be made when it was due.
-    left_at: Option<usize>,
     /// When the last move started.
     now: u64,
     /// When all is over, once it is.
@@ -129,7 +126,6 @@ impl Along {
             moves: moves.into(),
             next: 0,
             goes_on: false,
-            left_at: None,
             now: 0,
             end: None,
             orders: vec![None; cpus],
@@ -183,7 +179,6 @@ impl Along {
             if !self.goes_on {
                 return Err(Unplayable::Disabled(self.next));
             }
-            self.left_at.get_or_insert(self.next);
             let waits = matches!(mv, Move::Step(_)) && !self.player.stacks[n].is_empty();
             if waits && let Some(meanwhile) = self.player.make_any(heard) {
                 return Ok(Some(meanwhile));
@@ -307,11 +302,6 @@ impl Along {
         self.end
     }
 
-    /// The number of the first move that could not be made when it was due.
-    pub fn left_at(&self) -> Option<usize> {
-        self.left_at
-    }
-
     /// Reclaim lists and calls of `MADV_PAGEOUT` that are done.
     pub fn reclaims_done(&self) -> u64 {
         self.reclaims
@@ -344,9 +334,9 @@ impl Times {
     /// When what an act waits for is there.
     fn there(&self, prices: &mut Prices, cpu: Cpu, act: Act, start: u64) -> u64 {
         match act {
-            Act::Lock(lock) => match self.released.get(&plain(lock)) {
+            Act::Lock(lock) => match self.released.get(&lock.plain()) {
                 // Nobody waits for what was free already.
-                Some(&(at, from)) if at > start => at + prices.handoff_cycles(plain(lock), from, cpu),
+                Some(&(at, from)) if at > start => at + prices.handoff_cycles(lock.plain(), from, cpu),
                 _ => 0,
             },
             Act::Flag(flag, Touch::Read) => self.set[&flag],
@@ -358,7 +348,7 @@ impl Times {
     fn heard(&mut self, prices: &Prices, world: &Big, cpu: Cpu, act: Act, now: u64) {
         match act {
             Act::Unlock(lock) => {
-                self.released.insert(plain(lock), (now, cpu));
+                self.released.insert(lock.plain(), (now, cpu));
             }
             Act::Flag(flag, Touch::Write) => _ = self.set.entry(flag).or_insert(now),
             Act::Broadcast(request) => {
