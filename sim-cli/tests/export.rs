@@ -53,7 +53,10 @@ fn words_without_a_text_are_refused() {
         ("dirty_assist on", "broadcast_min_cpus 2", "broadcast_min_cpus"),
     ] {
         let (_keep, path) = replaced(what, by);
-        expect(&["export", "--promela", &path], &[&format!("`{word}` cannot be exported: "), "bad.litmus"]);
+        expect(
+            &["export", "--promela", &path],
+            &[&format!("`{word}` cannot be exported: "), "bad.litmus", "lists the words that cannot be exported"],
+        );
     }
     let (_keep, path) = file("good.litmus", GOOD.as_bytes());
     stdout(&["export", "--promela", &path]);
@@ -64,8 +67,8 @@ fn what_is_no_litmus_file_is_refused() {
     expect(&["export", "--promela", "nothing"], &["nothing"]);
     expect(&["export"], &["--promela"]);
     expect(&["export", "--promela", "B01-munmap", "-o", "/nonexistent/a.pml"], &["does not exist"]);
-    let (_keep, path) = file("bad.litmus", GOOD.replace("reclaim x", "reclaim y").as_bytes());
-    expect(&["export", "--promela", &path], &["bad.litmus:7", "unknown page `y`"]);
+    let (_keep, path) = file("bad.litmus", GOOD.replace("reclaim x", "reclaim z").as_bytes());
+    expect(&["export", "--promela", &path], &["bad.litmus:7", "unknown page `z`"]);
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn missing_file() {
     let path = directory.path().join("no.perf");
     let error = refuse_path(&path);
     let expected =
-        format!("{}: no such file; expected the text of `perf script`, plain or compressed by zstd", path.display());
+        format!("{}: no such file; expected the text of a recording, plain or compressed by zstd", path.display());
     assert_eq!(parts(&error), (expected, None, None));
     assert!(error.source().is_some());
 }
@@ -43,7 +43,7 @@ fn directory_instead_of_a_file() {
     let directory = tempfile::tempdir().expect("a directory");
     let error = refuse_path(directory.path());
     let expected =
-        format!("{}: is a directory; expected a file with the text of `perf script`", directory.path().display());
+        format!("{}: is a directory; expected a file with the text of a recording", directory.path().display());
     assert_eq!(parts(&error), (expected, None, None));
 }
 
@@ -203,7 +203,7 @@ fn time_going_backwards() {
     let earlier = FIRST.replace("5.000000010", "5.000000009").replace("[001]", "[000]");
     let error = refuse(format!("{FIRST}\n{earlier}"));
     let expected = "dir/x.perf:3: time 5.000000009 goes backwards (previous line 1 was at \
-                    5.000000010); expected lines in time order, as perf script prints them";
+                    5.000000010); expected lines in time order";
     assert_eq!(parts(&error), (expected.to_owned(), Some(3), Some(earlier.trim_end())));
     let other = "a 1/1 [0] 6.000000: cycles: \n";
     assert_eq!(refuse(format!("{other}{FIRST}")).line(), Some(2));
@@ -215,8 +215,7 @@ fn nothing_to_import() {
     for (text, lines, unknown) in [("", 0, 0), ("# header\n\n", 2, 0), (other, 1, 1)] {
         let expected = format!(
             "dir/x.perf: has no known event ({lines} lines, {unknown} of them of unknown events); \
-             expected events such as tlb:tlb_flush, exceptions:page_fault_user or \
-             syscalls:sys_enter_mprotect"
+             expected events such as tlb_flush, page_fault_user or sys_enter_mprotect, or calls such as mprotect"
         );
         assert_eq!(parts(&refuse(text)), (expected, None, None));
     }

@@ -1,12 +1,10 @@
 //! The arguments of `mmusim tlb`.
 
 use clap::Args;
-use workloads::lackey::Array;
+use workloads::lackey::{Array, PAGE_BYTES};
 
 use crate::output::OutputArgs;
 
-/// Bytes of a page, and of what cachegrind is told to be a line.
-const PAGE: u32 = 4096;
 /// Larger TLBs are a slip.
 const ENTRIES_MAX: u32 = 1 << 24;
 
@@ -37,9 +35,9 @@ fn array(text: &str) -> Result<Array, String> {
     let numbers: Result<Vec<u32>, _> = text.split(',').map(str::parse).collect();
     let (entries, ways) = match numbers.as_deref() {
         Ok(&[entries, ways]) => (entries, ways),
-        Ok(&[bytes, ways, PAGE]) if bytes.is_multiple_of(PAGE) => (bytes / PAGE, ways),
-        Ok([bytes, _, PAGE]) => {
-            return Err(format!("{bytes} bytes are no whole number of pages of {PAGE}; {EXPECTED}"));
+        Ok(&[bytes, ways, PAGE_BYTES]) if bytes.is_multiple_of(PAGE_BYTES) => (bytes / PAGE_BYTES, ways),
+        Ok([bytes, _, PAGE_BYTES]) => {
+            return Err(format!("{bytes} bytes are no whole number of pages of {PAGE_BYTES}; {EXPECTED}"));
         }
         Ok([_, _, line]) => return Err(format!("a line of {line} bytes is no page; {EXPECTED}")),
         _ => return Err(EXPECTED.to_owned()),

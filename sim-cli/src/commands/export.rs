@@ -17,8 +17,9 @@ pub(crate) fn run(args: &ExportArgs) -> Result<Verdict, Failure> {
     let text = input::litmus(&args.promela)?;
     let litmus = Litmus::parse(&args.promela, &text).map_err(|e| Failure::text(e, &text))?;
     let policy = args.policy.unwrap_or_else(|| sim_core::policy::find(POLICY).expect("it is registered"));
-    let model = promela::export(&litmus, policy)
-        .map_err(|e| Failure::new(format!("{}: {e}", args.promela), "expected words that docs/promela.md lists"))?;
+    let model = promela::export(&litmus, policy).map_err(|e| {
+        Failure::new(format!("{}: {e}", args.promela), "docs/promela.md lists the words that cannot be exported")
+    })?;
     output.write(&model)?;
     Ok(Verdict::Fine)
 }

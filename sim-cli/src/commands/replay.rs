@@ -337,9 +337,9 @@ fn operations(report: &Report) -> Table {
     #[derive(Default)]
     struct Sum {
         calls: u64,
-        recorded: Option<u64>,
         predicted: u64,
-        agree: Option<u64>,
+        /// Flushes that were recorded, and calls for which the prediction agrees.
+        recorded: Option<(u64, u64)>,
     }
     let mut sums: BTreeMap<&str, Sum> = BTreeMap::new();
     for operation in &report.operations {
@@ -349,8 +349,9 @@ fn operations(report: &Report) -> Table {
         let processes = u64::from(report.provenance.processes);
         // Either all of them have a figure, or none.
         if let Some(recorded) = operation.recorded_full_ipi {
-            *sum.recorded.get_or_insert(0) += recorded;
-            *sum.agree.get_or_insert(0) += u64::from(recorded * processes == operation.predicted_full_ipi);
+            let (flushes, agree) = sum.recorded.get_or_insert((0, 0));
+            *flushes += recorded;
+            *agree += u64::from(recorded * processes == operation.predicted_full_ipi);
         }
     }
     let mut table = plain_table();
@@ -362,7 +363,8 @@ fn operations(report: &Report) -> Table {
         right("calls that agree"),
     ]);
     for (name, sum) in sums {
-        let (recorded, agree) = (count(sum.recorded, "-"), count(sum.agree, "-"));
+        let (recorded, agree) = sum.recorded.unzip();
+        let (recorded, agree) = (count(recorded, "-"), count(agree, "-"));
         table.add_row([Cell::new(name), right(sum.calls), right(&recorded), right(sum.predicted), right(&agree)]);
     }
     table

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use comfy_table::{Cell, CellAlignment};
 use serde::Serialize;
-use workloads::lackey::{Accesses, Array, Counts, Geometry, LackeyError, count};
+use workloads::lackey::{Accesses, Array, Counts, Geometry, LackeyError, PAGE_BYTES, count};
 use workloads::recorded::Input;
 
 use crate::Verdict;
@@ -162,7 +162,8 @@ fn sizes(geometry: &Geometry) -> String {
 fn cachegrind(geometry: &Geometry) -> Option<String> {
     let option = |(name, array): (&str, Option<Array>)| {
         let Array { entries, ways } = array?;
-        (entries / ways).is_power_of_two().then(|| format!("--{name}={},{ways},4096", u64::from(entries) * 4096))
+        let bytes = u64::from(entries) * u64::from(PAGE_BYTES);
+        (entries / ways).is_power_of_two().then(|| format!("--{name}={bytes},{ways},{PAGE_BYTES}"))
     };
     Some(arrays(geometry).map(option).collect::<Option<Vec<_>>>()?.join(" "))
 }

@@ -3,11 +3,8 @@
 use sim_core::machine::profile::TlbGeometry;
 use sim_core::machine::tlb::{Entry, Found, Key, PageSize, Tlb, VPN_BITS};
 
-use super::line::{Access, Kind};
+use super::line::{Access, Kind, PAGE_SHIFT};
 
-/// Bytes of a page.
-pub(super) const PAGE: u64 = 1 << PAGE_SHIFT;
-const PAGE_SHIFT: u32 = 12;
 /// Pages have numbers below this.
 const PAGES: u64 = 1 << VPN_BITS;
 

@@ -1,6 +1,10 @@
 //! One line of lackey: two letters, a blank, the address in hexadecimal, a comma, the size.
 
-use super::arrays::PAGE;
+/// Bytes of a page, log2.
+pub(super) const PAGE_SHIFT: u32 = 12;
+/// Bytes of a page, and of what cachegrind is told to be a line.
+pub const PAGE_BYTES: u32 = 1 << PAGE_SHIFT;
+const PAGE: u64 = PAGE_BYTES as u64;
 
 /// What an access does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

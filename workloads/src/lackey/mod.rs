@@ -18,4 +18,5 @@ mod read;
 
 pub use arrays::{Array, Counts, Geometry};
 pub use error::LackeyError;
+pub use line::PAGE_BYTES;
 pub use read::{Accesses, count};

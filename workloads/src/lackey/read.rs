@@ -1,6 +1,5 @@
 //! The text of lackey, read as it comes: traces are larger than memory, and valgrind may still be at work on the other end of a pipe.
 
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, ErrorKind, Read};
 use std::path::Path;
@@ -10,13 +9,11 @@ use sha2::{Digest, Sha256};
 use super::arrays::{Arrays, Counts, Geometry};
 use super::error::LackeyError;
 use super::line::{Kind, Line, WINDOW, any, usual};
-use crate::recorded::{Input, excerpt};
+use crate::outcome::hexadecimal;
+use crate::recorded::{Input, ZSTD_MAGIC, excerpt};
 
 /// Bytes read at a time: few enough to stay in the cache until they are parsed.
 const CHUNK: usize = 1 << 17;
-
-/// First bytes of a zstd frame.
-const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// What was counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -201,11 +198,7 @@ impl Reader {
         let (loads, modifies) = (of(Kind::Load), of(Kind::Modify));
         Ok(Accesses {
             name: self.name,
-            sha256: hash.iter().fold(String::new(), |mut hex, byte| {
-                // Writing to a string cannot fail.
-                let _ = write!(hex, "{byte:02x}");
-                hex
-            }),
+            sha256: hexadecimal(hash),
             fetches: of(Kind::Fetch),
             reads: Counts {
                 refs: loads.refs + modifies.refs,

@@ -12,7 +12,7 @@ const EXCERPT: usize = 80;
 #[derive(Debug, Error)]
 pub enum ImportError {
     /// There is no such file.
-    #[error("{name}: no such file; expected the text of `perf script`, plain or compressed by zstd")]
+    #[error("{name}: no such file; expected the text of a recording, plain or compressed by zstd")]
     NotFound {
         /// The input.
         name: String,
@@ -21,7 +21,7 @@ pub enum ImportError {
     },
     /// Reading failed.
     #[error(
-        "{name}: cannot be read ({}); expected a readable file with the text of `perf script`",
+        "{name}: cannot be read ({}); expected a readable file with the text of a recording",
         .source.kind()
     )]
     Unreadable {
@@ -31,7 +31,7 @@ pub enum ImportError {
         source: io::Error,
     },
     /// It is a directory.
-    #[error("{name}: is a directory; expected a file with the text of `perf script`")]
+    #[error("{name}: is a directory; expected a file with the text of a recording")]
     Directory {
         /// The input.
         name: String,
@@ -127,7 +127,7 @@ pub enum ImportError {
     /// A line is earlier than the one before it.
     #[error(
         "{name}:{line}: time {} goes backwards (previous line {previous_line} was at {}); expected \
-         lines in time order, as perf script prints them",
+         lines in time order",
         seconds(*.time_ns),
         seconds(*.previous_ns)
     )]
@@ -148,7 +148,7 @@ pub enum ImportError {
     /// There is no line at all that a replay could use.
     #[error(
         "{name}: has no known event ({lines} lines, {unknown} of them of unknown events); expected \
-         events such as tlb:tlb_flush, exceptions:page_fault_user or syscalls:sys_enter_mprotect"
+         events such as tlb_flush, page_fault_user or sys_enter_mprotect, or calls such as mprotect"
     )]
     NoEvents {
         /// The input.

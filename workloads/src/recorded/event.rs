@@ -50,21 +50,22 @@ pub struct Target {
 
 /// Counts of one import.
 ///
-/// Every line is blank, a comment, an unknown event or an element of [`Recording::events`]. Those
-/// elements in turn are either without a task, or of another process, or of the target.
+/// Every line is blank, a comment, counted among the unknown events, or at least one element of [`Recording::events`]: a line of
+/// strace is the begin and the end of a call, and some (brk, clone) are both of no use as they stand and events. Elements are either
+/// without a task, or of another process, or of the target.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImportSummary {
     /// Lines of text, of whatever kind.
     pub lines: u64,
     /// Lines that are blank or start with `#`.
     pub blank_or_comment: u64,
-    /// Well-formed lines of events the importer has no use for, by event name.
+    /// Well-formed lines of events or calls the importer has no use for, by name; in parentheses what has none.
     pub unknown_events: BTreeMap<String, u64>,
     /// Known events of a process that is not the target.
     pub other_process_events: u64,
     /// Known events whose pid or tid is -1: the task was already gone.
     pub without_task: u64,
-    /// Highest CPU number of a known event, plus one.
+    /// Highest CPU number of a known event, plus one; where the text names no CPUs, as many as the target's threads were given.
     pub cpus: u16,
     /// Time of the first known event.
     pub first_time_ns: u64,
@@ -77,9 +78,9 @@ pub struct ImportSummary {
 pub struct Event {
     /// Line in the text it was read from, counted from 1.
     pub line: u32,
-    /// Time in nanoseconds, from the clock `perf` used.
+    /// Time in nanoseconds, from the clock that the text has: mostly since boot (perf, ftrace), or since 1970 (strace).
     pub time_ns: u64,
-    /// The CPU it happened on.
+    /// The CPU it happened on, or that was given to its thread where the text names none.
     pub cpu: u16,
     /// Process that was running there, or -1.
     pub pid: i32,

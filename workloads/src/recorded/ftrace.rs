@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::event::What;
 use super::fields::{Fault, Fields, cut, digits, task_id, trim_end, trim_start};
-use super::importers::{Importer, leave};
+use super::importer::Importer;
 use super::line::{Header, MAX_COMM, nanoseconds};
 use super::tracepoints::{self, Dialect};
 use super::wanted::TRACEPOINTS;
@@ -21,7 +21,7 @@ pub(super) static IMPORTER: Importer = Importer {
     ],
     recognises: |line| split(line).is_some(),
     read: |name, text| tracepoints::read(name, text, Ftrace::default()),
-    settle: leave,
+    settle: None,
 };
 
 /// The column of the process.
@@ -91,6 +91,14 @@ fn event(text: &str) -> Option<(&str, &str)> {
     }
 }
 
+/// `CPU:1 [LOST 12 EVENTS]` of the kernel, `CPU:1 [12 EVENTS DROPPED]` of trace-cmd; either may not know how many.
+fn lost(line: &str) -> bool {
+    let what = line.strip_prefix("CPU:").and_then(|line| trim_end(line).strip_suffix(']')?.split_once(" ["));
+    what.is_some_and(|(cpu, what)| {
+        digits(cpu, 10).is_some() && (what.starts_with("LOST ") || what.ends_with("EVENTS DROPPED"))
+    })
+}
+
 #[derive(Default)]
 struct Ftrace {
     /// By thread: its process, where a line says so.
@@ -149,9 +157,10 @@ impl Dialect for Ftrace {
     }
 
     fn is_other(&self, line: &str) -> Option<&'static str> {
-        if line.starts_with("CPU:") && line.contains("LOST") {
+        if lost(line) {
             return Some("(lost events)");
         }
-        (line.starts_with("cpus=") || line.starts_with("CPU ")).then_some("(trace-cmd)")
+        let starts = ["cpus=", "CPU ", "version = "];
+        starts.into_iter().any(|start| line.starts_with(start)).then_some("(trace-cmd)")
     }
 }

@@ -1,14 +1,11 @@
 //! The import: from text to a checked [`Recording`].
 
-use std::fmt::Write as _;
-
-use sha2::{Digest, Sha256};
-
 use super::error::ImportError;
 use super::event::Recording;
 use super::importers;
 use super::pick::Pick;
 use super::source::{Input, check_size, decode, newlines};
+use crate::outcome::sha256;
 
 /// First bytes of the files that `perf record` writes.
 const PERF_DATA_MAGIC: &[u8] = b"PERFILE2";
@@ -45,7 +42,9 @@ pub fn import_text(name: &str, text: &[u8], pick: &Pick) -> Result<Recording, Im
         return Err(ImportError::NoEvents { name: name.to_owned(), lines, unknown });
     }
     let target = parsed.census.target(name, pick)?;
-    (importer.settle)(&mut parsed.events, &target, &mut parsed.summary);
+    if let Some(settle) = importer.settle {
+        settle(&mut parsed.events, &target, &mut parsed.summary);
+    }
     let (mut summary, events) = (parsed.summary, parsed.events);
     for event in &events {
         if event.pid == -1 || event.tid == -1 {
@@ -58,7 +57,7 @@ pub fn import_text(name: &str, text: &[u8], pick: &Pick) -> Result<Recording, Im
     summary.last_time_ns = events.last().map_or(0, |event| event.time_ns);
     Ok(Recording {
         name: name.to_owned(),
-        sha256: hex_sha256(text),
+        sha256: sha256(text),
         kind: importer.name,
         notes: importer.notes,
         target,
@@ -82,13 +81,4 @@ fn as_text<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, ImportError> {
         Some(at) => Err(binary(at, "a NUL byte")),
         None => Ok(text),
     }
-}
-
-fn hex_sha256(bytes: &[u8]) -> String {
-    let mut hex = String::with_capacity(64);
-    for byte in Sha256::digest(bytes) {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
 }

@@ -2,7 +2,7 @@
 
 use super::event::What;
 use super::fields::Fault;
-use super::importers::{Importer, leave};
+use super::importer::Importer;
 use super::line::{Header, header};
 use super::tracepoints::{self, Dialect};
 use super::what::what;
@@ -12,7 +12,7 @@ pub(super) static IMPORTER: Importer = Importer {
     notes: &[],
     recognises: |line| header(line).is_some(),
     read: |name, text| tracepoints::read(name, text, PerfScript),
-    settle: leave,
+    settle: None,
 };
 
 struct PerfScript;

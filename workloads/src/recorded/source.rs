@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::error::ImportError;
 
 /// First bytes of a zstd frame.
-const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+pub(crate) const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// Most bytes of text an import accepts. Line numbers fit 32 bits below it, and a small compressed
 /// file cannot fill the memory.

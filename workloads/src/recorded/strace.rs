@@ -8,7 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::error::{ImportError, excerpt};
 use super::event::{Call, CallName, Event, ImportSummary, RunState, Target, What};
 use super::fields::{Fault, digits};
-use super::importers::{Importer, Parsed};
+use super::importer::{Importer, Parsed};
 use super::line::{MAX_COMM, nanoseconds};
 use super::pick::Census;
 use super::strace_args::{self as args, Argued, Ended};
@@ -26,7 +26,7 @@ pub(super) static IMPORTER: Importer = Importer {
     ],
     recognises: |line| split(line).is_some(),
     read,
-    settle,
+    settle: Some(settle),
 };
 
 const EXPECTED: &str =
@@ -68,9 +68,9 @@ struct Reader<'t, 'n> {
     born: FxHashMap<i32, Born>,
     /// In order of their first line.
     threads: Vec<i32>,
-    /// By thread: the end of the heap.
+    /// By process, as far as it is known by then: the end of the heap.
     heap_end: FxHashMap<i32, u64>,
-    /// By thread: the number of events when it became another program, and that program's name.
+    /// By process: the number of events when it became another program, and that program's name.
     executed: FxHashMap<i32, (usize, Option<&'t str>)>,
 }
 
@@ -208,22 +208,15 @@ impl<'t> Reader<'t, '_> {
             (Argued::Brk(asked), _) => self.moved_heap(tid, time_ns, asked, succeeded),
             (Argued::Clone { thread }, _) => {
                 if let Some(child) = succeeded.and_then(|child| i32::try_from(child).ok()) {
-                    self.born.insert(child, if thread { Born::With(tid) } else { Born::Alone });
-                    self.know(child);
-                    if thread {
-                        self.push(
-                            child,
-                            time_ns,
-                            What::Switch { prev: IDLE, prev_state: RunState::Running, next: child },
-                        );
-                    }
+                    self.birth(tid, child, thread, time_ns);
                 }
                 self.skip(call_name(given));
             }
             (Argued::Execve(program), _) => {
                 if succeeded.is_some() {
-                    self.executed.insert(tid, (self.events.len(), Some(program)));
-                    self.heap_end.remove(&tid);
+                    let process = self.process(tid);
+                    self.executed.insert(process, (self.events.len(), Some(program)));
+                    self.heap_end.remove(&process);
                 }
                 self.skip(call_name(given));
             }
@@ -232,18 +225,52 @@ impl<'t> Reader<'t, '_> {
         Ok(())
     }
 
+    /// `child` is what a clone of `tid` returned. Its first lines may stand before that: it is not born again then, and what it
+    /// has told of its heap is kept.
+    fn birth(&mut self, tid: i32, child: i32, thread: bool, time_ns: u64) {
+        let parent = self.process(tid);
+        let own_end = self.heap_end.get(&child).copied();
+        // A number that is used again must not lead in a circle.
+        let with = thread && parent != child;
+        self.born.insert(child, if with { Born::With(parent) } else { Born::Alone });
+        if with {
+            if let Some(end) = own_end {
+                self.heap_end.remove(&child);
+                self.heap_end.insert(parent, end);
+            }
+        } else if let (None, Some(&end), false) =
+            (own_end, self.heap_end.get(&parent), self.executed.contains_key(&child))
+        {
+            self.heap_end.insert(child, end);
+        }
+        if thread && !self.threads.contains(&child) {
+            self.push(child, time_ns, What::Switch { prev: IDLE, prev_state: RunState::Running, next: child });
+        }
+        self.know(child);
+    }
+
+    /// The process of a thread, as far as calls have told by now; otherwise the thread itself.
+    fn process(&self, tid: i32) -> i32 {
+        let mut process = tid;
+        while let Some(Born::With(parent)) = self.born.get(&process) {
+            process = *parent;
+        }
+        process
+    }
+
     /// The heap ends elsewhere. One that shrinks is unmapped; one that is asked for and is not where it was is another program's.
     fn moved_heap(&mut self, tid: i32, time_ns: u64, asked: u64, end: Option<u64>) {
         let Some(end) = end else { return };
-        let before = self.heap_end.insert(tid, end);
+        let process = self.process(tid);
+        let before = self.heap_end.insert(process, end);
         *self.unknown.entry("brk".to_owned()).or_default() += 1;
         match before {
-            None if asked == 0 && !self.executed.contains_key(&tid) => {
+            None if asked == 0 && !self.executed.contains_key(&process) => {
                 // The first that the loader of a program does.
-                self.executed.insert(tid, (self.events.len(), None));
+                self.executed.insert(process, (self.events.len(), None));
             }
             Some(before) if asked == 0 && end != before => {
-                self.executed.insert(tid, (self.events.len(), None));
+                self.executed.insert(process, (self.events.len(), None));
             }
             Some(before) if asked != 0 && end < before => {
                 let call = Call::Munmap { address: end, length: before - end };
@@ -261,7 +288,10 @@ impl<'t> Reader<'t, '_> {
         let mut latest = None;
         for &tid in &self.threads {
             let parent = match self.born.get(&tid) {
-                Some(Born::With(parent)) => Some(*processes.get(parent).unwrap_or(parent)),
+                Some(Born::With(parent)) => {
+                    let process = self.process(*parent);
+                    Some(*processes.get(&process).unwrap_or(&process))
+                }
                 Some(Born::Alone) => None,
                 None if self.executed.contains_key(&tid) => None,
                 None => latest,

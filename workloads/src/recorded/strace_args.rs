@@ -23,13 +23,15 @@ pub(super) enum Argued<'a> {
 
 type Names = [(&'static str, u32)];
 
-/// mmap(2), mprotect(2): asm-generic/mman-common.h.
+/// mmap(2), mprotect(2): asm-generic/mman-common.h; those of one architecture: asm/mman.h of arm64.
 const PROTECTIONS: &Names = &[
     ("PROT_NONE", 0),
     ("PROT_READ", 1),
     ("PROT_WRITE", 2),
     ("PROT_EXEC", 4),
     ("PROT_SEM", 8),
+    ("PROT_BTI", 0x10),
+    ("PROT_MTE", 0x20),
     ("PROT_GROWSDOWN", 1 << 24),
     ("PROT_GROWSUP", 1 << 25),
 ];
@@ -143,9 +145,10 @@ pub(super) enum Ended {
     Never,
 }
 
-/// What follows the `=`: a value, and what it means in words.
+/// What follows the `=`: a value, and what it means in words; with -y the path of a descriptor follows it at once.
 pub(super) fn result(text: &str) -> Option<Ended> {
     let value = text.split_whitespace().next()?;
+    let value = value.split_once('<').map_or(value, |(value, _)| value);
     if value == "?" { Some(Ended::Never) } else { number(value).map(Ended::Returned) }
 }
 

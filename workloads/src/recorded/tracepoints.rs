@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use super::error::{ImportError, excerpt};
 use super::event::{Event, ImportSummary, What};
 use super::fields::{Fault, trim_start};
-use super::importers::Parsed;
+use super::importer::Parsed;
 use super::line::Header;
 use super::pick::Census;
 

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use sim_core::nouns::types::{Backing, Cpu, Mm, Span};
 use sim_core::policy::PolicyInfo;
 use sim_core::step::era::Mechanism;
+use sim_core::world::small::{CPUS, MMS, PAGES};
 
 use super::super::Litmus;
 use super::refuse::{KNOWN, is_on};
@@ -86,13 +87,15 @@ const FEATURES: [&str; 14] = [
     "STORES_FLUSHED",
 ];
 
-fn strategy(policy: &PolicyInfo) -> Option<&'static Strategy> {
-    STRATEGIES.iter().find(|strategy| strategy.name == policy.name)
-}
+/// The models have sets of pages and of CPUs in bytes, the pages with a bit to spare, and a frame in four bits of a translation,
+/// two frames a page; what depends on the address space is told for two of them.
+const _: () = assert!(PAGES <= 4 && MMS <= 2 && CPUS <= 8);
 
-/// Does the export know this policy?
-pub(super) fn knows(policy: &PolicyInfo) -> bool {
-    strategy(policy).is_some_and(|strategy| strategy.is.iter().all(|feature| FEATURES.contains(feature)))
+fn strategy(policy: &PolicyInfo) -> &'static Strategy {
+    STRATEGIES
+        .iter()
+        .find(|strategy| strategy.name == policy.name)
+        .expect("every policy that is registered is in the table")
 }
 
 /// A file, asked for what a model needs.
@@ -182,10 +185,10 @@ impl<'l> Facts<'l> {
 
     /// May a CPU put the flush for a PTE of this address space off?
     pub(super) fn defers(&self, policy: &PolicyInfo, cpu: usize, mm: usize) -> bool {
-        match strategy(policy).map(|strategy| &strategy.defers) {
-            None | Some(Defers::Never) => false,
-            Some(Defers::IfOthersUseIt) => self.mask(mm) & !(1 << cpu) != 0,
-            Some(Defers::Always) => true,
+        match strategy(policy).defers {
+            Defers::Never => false,
+            Defers::IfOthersUseIt => self.mask(mm) & !(1 << cpu) != 0,
+            Defers::Always => true,
         }
     }
 
@@ -215,7 +218,7 @@ impl<'l> Facts<'l> {
     }
 
     fn policy(&self, policy: &PolicyInfo, out: &mut String) {
-        let is = strategy(policy).map_or(&[][..], |strategy| strategy.is);
+        let is = strategy(policy).is;
         let broadcasts = is.contains(&"BROADCASTS") || self.litmus.era.mechanism == Mechanism::Broadcast;
         for name in FEATURES {
             let on = is.contains(&name) || (name == "BROADCASTS" && broadcasts);
@@ -319,4 +322,20 @@ fn define(out: &mut String, name: &str, value: &str) {
 
 fn set(bits: &[(bool, &str)]) -> String {
     bits.iter().filter(|bit| bit.0).map(|bit| bit.1).collect::<Vec<_>>().join(" | ")
+}
+
+#[cfg(test)]
+mod tests {
+    use sim_core::policy::{ABLATED, OTHERS, POLICIES};
+
+    use super::*;
+
+    #[test]
+    fn every_policy_is_known() {
+        for policy in POLICIES.iter().chain(OTHERS).chain(ABLATED) {
+            let strategies: Vec<_> = STRATEGIES.iter().filter(|strategy| strategy.name == policy.name).collect();
+            assert_eq!(strategies.len(), 1, "{}", policy.name);
+            assert!(strategies[0].is.iter().all(|feature| FEATURES.contains(feature)), "{}", policy.name);
+        }
+    }
 }

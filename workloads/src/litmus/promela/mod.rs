@@ -10,7 +10,6 @@ mod refuse;
 
 pub use refuse::Refused;
 
-use sim_core::oracle::Class;
 use sim_core::policy::PolicyInfo;
 
 use super::Litmus;
@@ -33,17 +32,12 @@ const PARTS: [&str; 13] = [
     include_str!("latr.pml"),
 ];
 
-/// The number that a model calls a class of violation by (`-DONLY=`).
-pub fn number_of(class: Class) -> usize {
-    1 + Class::ALL.iter().position(|&other| other == class).expect("all classes are listed")
-}
-
 /// The model of a file under a policy.
 ///
 /// # Errors
 /// With the word that the export has no text for.
 pub fn export(litmus: &Litmus, policy: &PolicyInfo) -> Result<String, Refused> {
-    refuse::check(litmus, policy)?;
+    refuse::check(litmus)?;
     let facts = Facts::of(litmus);
     let mut text = format!(
         "/* {} under {}, around it {}: {}\n   spin -a FILE; cc -O2 -DSAFETY -o pan pan.c; ./pan\n   With -DONLY=N to spin only violations of one class count. */\n\n",
@@ -59,4 +53,27 @@ pub fn export(litmus: &Litmus, policy: &PolicyInfo) -> Result<String, Refused> {
     }
     text += &programs::processes(&facts, policy);
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use sim_core::oracle::Class;
+
+    /// A class goes by its number in `-DONLY=`, which counts them from 1 in this order.
+    #[test]
+    fn classes_have_the_same_numbers_everywhere() {
+        let names: Vec<_> = Class::ALL.iter().map(|class| class.name()).collect();
+        let script = include_str!("../../../../.ci/promela");
+        let line = script.lines().find_map(|line| line.strip_prefix("export CLASSES=\"")).expect("the script has them");
+        assert_eq!(line, names.join(" ") + "\"");
+        let numbered: Vec<_> = names.iter().zip(1..).map(|(name, number)| format!("{number} {name}")).collect();
+        let numbered = numbered.join(", ");
+        for (file, text) in [
+            ("docs/promela.md", include_str!("../../../../docs/promela.md")),
+            ("oracle.pml", include_str!("oracle.pml")),
+        ] {
+            let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(words.contains(&numbered), "{file} has no `{numbered}`");
+        }
+    }
 }

@@ -4,12 +4,10 @@ use std::fmt;
 
 use sim_core::nouns::op::OpKind;
 use sim_core::nouns::types::Backing;
-use sim_core::policy::PolicyInfo;
 use sim_core::step::era::Era;
 
 use super::super::Litmus;
 use super::super::switches::{Kind, SWITCHES};
-use super::facts;
 
 /// Why a file cannot be exported.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +26,7 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-pub(super) fn refused(word: impl Into<String>, why: &'static str) -> Refused {
+fn refused(word: impl Into<String>, why: &'static str) -> Refused {
     Refused { word: word.into(), why }
 }
 
@@ -111,10 +109,7 @@ pub(super) fn is_on(litmus: &Litmus, name: &str) -> Option<bool> {
 }
 
 /// Every word of the file that the export would have to leave out.
-pub(super) fn check(litmus: &Litmus, policy: &PolicyInfo) -> Result<(), Refused> {
-    if !facts::knows(policy) {
-        return Err(refused(policy.name, "the export has no text for this policy"));
-    }
+pub(super) fn check(litmus: &Litmus) -> Result<(), Refused> {
     if let Some(&(word, _, why)) = FIXED.iter().find(|&&(name, value, _)| is_on(litmus, name) == Some(!value)) {
         return Err(refused(word, why));
     }
@@ -147,15 +142,7 @@ fn operation(kind: OpKind) -> Result<(), Refused> {
 
 #[cfg(test)]
 mod tests {
-    use sim_core::policy::{ABLATED, OTHERS, POLICIES};
-
     use super::*;
-
-    #[test]
-    fn every_policy_is_known() {
-        let all = || POLICIES.iter().chain(OTHERS).chain(ABLATED);
-        assert!(all().all(facts::knows), "{:?}", all().find(|policy| !facts::knows(policy)));
-    }
 
     /// A switch that is in no list would be exported as if it were not there.
     #[test]
