@@ -68,7 +68,7 @@ fn what_is_no_litmus_file_is_refused() {
     expect(&["export"], &["--promela"]);
     expect(&["export", "--promela", "B01-munmap", "-o", "/nonexistent/a.pml"], &["does not exist"]);
     let (_keep, path) = file("bad.litmus", GOOD.replace("reclaim x", "reclaim z").as_bytes());
-    expect(&["export", "--promela", &path], &["bad.litmus:7", "unknown page `z`"]);
+    expect(&["export", "--promela", &path], &["bad.litmus:9", "unknown page `z`"]);
 }
 
 #[test]
