@@ -56,3 +56,16 @@ cpu    1: write x; write x
 cpu    2: mprotect x r
 expect never immediate: a reason
 ";
+
+/// The folder of policies of this checkout, in a directory of its own: all that `mmusim new policy` asks of a checkout.
+pub(crate) fn checkout() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().expect("a directory");
+    let to = directory.path().join("sim-core/src/policy");
+    std::fs::create_dir_all(&to).expect("a directory");
+    let from = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../sim-core/src/policy");
+    for entry in from.read_dir().expect("the policies") {
+        let entry = entry.expect("a file");
+        std::fs::copy(entry.path(), to.join(entry.file_name())).expect("a copy");
+    }
+    directory
+}
