@@ -29,7 +29,7 @@ fn what_the_page_writes_is_all_that_differs_from_the_template() {
     let page = tutorial();
     let blocks: Vec<&str> =
         page.split("```rust\n").skip(1).map(|rest| rest.split("```").next().expect("the end")).collect();
-    assert_eq!(blocks.len(), 3);
+    assert_eq!(blocks.len(), 2);
     for block in &blocks {
         assert!(TEXT.contains(block), "the file has no\n{block}");
     }
@@ -39,7 +39,7 @@ fn what_the_page_writes_is_all_that_differs_from_the_template() {
         assert!(blocks.iter().any(|block| block.contains(line)), "the page does not write `{line}`");
     }
     let gone: Vec<_> = old.iter().filter(|line| !own.contains(line)).collect();
-    assert_eq!(gone, [&"        let _ = remote_in_mask;", &"        false"], "nothing else goes");
+    assert_eq!(gone, [&"        let _ = remote_in_mask;"], "nothing else goes");
 }
 
 #[test]
@@ -81,7 +81,5 @@ fn its_price_is_that_of_the_page() {
         percent(&patched)
     );
     assert!(words.contains(&says), "the page should say: {says}");
-    // Every one of its checks flushes, and says so.
-    assert!(own.stats.reclaim.found > 0 && own.stats.reclaim.found == own.stats.reclaim.checks);
     assert_eq!(metric("violations_permission")(&own, None).to_string(), "0");
 }
