@@ -35,7 +35,7 @@
 //!
 //! # Whether it is safe
 //!
-//! A [litmus](litmus) file is a scenario with the verdicts expected of it:
+//! A [litmus] file is a scenario with the verdicts expected of it:
 //!
 //! ```
 //! use sim_core::drive::explore::Witness;

@@ -135,7 +135,7 @@ struct Name<'a> {
     /// `pending_flag`, its file.
     module: String,
     /// `PendingFlag`, its type.
-    type_name: String,
+    camel: String,
 }
 
 impl Name<'_> {
@@ -167,13 +167,13 @@ impl Name<'_> {
             return Err(Failure::new(message, "expected a name that is not in `mmusim list policies`"));
         }
         let capital = |word: &str| word[..1].to_uppercase() + &word[1..];
-        let type_name = name.split('-').map(capital).collect();
-        Ok(Name { command: name, module: name.replace('-', "_"), type_name })
+        let camel = name.split('-').map(capital).collect();
+        Ok(Name { command: name, module: name.replace('-', "_"), camel })
     }
 
     /// The text of its file.
     fn file(&self) -> String {
-        TEMPLATE.replace("\"template\"", &format!("\"{}\"", self.command)).replace("Template", &self.type_name)
+        TEMPLATE.replace("\"template\"", &format!("\"{}\"", self.command)).replace("Template", &self.camel)
     }
 }
 

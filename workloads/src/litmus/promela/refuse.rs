@@ -112,10 +112,8 @@ pub(super) fn is_on(litmus: &Litmus, name: &str) -> Option<bool> {
 
 /// The policy, if the export has no text for it.
 pub(super) fn policy(policy: &PolicyInfo) -> Result<(), Refused> {
-    match facts::is_known(policy) {
-        true => Ok(()),
-        false => Err(refused(policy.name, "a policy has to be stated once more, in STRATEGIES of promela/facts.rs")),
-    }
+    let why = "a policy has to be stated once more, in STRATEGIES of promela/facts.rs";
+    if facts::is_known(policy) { Ok(()) } else { Err(refused(policy.name, why)) }
 }
 
 /// Every word of the file that the export would have to leave out.
