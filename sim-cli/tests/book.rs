@@ -19,7 +19,8 @@ fn read(page: &str) -> String {
 /// The pages by name, the table of contents included.
 fn pages() -> BTreeSet<String> {
     let names = docs().read_dir().expect("docs").map(|entry| entry.expect("a file").file_name());
-    names.filter_map(|name| name.into_string().ok()).filter(|name| name.ends_with(".md")).collect()
+    let is_page = |name: &String| Path::new(name).extension().is_some_and(|extension| extension == "md");
+    names.filter_map(|name| name.into_string().ok()).filter(is_page).collect()
 }
 
 /// The page without its blocks of code.

@@ -26,64 +26,10 @@ const LIST_ENDS: &str = "];";
 const NAME_MAX: usize = 32;
 
 /// Names that cannot be those of a module or of a type in a policy's file: words of Rust, and what the file or the registry imports.
-const RESERVED: &[&str] = &[
-    "abstract",
-    "as",
-    "async",
-    "await",
-    "become",
-    "box",
-    "break",
-    "const",
-    "continue",
-    "crate",
-    "do",
-    "dyn",
-    "else",
-    "enum",
-    "extern",
-    "false",
-    "final",
-    "fn",
-    "for",
-    "gen",
-    "hook",
-    "hook-step",
-    "if",
-    "impl",
-    "in",
-    "let",
-    "loop",
-    "macro",
-    "match",
-    "mod",
-    "move",
-    "mut",
-    "override",
-    "policy",
-    "policy-info",
-    "priv",
-    "pub",
-    "ref",
-    "return",
-    "self",
-    "static",
-    "std",
-    "struct",
-    "super",
-    "trait",
-    "true",
-    "try",
-    "type",
-    "typeof",
-    "unsafe",
-    "unsized",
-    "use",
-    "virtual",
-    "where",
-    "while",
-    "words",
-    "yield",
+const RESERVED: [&str; 3] = [
+    "abstract as async await become box break const continue crate do dyn else enum extern false final fn for gen",
+    "hook hook-step if impl in let loop macro match mod move mut override policy policy-info priv pub ref return",
+    "self static std struct super trait true try type typeof unsafe unsized use virtual where while words yield",
 ];
 
 pub(crate) fn run(args: &NewArgs) -> Result<Verdict, Failure> {
@@ -155,7 +101,7 @@ impl Name<'_> {
             );
             return Err(Failure::new(message, help));
         }
-        if RESERVED.contains(&name) {
+        if RESERVED.iter().any(|line| line.split(' ').any(|word| word == name)) {
             let message = format!("`{name}` cannot be the name of a policy: its file would not compile");
             return Err(Failure::new(
                 message,
