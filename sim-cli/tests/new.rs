@@ -76,8 +76,10 @@ fn refused(root: &Path, args: &[&str], parts: &[&str]) {
 fn names_are_free_and_can_be_written() {
     let root = checkout();
     // A policy, an alias, and a mutant that is in no list.
-    for taken in ["immediate", "patched", "pending-flag-unset"] {
-        refused(root.path(), &[taken], &["is taken by the policy", "mmusim list policies"]);
+    for (taken, file) in
+        [("immediate", "immediate"), ("patched", "pending_flag"), ("pending-flag-unset", "pending_flag")]
+    {
+        refused(root.path(), &[taken], &["is taken", &format!("policy/{file}.rs has it"), "mmusim list policies"]);
     }
     let long = "x".repeat(33);
     for wrong in ["", "Mine", "my policy", "my_policy", "1st", "-x", "x-", "a--b", "../x", "naïve", "x.rs", &long] {

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
-use sim_core::policy::{self, TEMPLATE};
+use sim_core::policy::TEMPLATE;
 
 use crate::Verdict;
 use crate::cli::{NewArgs, NewCommand, NewPolicyArgs};
@@ -44,6 +44,7 @@ pub(crate) fn run(args: &NewArgs) -> Result<Verdict, Failure> {
         Failure::new(message, format!("expected lines `mod ...;`, and a list that begins with `{LIST_BEGINS}`"))
     })?;
     let file = directory.join(format!("{}.rs", name.module));
+    check_is_free(&directory, &name)?;
     create(&file, &name.file())?;
     if let Err(e) = write_file(&registry, &text) {
         // Without its row it is no policy, so the file goes with it.
@@ -85,7 +86,7 @@ struct Name<'a> {
 }
 
 impl Name<'_> {
-    /// Only what can be all three, and is nobody's yet.
+    /// Only what can be all three.
     fn check(name: &str) -> Result<Name<'_>, Failure> {
         let word = |word: &str| {
             !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
@@ -108,10 +109,6 @@ impl Name<'_> {
                 "expected another name: this one is a word of Rust, or of the file itself",
             ));
         }
-        if let Some(taken) = policy::find(name) {
-            let message = format!("`{name}` is taken by the policy {}: {}", taken.name, taken.summary);
-            return Err(Failure::new(message, "expected a name that is not in `mmusim list policies`"));
-        }
         let capital = |word: &str| word[..1].to_uppercase() + &word[1..];
         let camel = name.split('-').map(capital).collect();
         Ok(Name { command: name, module: name.replace('-', "_"), camel })
@@ -121,6 +118,27 @@ impl Name<'_> {
     fn file(&self) -> String {
         TEMPLATE.replace("\"template\"", &format!("\"{}\"", self.command)).replace("Template", &self.camel)
     }
+}
+
+/// Has no policy of the checkout this name or alias, mutants included? The program may have been built from another one, so that it
+/// is the files that are asked.
+fn check_is_free(directory: &Path, name: &Name<'_>) -> Result<(), Failure> {
+    let literal = format!("\"{}\"", name.command);
+    let entries = fs::read_dir(directory).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let entries = entries.map_err(|e| Failure::io("cannot read", &show(directory), &e))?;
+    let mut paths: Vec<PathBuf> = entries.iter().map(fs::DirEntry::path).collect();
+    paths.sort();
+    for path in paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "rs")) {
+        let text = fs::read_to_string(path).map_err(|e| Failure::io("cannot read", &show(path), &e))?;
+        if text.contains(&literal) {
+            let message = format!("`{}` is taken: {} has it", name.command, show(path));
+            return Err(Failure::new(
+                message,
+                "expected a name that no policy has, nor goes by (mmusim list policies)",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The registry with the module and the row of a policy, if it has places for them.
