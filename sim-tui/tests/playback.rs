@@ -177,3 +177,22 @@ fn sources_have_what_the_comparison_is_about() {
     assert_eq!((violations(&raced), violations(&safe)), (1, 0));
     assert!(safe.position > raced.position, "a witness of another policy goes on to the end of all programs");
 }
+
+/// Windows open and close in the part that is not logged.
+#[test]
+fn a_run_that_was_rushed_through_has_measured_the_same() {
+    let source = common::builtin("overlap", 1);
+    let (mut logged, mut rushed) = (playback(&source, "batched"), playback(&source, "batched"));
+    for events in [1, 70, 3_000, 20_000, 7] {
+        assert_eq!((logged.forward(events), rushed.rush(events, 0)), (events, events));
+        let (logged, rushed) = (logged.moment(&WANT), rushed.moment(&WANT));
+        assert_eq!((logged.now_cycles, &logged.totals), (rushed.now_cycles, &rushed.totals));
+        assert_eq!((logged.history, logged.cores), (rushed.history, rushed.cores));
+        assert!(rushed.log.is_empty());
+    }
+    rushed.mend();
+    let (logged, rushed) = (logged.moment(&WANT), rushed.moment(&WANT));
+    assert_eq!(logged, rushed);
+    let closed: u64 = rushed.totals.windows.iter().map(|(_, windows)| windows.opened - windows.open).sum();
+    assert!(closed > 0 && rushed.log.len() == WANT.log, "{:?}", rushed.totals);
+}
