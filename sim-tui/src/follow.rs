@@ -204,7 +204,7 @@ mod tests {
         for now in (0..20_000).step_by(7) {
             let (ipis, windows, violations) = (sums.ipis + 1, sums.windows + 2, sums.violations + 3);
             let after = Sums { ipis, windows, violations, ..sums };
-            assert!(now < history.end_of_slot(now) && history.end_of_slot(now) % 64 == 0);
+            assert!(now < history.end_of_slot(now) && history.end_of_slot(now).is_multiple_of(64));
             history.add(now, &sums, &after);
             assert!(history.end_of_slot(now) <= now + history.width_cycles);
             sums = after;
