@@ -43,6 +43,9 @@ const fn knob(
 /// The key that the knob `cores` sets.
 const CORES: &str = "cores";
 
+/// Names of a key at most, with points in between. The deepest there is has five.
+const PARTS_MAX: usize = 16;
+
 /// All knobs.
 pub static KNOBS: &[Knob] = &[
     knob("policy", true, set_policy, "the flush policy, by name (`mmusim list policies`)"),
@@ -192,6 +195,10 @@ fn set_seed(draft: &mut Draft, _key: &str, value: &Value) -> Result<(), Wrong> {
 fn set_key(keys: &mut Vec<(String, Value)>, key: &str, value: &Value) -> Result<(), Wrong> {
     if key.split('.').any(str::is_empty) {
         return Err(Wrong::Name(format!("`{key}`: expected names with one point in between")));
+    }
+    let parts = key.split('.').count();
+    if parts > PARTS_MAX {
+        return Err(Wrong::Name(format!("a key of {parts} names, expected at most {PARTS_MAX}: no key lies deeper")));
     }
     keys.push((key.to_owned(), value.clone()));
     Ok(())
