@@ -6,14 +6,14 @@ use sim_core::policy::POLICIES;
 use sim_core::step::era;
 use workloads::machines::machine;
 use workloads::recorded::replay::Timing;
-use workloads::recorded::report::{Options, report};
+use workloads::recorded::report::{Options, Report, report};
 use workloads::recorded::{Call, Input, Pick, Recording, What, import};
 
 /// Machines to replay on, the smallest first.
 const MACHINES: [&str; 2] = ["zen5_vm", "hsw_ep_2s16"];
 
 /// Pages that a replay has to put in place at most: calls about gigabytes are legitimate, and take their time.
-const PAGES_MAX: u64 = 1 << 13;
+const PAGES_MAX: u64 = 1 << 12;
 /// mmap(2) flags and madvise(2) advice that map pages, or ask for them.
 const MAP_POPULATE_OR_LOCKED: u32 = 0xa000;
 const MADV_PAGEOUT: u32 = 21;
@@ -40,12 +40,19 @@ pub fn text(bytes: &[u8]) {
         timing: if variant / POLICIES.len() % 2 == 0 { Timing::Recorded } else { Timing::Model },
         processes: 1,
     };
-    let report = report(&recording, options).expect("the machine has prices");
+    let replayed = || report(&recording, options).expect("the machine has prices");
+    let report = replayed();
     assert!(
         report.rows.iter().all(|row| row.low <= row.predicted && row.predicted <= row.high),
         "an interval without its estimate"
     );
-    serde_json::to_string(&report).expect("a report is plain data");
+    let json = |report: &Report| serde_json::to_string(report).expect("a report is plain data");
+    // The same again, now and then: replays of one report run side by side.
+    if variant % 16 == 0 {
+        assert_eq!(json(&report), json(&replayed()), "two replays differ");
+    } else {
+        json(&report);
+    }
 }
 
 /// Pages of the calls for which a replay puts every page in place.

@@ -252,6 +252,18 @@ mod tests {
     }
 
     #[test]
+    fn keys_are_no_deeper_than_any_key_is() {
+        let set = |parts: usize| {
+            let name = format!("workload{}", ".a".repeat(parts));
+            find(&name).expect("a key of the workload").set(&mut Draft::default(), &name, &Value::Boolean(true))
+        };
+        assert!(set(PARTS_MAX).is_ok());
+        for parts in [PARTS_MAX + 1, 1_000_000] {
+            assert!(matches!(set(parts), Err(Wrong::Name(message)) if message.contains("expected at most 16")));
+        }
+    }
+
+    #[test]
     fn the_same_knob_under_two_names() {
         for (one, other) in
             [("cores", "workload.cores"), ("workload.user", "workload.user.gap_cycles"), ("seed", "seed")]

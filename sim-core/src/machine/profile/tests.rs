@@ -99,6 +99,12 @@ const CASES: &[(&str, &str, &str, &str)] = &[
             "`tlb.dtlb4k_entries` is 0",
         ),
         (
+            "stlb_entries = 21",
+            "stlb_entries = 65_537",
+            "stlb_entries = 65_537",
+            "`tlb.stlb_entries` is 65_537: expected at most 65536",
+        ),
+        (
             "swap_cluster_max = 32",
             "swap_cluster_max = 0",
             "swap_cluster_max = 0",
@@ -149,6 +155,16 @@ fn every_case_names_the_key_the_line_and_what_was_expected() {
         let case = error(line, by);
         assert!(case.source_line.contains(at), "{by}: {case}");
         assert!(case.message.contains(expected), "{by}: {case}");
+    }
+}
+
+#[test]
+fn no_array_takes_all_memory() {
+    let arrays = ["itlb4k", "itlb2m", "dtlb4k", "dtlb2m", "stlb", "pml4e", "pdpte", "pde"];
+    for key in arrays.map(|array| format!("{array}_entries")) {
+        let line = PRIMES.lines().find(|line| line.starts_with(&format!("{key} = "))).expect(&key);
+        let case = error(line, &format!("{key} = 1_000_000_000"));
+        assert!(case.message.contains(&key) && case.message.contains("expected at most 65536"), "{case}");
     }
 }
 
