@@ -23,9 +23,10 @@ fn main() -> std::io::Result<()> {
         for (name, bytes) in &seeds {
             fs::write(corpus.join(name), bytes)?;
         }
-        let quoted = words(&seeds).into_iter().filter(|word| word.is_ascii()).take(WORDS_MAX);
-        let dictionary: String = quoted.map(|word| format!("\"{}\"\n", word.replace('\\', "\\\\"))).collect();
-        fs::write(directory.join(format!("{}.dict", target.name)), dictionary)?;
+        let words = words(&seeds);
+        let plain = words.iter().filter(|word| word.is_ascii()).take(WORDS_MAX);
+        let dictionary: Vec<_> = plain.map(|word| format!("\"{}\"\n", word.replace('\\', "\\\\"))).collect();
+        fs::write(directory.join(format!("{}.dict", target.name)), dictionary.concat())?;
         println!("{} {}", target.name, target.max_len);
     }
     Ok(())

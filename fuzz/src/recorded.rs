@@ -37,7 +37,7 @@ pub fn text(bytes: &[u8]) {
         policy: &POLICIES[variant % POLICIES.len()],
         era: era::find("v6.18").expect("a registered era"),
         profile: (machine.name, "", &machine.profile()),
-        timing: if variant / POLICIES.len() % 2 == 0 { Timing::Recorded } else { Timing::Model },
+        timing: if (variant / POLICIES.len()).is_multiple_of(2) { Timing::Recorded } else { Timing::Model },
         processes: 1,
     };
     let replayed = || report(&recording, options).expect("the machine has prices");
@@ -48,7 +48,7 @@ pub fn text(bytes: &[u8]) {
     );
     let json = |report: &Report| serde_json::to_string(report).expect("a report is plain data");
     // The same again, now and then: replays of one report run side by side.
-    if variant % 16 == 0 {
+    if variant.is_multiple_of(16) {
         assert_eq!(json(&report), json(&replayed()), "two replays differ");
     } else {
         json(&report);
