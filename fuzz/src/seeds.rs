@@ -24,7 +24,8 @@ const STATES_MAX: usize = 200_000;
 /// Moves of a witness.
 const MOVES_MAX: usize = 60;
 
-/// Pieces of the recordings that are built in, plain and compressed, and the first line of every event in them.
+/// Pieces of the recordings that are built in, plain and compressed, and the first line of every event in them; and numbers that no
+/// kernel prints.
 pub fn perf() -> Vec<Seed> {
     let mut seeds = Vec::new();
     for recording in EMBEDDED {
@@ -36,6 +37,7 @@ pub fn perf() -> Vec<Seed> {
         let firsts = text.lines().filter(|line| event(line).is_some_and(|event| seen.insert(event)));
         seeds.push((format!("{name}-events"), joined(firsts)));
     }
+    seeds.push(("extremes".to_owned(), include_bytes!("extremes.perf").to_vec()));
     let smallest = EMBEDDED.iter().min_by_key(|recording| recording.bytes.len()).expect("there are some");
     seeds.push((format!("{}-cut.zst", smallest.name), smallest.bytes[..2048].to_vec()));
     seeds
@@ -122,6 +124,7 @@ pub fn keys() -> Vec<Seed> {
         [
             ("usual", usual.as_str()),
             ("some", "[keys]\nstep = [\"x\", \"ctrl-x\"]\nhelp = [\"\\u00e9\", \"\\\"\", \"f1\"]\nquit = []\n"),
+            ("odd", "[keys]\nstep = [\"\\u0018\", \"ctrl-\\u007f\", \"\\\\\", \"'\"]\n"),
             ("pressed", "n n > space ctrl-c tab Q"),
         ]
         .into_iter(),
