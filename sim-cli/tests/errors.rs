@@ -49,6 +49,15 @@ fn mistakes_in_a_workload_name_the_line_and_the_keys() {
     expect(&["compare", &path], &["mine.toml:5:11", "unknown `skx`", "skx_2s"]);
 }
 
+/// A file must not be able to move the cursor of whoever reads what is wrong with it.
+#[test]
+fn control_characters_of_a_file_are_not_printed() {
+    let (_directory, workload) = overlap_with("gap_cycles", "\"\u{1b}[2J\"");
+    let (_directory, keys) = file("keys.toml", "[keys]\nstep = [\"\\u001b[2J\"]\n".as_bytes());
+    expect(&["compare", &workload], &["mine.toml:17:", "?[2J"]);
+    expect(&["tui", "--keys", &keys, "--print-keys"], &["unknown key", "[2J"]);
+}
+
 #[test]
 fn machines_that_do_not_fit() {
     expect(&["compare", "overlap", "--profile", "zen5_vm"], &["needs 7 CPUs", "at most the 2"]);

@@ -330,9 +330,9 @@ impl Bindings {
     pub fn file(&self) -> String {
         let mut text = String::from("[keys]\n");
         for row in COMMANDS {
-            let keys: Vec<_> =
-                self.0.iter().filter(|&&(_, c)| c == row.command).map(|(key, _)| key.to_string()).collect();
-            let _ = writeln!(text, "{} = {keys:?} # {}", row.name, row.help);
+            let keys = self.0.iter().filter(|&&(_, c)| c == row.command).map(|(key, _)| key.to_string());
+            let keys: toml::Value = keys.collect::<Vec<_>>().into();
+            let _ = writeln!(text, "{} = {keys} # {}", row.name, row.help);
         }
         text
     }
@@ -355,6 +355,14 @@ mod tests {
     fn the_printed_file_reads_as_what_it_was_printed_from() {
         let text = Bindings::default().file();
         assert_eq!(Bindings::parse("printed", &text).expect("it is a file of bindings").file(), text);
+    }
+
+    #[test]
+    fn keys_that_toml_escapes_are_printed_as_it_does() {
+        let text = "[keys]\nstep = [\"\\u0018\", \"\\\"\", \"\\\\\", \"ctrl-'\", \"\\u007f\"]\n";
+        let bindings = Bindings::parse("f", text).expect("a file of bindings");
+        let again = Bindings::parse("printed", &bindings.file()).expect("what was printed");
+        assert_eq!(again.keys(Command::Step), "\u{18} \" \\ ctrl-' \u{7f}");
     }
 
     #[test]

@@ -210,6 +210,17 @@ fn time_going_backwards() {
 }
 
 #[test]
+fn times_that_no_clock_of_the_model_holds() {
+    let day = FIRST.replace("5.000000010", "86405.000000010");
+    assert!(import_text("x.perf", format!("{FIRST}{day}").as_bytes(), &Pick::Busiest).is_ok());
+    let later = FIRST.replace("5.000000010", "86405.000000011");
+    let error = refuse(format!("{FIRST}{day}\n{later}{later}"));
+    let expected = "dir/x.perf:4: time 86405.000000011 is more than 24 hours after the first event (5.000000010); \
+                    expected a recording of at most so long";
+    assert_eq!(parts(&error), (expected.to_owned(), Some(4), None));
+}
+
+#[test]
 fn nothing_to_import() {
     let other = "a 1/1 [0] 6.000000: cycles: \n";
     for (text, lines, unknown) in [("", 0, 0), ("# header\n\n", 2, 0), (other, 1, 1)] {

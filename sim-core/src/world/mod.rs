@@ -281,6 +281,11 @@ pub trait World {
 
     /// The VMA at a page number.
     fn vma(&self, mm: Mm, vpn: u64) -> Vma;
+    /// A page number behind this one, such that all before it have the same VMA, or none.
+    fn vma_end(&self, mm: Mm, vpn: u64) -> u64 {
+        let _ = mm;
+        vpn + 1
+    }
     /// Splits and replaces VMAs so that `span` is exactly `vma`.
     fn set_vma(&mut self, mm: Mm, span: Span, vma: Vma);
     /// Gives an address space the VMAs of another one (`dup_mmap()`).

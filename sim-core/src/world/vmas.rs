@@ -18,6 +18,14 @@ impl Vmas {
         }
     }
 
+    /// The first page number behind this one that is in another VMA, or in none if this one is in one.
+    pub fn end_at(&self, vpn: u64) -> u64 {
+        match self.0.range(..=vpn).next_back() {
+            Some((_, &(end, _))) if vpn < end => end,
+            _ => self.0.range(vpn..).next().map_or(u64::MAX, |(&first, _)| first),
+        }
+    }
+
     /// Does a VMA reach into a span?
     pub fn reach_into(&self, span: Span) -> bool {
         self.at(span.first).mapped || self.0.range(span.first..span.end()).next().is_some()
@@ -103,6 +111,8 @@ mod tests {
                 }
                 for vpn in 0..64 {
                     prop_assert_eq!(vmas.at(vpn), model[vpn as usize]);
+                    let end = vmas.end_at(vpn);
+                    prop_assert!(end > vpn && (vpn..end.min(64)).all(|each| vmas.at(each) == vmas.at(vpn)));
                 }
             }
         }

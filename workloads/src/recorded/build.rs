@@ -7,7 +7,7 @@ use sim_core::nouns::op::{Op, OpKind};
 use sim_core::nouns::types::AccessKind;
 
 use super::assume::{Assumptions, Silent};
-use super::calls::{self, PAGE_SHIFT};
+use super::calls::{self, PAGE_SHIFT, USER_END};
 use super::event::{Call, Event, ListStats, Recording, RunState, What};
 use super::script::{Action, Context, Inferred, Item, List, NextFault, Operation, Script};
 
@@ -127,6 +127,8 @@ impl Builder<'_> {
             self.items[fault].end_ns = now;
         }
         match event.what {
+            // The page of vsyscalls, or a mistake that a signal ends: no page of the process is there.
+            What::UserFault { address, .. } if address >= USER_END => {}
             What::UserFault { address, error_code } => {
                 let kind = match error_code {
                     code if code & FAULT_FETCH != 0 => AccessKind::Fetch,

@@ -27,17 +27,19 @@ const MADV_PAGEOUT: u32 = 21;
 const MADV_POPULATE_READ: u32 = 22;
 const MADV_POPULATE_WRITE: u32 = 23;
 const MADV_DONTNEED_LOCKED: u32 = 24;
-/// A system call that returned one of these failed (`IS_ERR_VALUE`).
-const ERRORS_FROM: u64 = 0xffff_ffff_ffff_f001;
+/// Where user space ends: the lower half of 57-bit addresses.
+pub(super) const USER_END: u64 = 1 << 56;
 
-/// Did a call that returned this fail?
+/// Did a call that returned this fail? Errors are the last 4,095 numbers (`IS_ERR_VALUE`), and no call returns an address beyond
+/// user space.
 pub(super) fn failed(ret: u64) -> bool {
-    ret >= ERRORS_FROM
+    ret >= USER_END
 }
 
+/// The pages of a range, as far as it is in user space.
 fn span_of(address: u64, length: u64) -> Span {
-    let first = address >> PAGE_SHIFT;
-    let end = address.saturating_add(length).div_ceil(1 << PAGE_SHIFT);
+    let first = address.min(USER_END) >> PAGE_SHIFT;
+    let end = address.saturating_add(length).min(USER_END).div_ceil(1 << PAGE_SHIFT);
     Span { first, pages: end.saturating_sub(first) }
 }
 

@@ -145,6 +145,25 @@ pub enum ImportError {
         /// The time of that line.
         previous_ns: u64,
     },
+    /// It goes on for longer than the clock of the model can tell.
+    #[error(
+        "{name}:{line}: time {} is more than {} hours after the first event ({}); expected a recording of at most so long",
+        seconds(*.time_ns),
+        .most_ns / 3_600_000_000_000,
+        seconds(*.first_ns)
+    )]
+    TooLong {
+        /// The input.
+        name: String,
+        /// The first line that is too late.
+        line: u32,
+        /// Its time.
+        time_ns: u64,
+        /// The time of the first event.
+        first_ns: u64,
+        /// The longest there may be.
+        most_ns: u64,
+    },
     /// There is no line at all that a replay could use.
     #[error(
         "{name}: has no known event ({lines} lines, {unknown} of them of unknown events); expected \
@@ -182,7 +201,8 @@ impl ImportError {
             | Self::Malformed { line, .. }
             | Self::CutShort { line, .. }
             | Self::Field { line, .. }
-            | Self::TimeBackwards { line, .. } => Some(*line),
+            | Self::TimeBackwards { line, .. }
+            | Self::TooLong { line, .. } => Some(*line),
             _ => None,
         }
     }

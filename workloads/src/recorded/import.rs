@@ -1,7 +1,7 @@
 //! The import: from text to a checked [`Recording`].
 
 use super::error::ImportError;
-use super::event::Recording;
+use super::event::{Event, Recording};
 use super::importers;
 use super::pick::Pick;
 use super::source::{Input, check_size, decode, newlines};
@@ -9,6 +9,9 @@ use crate::outcome::sha256;
 
 /// First bytes of the files that `perf record` writes.
 const PERF_DATA_MAGIC: &[u8] = b"PERFILE2";
+
+/// The longest recording: a day. The clock counts 52 bits of cycles, which are two days and a half at 20 GHz.
+const LENGTH_MAX_NS: u64 = 24 * 3600 * 1_000_000_000;
 
 /// Reads an input and turns it into a recording.
 ///
@@ -31,7 +34,7 @@ pub fn import(input: Input, pick: &Pick) -> Result<Recording, ImportError> {
 /// # Errors
 ///
 /// If the text is binary, a line is malformed, cut, or earlier than the one before it, a field of a
-/// known event is missing or wrong, no event is known, or the process picked is not in it.
+/// known event is missing or wrong, no event is known, it is longer than a day, or the process picked is not in it.
 pub fn import_text(name: &str, text: &[u8], pick: &Pick) -> Result<Recording, ImportError> {
     check_size(name, text)?;
     let lines = as_text(name, text)?;
@@ -46,6 +49,7 @@ pub fn import_text(name: &str, text: &[u8], pick: &Pick) -> Result<Recording, Im
         settle(&mut parsed.events, &target, &mut parsed.summary);
     }
     let (mut summary, events) = (parsed.summary, parsed.events);
+    check_length(name, &events)?;
     for event in &events {
         if event.pid == -1 || event.tid == -1 {
             summary.without_task += 1;
@@ -64,6 +68,17 @@ pub fn import_text(name: &str, text: &[u8], pick: &Pick) -> Result<Recording, Im
         events,
         summary,
     })
+}
+
+/// Times have to fit the clock of every machine.
+fn check_length(name: &str, events: &[Event]) -> Result<(), ImportError> {
+    let first_ns = events.first().map_or(0, |event| event.time_ns);
+    match events.iter().find(|event| event.time_ns.saturating_sub(first_ns) > LENGTH_MAX_NS) {
+        None => Ok(()),
+        Some(&Event { line, time_ns, .. }) => {
+            Err(ImportError::TooLong { name: name.to_owned(), line, time_ns, first_ns, most_ns: LENGTH_MAX_NS })
+        }
+    }
 }
 
 /// The bytes as text, if they are text.

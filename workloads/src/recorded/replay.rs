@@ -290,7 +290,8 @@ impl Source for Player<'_> {
             match unmapping {
                 Unmapping::Early => None,
                 Unmapping::Evenly => clean_list(&item.action).map(|reclaimed| {
-                    item.time_ns + (item.end_ns - item.time_ns) * frozen.min(reclaimed) / (reclaimed + 1)
+                    let part = u128::from(item.end_ns - item.time_ns) * u128::from(frozen.min(reclaimed));
+                    item.time_ns + (part / u128::from(reclaimed + 1)) as u64
                 }),
                 Unmapping::Late => writes_of(&item.action)
                     .nth(*writes as usize)

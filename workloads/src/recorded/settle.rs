@@ -113,9 +113,8 @@ impl Process {
                 world.pte_xchg(page, Pte::None);
             }
             (Pte::None | Pte::Swap, true) => {
-                self.inferred.made_present += 1;
                 let anon = vma.backing == Backing::Anon && kind != AccessKind::Store;
-                put(world, page, anon, false, false);
+                self.inferred.made_present += u64::from(put(world, page, anon, false, false));
             }
             _ => {}
         }
@@ -153,7 +152,9 @@ impl Process {
             if world.pte(page) != Pte::None {
                 continue;
             }
-            put(world, page, false, false, false);
+            if !put(world, page, false, false, false) {
+                return;
+            }
             self.inferred.faulted_around += 1;
             let pte = world.pte(page).present().expect("just put there");
             self.lru.touched(page, world.folio(pte.frame), next, now);
@@ -173,7 +174,9 @@ impl Process {
                 continue;
             }
             let store = write && vma.rights.write();
-            put(world, page, store && vma.backing != Backing::SharedFile, store, store);
+            if !put(world, page, store && vma.backing != Backing::SharedFile, store, store) {
+                return;
+            }
             let pte = world.pte(page).present().expect("just put there");
             self.lru.touched(page, world.folio(pte.frame), NextFault::Never, now);
         }
@@ -193,23 +196,22 @@ impl Process {
 
     /// `MADV_PAGEOUT` found as many pages as its lists say, also those the recording did not show becoming present.
     pub(super) fn before_pageout(&mut self, known: &Known<'_>, world: &mut Big, span: Span, lists: &[List]) {
-        let scanned: u32 = lists.iter().map(|l| l.stats.scanned).sum();
-        let mut there = 0;
+        let scanned: u64 = lists.iter().map(|l| u64::from(l.stats.scanned)).sum();
+        let mut there = 0_u64;
         let mut rest = span;
         while let Some(page) = world.next_page(self.mm, rest) {
             let vpn = world.vpn(page);
-            there += u32::from(world.pte(page).present().is_some_and(|pte| world.folio(pte.frame).lru));
+            there += u64::from(world.pte(page).present().is_some_and(|pte| world.folio(pte.frame).lru));
             known.soil(world, page);
             rest = Span { first: vpn + 1, pages: span.end() - vpn - 1 };
         }
-        for vpn in span.first..span.end() {
+        for vpn in span.first..span.first + span.pages.min(POPULATE_PAGES_MAX) {
             if there >= scanned {
                 break;
             }
             let page = world.populate(self.mm, vpn);
-            if world.pte(page).present().is_none() {
+            if world.pte(page).present().is_none() && put(world, page, true, true, true) {
                 self.inferred.made_present += 1;
-                put(world, page, true, true, true);
                 there += 1;
             }
         }
@@ -231,8 +233,9 @@ impl Process {
                     UnseenPages::All => true,
                 };
             let Some(page) = seen.or_else(|| unseen.then(|| self.unseen(world)).flatten()) else {
-                self.inferred.victims_unmapped += 1;
-                continue;
+                // Nor is there one for the others.
+                self.inferred.victims_unmapped += u64::from(wanted - taken);
+                break;
             };
             let Pte::Present(pte) = world.pte(page) else { continue };
             let folio = world.folio(pte.frame);
@@ -248,9 +251,11 @@ impl Process {
             let vpn = UNSEEN_PAGES.first + self.unseen_taken % UNSEEN_PAGES.pages;
             self.unseen_taken += 1;
             let page = world.populate(self.mm, vpn);
-            if world.pte(page) == Pte::None && world.cached_frame(page).is_none() {
+            if world.pte(page) == Pte::None
+                && world.cached_frame(page).is_none()
+                && put(world, page, false, false, false)
+            {
                 self.inferred.victims_unseen += 1;
-                put(world, page, false, false, false);
                 return Some(page);
             }
         }
@@ -258,9 +263,10 @@ impl Process {
     }
 }
 
-/// Puts a page in place without an event.
-fn put(world: &mut Big, page: Page, anon: bool, writable: bool, dirty: bool) {
-    let frame: FrameNo = world.alloc_frame().expect("frames are not what limits a replay");
+/// Puts a page in place without an event, if there is a frame for it.
+fn put(world: &mut Big, page: Page, anon: bool, writable: bool, dirty: bool) -> bool {
+    let Some(frame): Option<FrameNo> = world.alloc_frame() else { return false };
     world.set_folio(frame, Folio { allocated: true, lru: true, anon, dirty: anon, cached: !anon, ..Folio::default() });
     world.pte_xchg(page, Pte::Present(Present { frame, writable, dirty, accessed: true, protnone: false }));
+    true
 }

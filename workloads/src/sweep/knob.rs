@@ -43,6 +43,9 @@ const fn knob(
 /// The key that the knob `cores` sets.
 const CORES: &str = "cores";
 
+/// Names of a key at most, with points in between. The deepest there is has five.
+const PARTS_MAX: usize = 16;
+
 /// All knobs.
 pub static KNOBS: &[Knob] = &[
     knob("policy", true, set_policy, "the flush policy, by name (`mmusim list policies`)"),
@@ -193,6 +196,10 @@ fn set_key(keys: &mut Vec<(String, Value)>, key: &str, value: &Value) -> Result<
     if key.split('.').any(str::is_empty) {
         return Err(Wrong::Name(format!("`{key}`: expected names with one point in between")));
     }
+    let parts = key.split('.').count();
+    if parts > PARTS_MAX {
+        return Err(Wrong::Name(format!("a key of {parts} names, expected at most {PARTS_MAX}: no key lies deeper")));
+    }
     keys.push((key.to_owned(), value.clone()));
     Ok(())
 }
@@ -241,6 +248,18 @@ mod tests {
         }
         for name in ["", "core", "workload.", "coresx", "seed.from"] {
             assert!(find(name).is_none(), "{name}");
+        }
+    }
+
+    #[test]
+    fn keys_are_no_deeper_than_any_key_is() {
+        let set = |parts: usize| {
+            let name = format!("workload{}", ".a".repeat(parts));
+            find(&name).expect("a key of the workload").set(&mut Draft::default(), &name, &Value::Boolean(true))
+        };
+        assert!(set(PARTS_MAX).is_ok());
+        for parts in [PARTS_MAX + 1, 1_000_000] {
+            assert!(matches!(set(parts), Err(Wrong::Name(message)) if message.contains("expected at most 16")));
         }
     }
 

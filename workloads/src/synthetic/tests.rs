@@ -54,6 +54,26 @@ fn rules_of_memory_name_the_line() {
 }
 
 #[test]
+fn threads_with_regions_of_their_own_share_the_memory() {
+    let cases = [
+        (
+            "pages = 512\npage_tables = 1",
+            "pages = 8_400_896\npage_tables = 16_408",
+            "pages: 8400896 for each of 2 threads",
+        ),
+        (
+            "pages = 512\npage_tables = 1",
+            "pages = 16_400\npage_tables = 16_400",
+            "page_tables: 16400 for each of 2 threads",
+        ),
+    ];
+    for (from, to, expected) in cases {
+        let message = complaint_about("tlb_flush1", from, to);
+        assert!(message.contains(expected) && message.starts_with("x.toml:"), "{to}: {message}");
+    }
+}
+
+#[test]
 fn programs_move_and_free() {
     let text = find("pressure").unwrap().text;
     let steps = "{ do = \"munmap\", first = 8, pages = 2 }, { do = \"mremap\", first = 0, to = 8, pages = 2 },
@@ -76,6 +96,11 @@ fn rules_that_types_cannot_express_name_the_line() {
         ("\npages = 64", "\npages = 960", "at most 512 on each"),
         ("\npages = 64", "\npages = 0", "nonzero"),
         ("\npages = 64", "\npages = 99999999", "at most 16777216"),
+        (
+            "\npages = 64\npage_tables = 1",
+            "\npages = 65536\npage_tables = 65536",
+            "page_tables: expected at most 32768",
+        ),
         ("cores = 6", "cores = 200", "at most the 104 of skx_2s"),
         ("\"skx_2s\"", "\"skx\"", "expected one of clx_ap_9242"),
         ("\"v4.13\"", "\"v4\"", "expected one of v4.13"),

@@ -151,8 +151,19 @@ const LATE: u8 = 2;
 /// The old place has to be one VMA, and the new one a hole: `MREMAP_FIXED` unmaps it first, as munmap does.
 fn may_move<W: World>(world: &W, mm: Mm, old: Span, new: Span) -> bool {
     let vma = world.vma(mm, old.first);
-    let whole = (old.first..old.end()).all(|vpn| world.vma(mm, vpn) == vma);
-    vma.mapped && whole && !(new.first..new.end()).any(|vpn| world.vma(mm, vpn).mapped)
+    vma.mapped && throughout(world, mm, old, |at| at == vma) && throughout(world, mm, new, |at| !at.mapped)
+}
+
+/// Does it hold of the VMA at every page number of a span?
+fn throughout<W: World>(world: &W, mm: Mm, span: Span, holds: impl Fn(Vma) -> bool) -> bool {
+    let mut vpn = span.first;
+    while vpn < span.end() {
+        if !holds(world.vma(mm, vpn)) {
+            return false;
+        }
+        vpn = world.vma_end(mm, vpn);
+    }
+    true
 }
 
 /// How far one pair of page tables reaches from page number `from`.

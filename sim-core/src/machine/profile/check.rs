@@ -8,7 +8,10 @@ use toml::de::{DeTable, DeValue};
 
 /// Larger integers are refused: no latency is a second long, and sums of smaller ones stay far below the 52 bits of the clock.
 const INTEGER_MAX: i64 = 1_000_000_000;
-const MHZ_MAX: u64 = 100_000;
+/// Faster than any, and slow enough that the clock holds more than two days.
+const MHZ_MAX: u64 = 20_000;
+/// The largest second levels hold some thousand translations. Every CPU has its own arrays, and all of their entries take memory.
+const ENTRIES_MAX: u32 = 1 << 16;
 
 impl Profile {
     /// Reads a profile from the TOML `text`; `name` (usually the file) is only for error messages.
@@ -114,13 +117,27 @@ impl Rules<'_> {
     }
 
     fn arrays(&self, p: &Profile) -> Result<(), ProfileError> {
-        let tlb = &p.tlb;
+        let (tlb, psc) = (&p.tlb, &p.psc);
+        for (table, key, entries) in [
+            ("tlb", "itlb2m_entries", tlb.itlb2m_entries),
+            ("psc", "pml5e_entries", psc.pml5e_entries.unwrap_or(0)),
+            ("psc", "pml4e_entries", psc.pml4e_entries),
+            ("psc", "pdpte_entries", psc.pdpte_entries),
+            ("psc", "pde_entries", psc.pde_entries),
+        ] {
+            if entries > ENTRIES_MAX {
+                return self.fail(table, key, &format!("at most {ENTRIES_MAX}"));
+            }
+        }
         for (prefix, entries, ways) in [
             ("itlb4k", tlb.itlb4k_entries, tlb.itlb4k_ways),
             ("dtlb4k", tlb.dtlb4k_entries, tlb.dtlb4k_ways),
             ("dtlb2m", tlb.dtlb2m_entries, tlb.dtlb2m_ways),
             ("stlb", tlb.stlb_entries, tlb.stlb_ways),
         ] {
+            if entries > ENTRIES_MAX {
+                return self.fail("tlb", &format!("{prefix}_entries"), &format!("at most {ENTRIES_MAX}"));
+            }
             if entries > 0 && (ways == 0 || !entries.is_multiple_of(ways)) {
                 let key = format!("{prefix}_ways");
                 let expected = format!("a divisor of {prefix}_entries ({entries})");
@@ -196,7 +213,7 @@ pub(super) fn mhz_from_ghz<'de, D: Deserializer<'de>>(deserializer: D) -> Result
         }
     }
     fn refused(ghz: &dyn std::fmt::Display) -> String {
-        format!("`machine.ghz` is {ghz}: expected a clock above 0 and up to 100 GHz, with at most three decimals")
+        format!("`machine.ghz` is {ghz}: expected a clock above 0 and up to 20 GHz, with at most three decimals")
     }
     deserializer.deserialize_any(Ghz)
 }

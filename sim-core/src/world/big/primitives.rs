@@ -80,6 +80,10 @@ impl World for Big {
         self.mms[usize::from(mm.0)].vmas.at(vpn)
     }
 
+    fn vma_end(&self, mm: Mm, vpn: u64) -> u64 {
+        self.mms[usize::from(mm.0)].vmas.end_at(vpn)
+    }
+
     fn set_vma(&mut self, mm: Mm, span: Span, vma: Vma) {
         self.mms[usize::from(mm.0)].vmas.set(span, vma);
     }

@@ -9,6 +9,8 @@ use crate::machines;
 
 /// Larger working sets would not fit into memory here.
 const PAGES_MAX: u32 = 1 << 24;
+/// As many as hold so many pages: each takes the memory of 512 entries.
+const PAGE_TABLES_MAX: u32 = PAGES_MAX / TABLE_PAGES as u32;
 /// Minutes of simulated time; far below what the clock can hold.
 const DURATION_CYCLES_MAX: u64 = 1_000_000_000_000;
 
@@ -60,8 +62,18 @@ impl Rules<'_> {
 
     fn working_set(&self) -> Result<(), TextError> {
         let (pages, tables) = (self.workload.pages.get_ref().get(), self.workload.page_tables.get_ref().get());
-        if pages > PAGES_MAX {
-            return self.fail(&self.workload.pages, format!("pages: expected at most {PAGES_MAX}"));
+        let regions = if self.workload.looped.is_some() { self.workload.cores.get_ref().get() } else { 1 };
+        for (key, each, most, at) in [
+            ("pages", pages, PAGES_MAX, &self.workload.pages),
+            ("page_tables", tables, PAGE_TABLES_MAX, &self.workload.page_tables),
+        ] {
+            if each > most {
+                return self.fail(at, format!("{key}: expected at most {most}"));
+            }
+            if u64::from(each) * u64::from(regions) > u64::from(most) {
+                let message = format!("{key}: {each} for each of {regions} threads, expected at most {most} in all");
+                return self.fail(at, message);
+            }
         }
         if self.workload.duration_cycles.get_ref().get() > DURATION_CYCLES_MAX {
             let message = format!("duration_cycles: expected at most {DURATION_CYCLES_MAX}");
