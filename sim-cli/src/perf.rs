@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -117,8 +117,12 @@ impl Lines<'_> {
 
 /// The text of what perf wrote into a directory.
 pub(crate) fn text(aside: &Path) -> Result<Vec<u8>, Failure> {
-    let output = command(&script_words(&aside.join(DATA))).stderr(Stdio::inherit()).output();
+    let output = command(&script_words(&aside.join(DATA))).output();
     let output = output.map_err(|e| Failure::io("cannot run", "perf script", &e))?;
+    // Columns that only tracepoints have are asked for, which perf remarks on for every other kind of event.
+    for line in String::from_utf8_lossy(&output.stderr).lines().filter(|line| !line.ends_with("events. Ignoring.")) {
+        say(line);
+    }
     if output.status.success() {
         return Ok(output.stdout);
     }

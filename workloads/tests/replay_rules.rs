@@ -384,3 +384,27 @@ fn populated_pages_are_present_without_a_fault() {
     assert_eq!(flushed(0x8022), (0, 1), "40 pages are above the ceiling");
     assert_eq!(flushed(0x22), (0, 0));
 }
+
+/// perf forks, then loads the program that it records: CPUs that ran the one are not in the mask of the other.
+#[test]
+fn a_program_begins_with_an_address_space_of_its_own() {
+    const ANON: u32 = 0x22;
+    let text = |execs: &[u64]| {
+        let mut text = Text::default();
+        text.fault(10, PID, 1, FILE, 6).switch(20, 1, PID, "R+", 999).switch(30, 0, 999, "S", PID);
+        for &us in execs {
+            text.line(us, PID, 0, "sched:sched_process_exec: filename=/bin/prog pid=100 old_pid=100");
+        }
+        text.mmap(50, FILE, 16, ANON).fault(60, PID, 0, FILE, 6).mprotect(70, PID, 0, FILE, 16, 1);
+        text
+    };
+    let sent = |report: &Report| predicted(report, Context::Mprotect, 4, Extent::Ranged);
+    let alone = |report: &Report| predicted(report, Context::Mprotect, 3, Extent::Ranged);
+    let (without, with) = (text(&[]).replay("patched"), text(&[40]).replay("patched"));
+    assert_eq!((sent(&without), sent(&with), alone(&with)), (1, 0, 1));
+    assert_eq!(with.lines.unknown_events["(another program, execve)"], 3);
+    // The program that did most counts, not the last one.
+    let last = text(&[40, 90]).replay("patched");
+    assert_eq!((sent(&last), alone(&last), last.operations.len()), (0, 1, 2));
+    assert_eq!(last.lines.unknown_events["(another program, execve)"], 4);
+}

@@ -167,7 +167,7 @@ impl Builder<'_> {
                     lists.push(list);
                 }
             }
-            What::TlbFlush { .. } | What::Switch { .. } => {}
+            What::Exec | What::TlbFlush { .. } | What::Switch { .. } => {}
         }
     }
 

@@ -30,6 +30,7 @@ pub const RULES: &[&str] = &[
     "pages that MADV_FREE gave up are taken with file pages; MAP_POPULATE and MADV_POPULATE_* map theirs when they return",
     "a read fault on a file maps with it every page of its aligned 16 (fault-around), clean, unless the thread had to wait for \
      IO or MADV_RANDOM holds: then only its own; a neighbour that faults before any file page was freed was not in memory",
+    "of a process that loads several programs (execve) the one that it did most in counts, with an address space of its own",
     "a CPU stays in mm_cpumask until a flush that names the address space finds something else loaded there",
     "mmap with MAP_FIXED and mremap with MREMAP_FIXED unmap what they replace, and mremap the tail it cuts off, before anything \
      else; a call without an exit mapped and moved nothing",
