@@ -42,6 +42,8 @@ struct Builder<'r> {
     fault: FxHashMap<i32, usize>,
     /// By thread: when its next list began, if it has one.
     list_since: FxHashMap<i32, u64>,
+    /// By thread: when it was off the CPU since its last list or call began.
+    away_ns: FxHashMap<i32, Vec<(u64, u64)>>,
     /// By thread: time spent off the CPU since then.
     off_ns: FxHashMap<i32, u64>,
     /// The threads of the process: every one that does something in the recording.
@@ -96,6 +98,7 @@ impl Script {
             writes: FxHashMap::default(),
             fault: FxHashMap::default(),
             list_since: FxHashMap::default(),
+            away_ns: FxHashMap::default(),
             off_ns: FxHashMap::default(),
             seen: BTreeMap::new(),
             running: vec![None; usize::from(cpus)],
@@ -147,6 +150,7 @@ impl Builder<'_> {
                 *self.reclaiming.entry(event.tid).or_default() += 1;
                 self.writes.remove(&event.tid);
                 self.list_since.insert(event.tid, now);
+                self.away_ns.remove(&event.tid);
                 self.off_ns.remove(&event.tid);
             }
             What::ReclaimEnd { .. } => {
@@ -194,7 +198,7 @@ impl Builder<'_> {
         let written = writes_ns.len() as u64;
         self.written += written;
         self.written_and_freed += written.min(u64::from(stats.reclaimed));
-        List { stats, writes_ns, busy_ns: 0 }
+        List { stats, writes_ns, busy_ns: 0, away_ns: self.away_ns.remove(&tid).unwrap_or_default() }
     }
 
     fn push(&mut self, event: &Event, start_ns: u64, action: Action, operation: Option<u32>) {
@@ -226,6 +230,7 @@ impl Builder<'_> {
         // Its exit is not in the recording, nor are the lists of what was written.
         self.lost(event.tid);
         self.writes.remove(&event.tid);
+        self.away_ns.remove(&event.tid);
         let operation = self.operations.len() as u32;
         self.operations.push(Operation { name: call.name(), tid: event.tid, time_ns: event.time_ns });
         let now = self.since_start(event.time_ns);
@@ -286,6 +291,7 @@ impl Builder<'_> {
         }
         let to_ours = self.threads.contains(&next);
         if to_ours {
+            self.was_away(next, event.time_ns);
             self.seen.insert(next, Seen { left_ns: None, state: RunState::Running });
         }
         let was = self.running[cpu];
@@ -356,6 +362,14 @@ impl Builder<'_> {
     fn came_back(&mut self, tid: i32, now_ns: u64) {
         if let Some(Seen { left_ns: Some(left), .. }) = self.seen.get(&tid) {
             *self.off_ns.entry(tid).or_default() += now_ns - left;
+        }
+        self.was_away(tid, now_ns);
+    }
+
+    fn was_away(&mut self, tid: i32, now_ns: u64) {
+        if let Some(Seen { left_ns: Some(left), .. }) = self.seen.get(&tid) {
+            let span = (self.since_start(*left), self.since_start(now_ns));
+            self.away_ns.entry(tid).or_default().push(span);
         }
     }
 
