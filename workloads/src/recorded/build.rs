@@ -52,6 +52,8 @@ struct Builder<'r> {
     seen: BTreeMap<i32, Seen>,
     /// By CPU: does it run the process?
     running: Vec<Option<i32>>,
+    /// By CPU: when it was last seen to run something else.
+    others_ns: Vec<u64>,
     reclaim_cycles: u64,
     written: u64,
     written_and_freed: u64,
@@ -102,6 +104,7 @@ impl Script {
             off_ns: FxHashMap::default(),
             seen: BTreeMap::new(),
             running: vec![None; usize::from(cpus)],
+            others_ns: vec![0; usize::from(cpus)],
             reclaim_cycles: 0,
             written: 0,
             written_and_freed: 0,
@@ -121,7 +124,10 @@ impl Builder<'_> {
                 self.switch(event, prev, prev_state, next);
                 return;
             }
-            _ if event.pid != self.recording.target.pid => return,
+            _ if event.pid != self.recording.target.pid => {
+                self.others_ns[usize::from(event.cpu)] = event.time_ns;
+                return;
+            }
             _ => {}
         }
         self.arrive(event.cpu, event.tid, event);
@@ -296,6 +302,9 @@ impl Builder<'_> {
         }
         let was = self.running[cpu];
         self.running[cpu] = to_ours.then_some(next);
+        if !to_ours {
+            self.others_ns[cpu] = event.time_ns;
+        }
         let action = match (was, to_ours) {
             (None, true) => Action::Load,
             (Some(_), false) if next == IDLE => Action::Borrow,
@@ -318,7 +327,7 @@ impl Builder<'_> {
     }
 
     /// A thread does something on a CPU. If no switch brought it there, it came silently: a sleeper just now, a runnable or
-    /// migrating thread as soon as it had left its last CPU.
+    /// migrating thread as soon as it had left its last CPU, and nothing else is seen there any more.
     fn arrive(&mut self, on: u16, tid: i32, event: &Event) {
         let cpu = usize::from(on);
         self.came_back(tid, event.time_ns);
@@ -335,6 +344,7 @@ impl Builder<'_> {
             },
             _ => event.time_ns,
         };
+        let came_ns = came_ns.max(self.others_ns[cpu]);
         self.inferred.silent_arrivals += u64::from(before.is_some());
         if self.running[cpu].is_none() {
             self.items.push(Item {

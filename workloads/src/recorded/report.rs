@@ -21,7 +21,8 @@ use super::script::{Action, Inferred, Script};
 /// The rules that settle what a recording leaves open; printed with every report.
 pub const RULES: &[&str] = &[
     "a PTE is dirty if the last fault on its page was a write",
-    "a silent thread is on the CPU of its next event: a sleeper from that event on, any other from when it left its last CPU",
+    "a silent thread is on the CPU of its next event: a sleeper from that event on, any other from when it left its last CPU \
+     and nothing else was seen on this one any more",
     "reclaim takes the least recently faulted mapped pages, as many as the list freed or wrote; first those whose next fault \
      says they were taken",
     "a list without writes that was over sooner than its pages and one shootdown take had no mapped page in it (figures of the \
@@ -35,6 +36,8 @@ pub const RULES: &[&str] = &[
     "mmap with MAP_FIXED and mremap with MREMAP_FIXED unmap what they replace, and mremap the tail it cuts off, before anything \
      else; a call without an exit mapped and moved nothing",
     "what happened on a CPU while a thread was preempted there in the middle of a call or list comes after it",
+    "reclaim that lost its CPU between two writes lost it before it unmapped the page of the second: it looks around for others \
+     between two pages (cond_resched())",
     "what the recording shows no mapping for is a private file mapping, writable",
 ];
 
