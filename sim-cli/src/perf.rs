@@ -222,10 +222,10 @@ pub(crate) fn cpus_allowed() -> usize {
 /// The CPUs of a list such as `0-3,8`.
 fn listed(list: &str) -> usize {
     let bounds = |part: &str| {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        Some((first.trim().parse::<usize>().ok()?, last.trim().parse::<usize>().ok()?))
+        let (from, to) = part.split_once('-').unwrap_or((part, part));
+        Some((from.trim().parse::<usize>().ok()?, to.trim().parse::<usize>().ok()?))
     };
-    list.split(',').filter_map(bounds).map(|(first, last)| last.saturating_sub(first) + 1).sum()
+    list.split(',').filter_map(bounds).map(|(from, to)| to.saturating_sub(from) + 1).sum()
 }
 
 /// A line of /proc/self/status.

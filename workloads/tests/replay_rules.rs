@@ -453,3 +453,15 @@ fn reclaim_loses_its_cpu_between_two_pages() {
     // Before the first page, too.
     assert_eq!((flushes(Some((102, 108)), 105), flushes(None, 105)), ((0, 3), (1, 2)));
 }
+
+/// The table under these pages holds nothing else, so the kernel flushes once more when it frees it.
+#[test]
+fn a_recorded_munmap_frees_no_page_table() {
+    let mut text = Text::default();
+    four_pages(&mut text);
+    let span = format!("start: {FILE:#x}, len_in: 0x40000, behavior: 0x4");
+    text.call((100, 110), PID, 0, "madvise", &span, 0);
+    text.call((120, 130), PID, 0, "munmap", &format!("addr: {FILE:#x}, len: 0x40000"), 0);
+    let report = text.replay("pending-generation");
+    assert_eq!((flushed(&report, Context::Madvise), flushed(&report, Context::Munmap)), (1, 0));
+}

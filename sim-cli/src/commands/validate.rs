@@ -4,28 +4,27 @@
 
 mod host;
 mod shown;
+mod text;
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
-use tempfile::TempDir;
 use workloads::machines::MACHINES;
 use workloads::recorded::replay::Timing;
 use workloads::recorded::report::{Options, Report, report};
 use workloads::recorded::{Pick, Recording, import_text};
 
 use self::host::Host;
+use self::text::{Text, text_name};
 use super::replay::{RECORDED_PROFILE, fits, unfit};
 use crate::Verdict;
 use crate::cli::ValidateArgs;
 use crate::failure::Failure;
 use crate::input::{self, Machine};
-use crate::output::write_bytes;
-use crate::perf::{self, Lines, say};
+use crate::perf::{self, say};
 use crate::progress::Progress;
 use crate::rounds::case::{CASES, Case};
 use crate::rounds::held::{HeldCall, hold, pages_written};
-use crate::rounds::program::program;
 
 /// Of a process that may not swap.
 const NOTHING_WRITTEN: &str =
@@ -105,12 +104,8 @@ fn validate(
     let progress = Progress::new("validate".to_owned(), cases.len() as u64);
     for &case in cases {
         let part = progress.run(1);
-        let done = one(args, case, named, outcome.host);
+        let done = one(args, case, named, outcome.host, &signalled);
         drop(part);
-        // The rounds were cut short then, which is not worth a message.
-        if signalled.load(Ordering::Relaxed) {
-            return Err(Failure::new(format!("{}: interrupted", case.name), "its recording was thrown away"));
-        }
         match done? {
             Ok(validated) => outcome.validated.push(validated),
             Err(why) => {
@@ -128,11 +123,12 @@ fn one(
     case: &'static Case,
     named: Option<&Machine>,
     host: &Host,
+    signalled: &AtomicBool,
 ) -> Result<Result<Validated, String>, Failure> {
     if case.spinner && perf::cpus_allowed() < 2 {
         return Ok(Err("a second thread is to spin on another CPU, and this process may run on one only".to_owned()));
     }
-    let mut text = Text::record(args, case, host)?;
+    let mut text = Text::record(args, case, host, signalled)?;
     let recording = match import_text(&text.name, &text.bytes, &Pick::Comm(text.comm.clone())) {
         Ok(recording) => recording,
         Err(error) => return Err(text.unusable(case, &error.to_string())),
@@ -152,72 +148,6 @@ fn one(
         say(&format!("{}: {differs}mmusim replay {path} --comm {}", case.name, text.comm));
     }
     Ok(Ok(validated))
-}
-
-/// The text of the recording of a case.
-struct Text {
-    /// The file's.
-    name: String,
-    /// The threads'. No other process has it, so the busiest one of that name is the one that made the rounds.
-    comm: String,
-    bytes: Vec<u8>,
-    /// Where it is kept, if that was asked for.
-    path: Option<PathBuf>,
-}
-
-impl Text {
-    fn record(args: &ValidateArgs, case: &Case, host: &Host) -> Result<Text, Failure> {
-        let aside = temporary()?;
-        let comm = format!("rounds-{}", std::process::id());
-        let program = program(aside.path(), case, args.rounds, &comm);
-        let program = program.map_err(|e| Failure::io("cannot write in", &aside.path().display().to_string(), &e))?;
-        let name = text_name(case);
-        let lines = Lines { events: &host.found.present, program: &program, output: Path::new(&name) };
-        lines.run(aside.path())?;
-        let bytes = match perf::text(aside.path()) {
-            Ok(bytes) => bytes,
-            Err(failure) => return Err(lines.keep(aside, &failure)),
-        };
-        let mut text = Text { path: None, name, comm, bytes };
-        if let Some(directory) = &args.keep {
-            text.keep(directory)?;
-        }
-        Ok(text)
-    }
-
-    fn keep(&mut self, directory: &Path) -> Result<(), Failure> {
-        let path = directory.join(&self.name);
-        write_bytes(&path, &self.bytes).map_err(|e| Failure::io("cannot write", &path.display().to_string(), &e))?;
-        self.path = Some(path);
-        Ok(())
-    }
-
-    /// Where it is; it is kept if it is nowhere yet.
-    fn kept(&mut self) -> Result<&Path, Failure> {
-        if self.path.is_none() {
-            self.keep(&temporary()?.keep())?;
-        }
-        Ok(self.path.as_deref().expect("it is kept"))
-    }
-
-    /// The rounds are not found in it.
-    fn unusable(&mut self, case: &Case, message: &str) -> Failure {
-        let (message, expected) =
-            (format!("{}: {message}", case.name), "expected the calls of every round, and no others");
-        match self.kept() {
-            Ok(path) => {
-                let path = path.display();
-                Failure::new(message, format!("{expected}; perf may have lost events; the recording is kept: {path}"))
-            }
-            Err(failure) => Failure::new(message, format!("{expected}; it is lost: {failure}")),
-        }
-    }
-}
-
-/// A directory that is removed when nobody needs it any more.
-fn temporary() -> Result<TempDir, Failure> {
-    let made = tempfile::Builder::new().prefix("mmusim-").tempdir();
-    made.map_err(|e| Failure::io("cannot write in", &std::env::temp_dir().display().to_string(), &e))
 }
 
 /// Prediction and recording, call by call. The prediction never sees what the kernel flushed.
@@ -251,10 +181,6 @@ fn enough(cpus: u32) -> &'static str {
     let size = |name: &&str| there(name).map_or(0, |machine| machine.profile.cpus());
     let large = MACHINES.iter().map(|machine| machine.name).filter(|name| size(name) >= cpus);
     if size(&RECORDED_PROFILE) >= cpus { RECORDED_PROFILE } else { large.min_by_key(size).unwrap_or(RECORDED_PROFILE) }
-}
-
-fn text_name(case: &Case) -> String {
-    format!("{}.perf.txt", case.name)
 }
 
 /// Can the recordings be kept there?

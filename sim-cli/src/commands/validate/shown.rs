@@ -18,8 +18,11 @@ const SCHEMA: u32 = 1;
 /// Calls that differ, as a table lists them for each case.
 const LISTED: usize = 10;
 
-/// What a call initiates, by name, as columns and keys have it.
-const KINDS: [(&str, fn(&Initiated) -> u64); 4] = [
+/// A kind of flush: its name, as columns and keys have it, and how many of it there were.
+type Kind = (&'static str, fn(&Initiated) -> u64);
+
+/// What a call initiates.
+const KINDS: [Kind; 4] = [
     ("full_ipi", |initiated| initiated.full_ipi),
     ("ranged_ipi", |initiated| initiated.ranged_ipi),
     ("full_local", |initiated| initiated.full_local),
