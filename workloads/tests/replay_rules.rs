@@ -454,6 +454,45 @@ fn reclaim_loses_its_cpu_between_two_pages() {
     assert_eq!((flushes(Some((102, 108)), 105), flushes(None, 105)), ((0, 3), (1, 2)));
 }
 
+/// Two pages under two page tables. Between them the thread is off its CPU, and the other one goes: the pending check of the
+/// second table finds that out, and the second page is flushed for one CPU only.
+#[test]
+fn reclaim_loses_its_cpu_between_two_page_tables() {
+    const ANON: u32 = 0x22;
+    let (start, other) = (FILE + 0x1f_f000, PID + 1);
+    let flushes = |away: Option<(u64, u64)>| {
+        let mut text = Text::default();
+        text.mmap(10, start, 2, ANON).fault(15, other, 1, FILE, 6);
+        text.fault(20, PID, 0, start, 6).fault(21, PID, 0, start + 0x1000, 6);
+        text.line(
+            100,
+            PID,
+            0,
+            &format!("syscalls:sys_enter_madvise: start: {start:#x}, len_in: 0x2000, behavior: 0x15"),
+        );
+        for us in [110, 220] {
+            text.line(
+                us,
+                PID,
+                0,
+                "vmscan:mm_vmscan_write_folio: page=0x1 pfn=0x1 flags=RECLAIM_WB_ANON|RECLAIM_WB_ASYNC",
+            );
+            let list = "vmscan:mm_vmscan_reclaim_pages: nid=0 nr_scanned=1 nr_reclaimed=1 nr_dirty=0 nr_writeback=0 \
+                        nr_congested=0 nr_immediate=0 nr_activate_anon=0 nr_activate_file=0 nr_ref_keep=0 nr_unmap_fail=0";
+            text.line(us + 2, PID, 0, list);
+        }
+        if let Some((left, back)) = away {
+            text.switch(left, 0, PID, "R+", 999).switch(back, 0, 999, "S", PID);
+        }
+        text.switch(150, 1, other, "R", 888).line(230, PID, 0, "syscalls:sys_exit_madvise: 0x0");
+        let report = text.replay("pending-generation");
+        let of = |reason, extent| predicted(&report, Context::Madvise, reason, extent);
+        (of(4, Extent::Full), of(3, Extent::Ranged))
+    };
+    assert_eq!(flushes(Some((115, 200))), (2, 1));
+    assert_eq!(flushes(None), (3, 0));
+}
+
 /// The table under these pages holds nothing else, so the kernel flushes once more when it frees it.
 #[test]
 fn a_recorded_munmap_frees_no_page_table() {

@@ -198,7 +198,8 @@ fn clean_list(action: &Action) -> Option<u64> {
 }
 
 /// When the thread of an item was back on a CPU that it had left after so many writes and before the next one: it lets go of its
-/// CPU between two folios (`cond_resched()` in `shrink_folio_list()`) or two lists, so whatever is next comes after that.
+/// CPU between two folios (`cond_resched()` in `shrink_folio_list()`) or two page tables (in the walk of `MADV_PAGEOUT`), so
+/// whatever is next comes after that.
 fn back_after(item: &Item, writes: u32) -> Option<u64> {
     let mut around = writes_of(&item.action).skip((writes as usize).saturating_sub(1));
     let since_ns = if writes == 0 { Some(item.time_ns) } else { around.next() }?;
@@ -212,7 +213,7 @@ fn ends_a_list(action: &Action, writes: u32) -> bool {
     let mut written = 0;
     lists_of(action).iter().any(|list| {
         written += list.writes_ns.len();
-        written == writes as usize
+        writes > 0 && written == writes as usize
     })
 }
 
@@ -301,6 +302,9 @@ impl Source for Player<'_> {
         let unmapping = self.known.assumptions.unmapping;
         let due_ns = if let Act::Unlock(_) = act {
             back_after(item, *writes)
+        } else if let Act::Lock(_) = act {
+            // Of the next page table: the walk lets others run when it is done with one.
+            back_after(item, *writes).filter(|_| ends_a_list(&item.action, *writes))
         } else if let Act::Write(_) = act {
             *writes += 1;
             let nth = *writes;

@@ -36,8 +36,8 @@ pub const RULES: &[&str] = &[
     "mmap with MAP_FIXED and mremap with MREMAP_FIXED unmap what they replace, and mremap the tail it cuts off, before anything \
      else; a call without an exit mapped and moved nothing",
     "what happened on a CPU while a thread was preempted there in the middle of a call or list comes after it",
-    "reclaim that lost its CPU between two writes lost it before it unmapped the page of the second: it looks around for others \
-     between two pages (cond_resched())",
+    "reclaim that lost its CPU between two writes lost it before it unmapped the page of the second, and before its page table, if \
+     that is another one: it looks around for others in between (cond_resched())",
     "what the recording shows no mapping for is a private file mapping, writable",
 ];
 

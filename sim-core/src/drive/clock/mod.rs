@@ -382,7 +382,7 @@ impl<S: Source> Clock<S> {
             }
             match act {
                 Act::Write(_) | Act::Freeze(_) => paced = Some(act),
-                Act::Unlock(_) if paced.is_none() => paced = Some(act),
+                Act::Lock(_) | Act::Unlock(_) if paced.is_none() => paced = Some(act),
                 _ => {}
             }
             match act {
@@ -404,7 +404,7 @@ impl<S: Source> Clock<S> {
         }
         if let Some(act) = paced
             && let Some(order) = self.core(cpu).order
-            && (!matches!(act, Act::Unlock(_)) || order.is_pageout())
+            && (!matches!(act, Act::Lock(_) | Act::Unlock(_)) || order.is_pageout())
         {
             let not_before = self.source.pace(&order, act, now);
             self.core(cpu).pause_until(not_before);

@@ -106,7 +106,7 @@ pub trait Source {
         let _ = (cpu, order, world, now);
     }
 
-    /// Reclaim has written or frozen a folio, or `MADV_PAGEOUT` has let go of a lock; the operation goes on no earlier than the time
+    /// Reclaim has written or frozen a folio, or `MADV_PAGEOUT` has taken a lock or let go of one; the operation goes on no earlier than the time
     /// returned. Orders that may not begin yet are asked again.
     fn pace(&mut self, order: &Order, act: Act, now: u64) -> u64 {
         let _ = (order, act);
