@@ -454,6 +454,21 @@ fn reclaim_loses_its_cpu_between_two_pages() {
     assert_eq!((flushes(Some((102, 108)), 105), flushes(None, 105)), ((0, 3), (1, 2)));
 }
 
+#[test]
+fn a_list_takes_the_time_that_its_thread_is_on_a_cpu() {
+    let flushed = |list: (u64, u64), away: Option<(u64, u64)>| {
+        let mut text = Text::default();
+        text.mmap(1, FILE, 64, 2).fault(10, PID, 0, FILE, 4).reclaim(list, PID, 0, 16);
+        if let Some((left, back)) = away {
+            text.switch(left, 0, PID, "R+", 999).switch(back, 0, 999, "S", PID);
+        }
+        local(&text.replay("pending-generation"))
+    };
+    // Too short for a shootdown, so nothing was mapped; and long enough.
+    assert_eq!((flushed((100, 104), None), flushed((100, 300), None)), (0, 16));
+    assert_eq!(flushed((100, 300), Some((102, 298))), 0);
+}
+
 /// Two pages under two page tables. Between them the thread is off its CPU, and the other one goes: the pending check of the
 /// second table finds that out, and the second page is flushed for one CPU only.
 #[test]

@@ -297,7 +297,7 @@ impl Builder<'_> {
         }
         let to_ours = self.threads.contains(&next);
         if to_ours {
-            self.was_away(next, event.time_ns);
+            self.came_back(next, event.time_ns);
             self.seen.insert(next, Seen { left_ns: None, state: RunState::Running });
         }
         let was = self.running[cpu];
@@ -372,12 +372,6 @@ impl Builder<'_> {
     fn came_back(&mut self, tid: i32, now_ns: u64) {
         if let Some(Seen { left_ns: Some(left), .. }) = self.seen.get(&tid) {
             *self.off_ns.entry(tid).or_default() += now_ns - left;
-        }
-        self.was_away(tid, now_ns);
-    }
-
-    fn was_away(&mut self, tid: i32, now_ns: u64) {
-        if let Some(Seen { left_ns: Some(left), .. }) = self.seen.get(&tid) {
             let span = (self.since_start(*left), self.since_start(now_ns));
             self.away_ns.entry(tid).or_default().push(span);
         }
