@@ -1,23 +1,28 @@
-//! What looking at a run costs: the same workload run to its end, stepped with its log, and played back; then a moment of it.
+//! What looking at a run costs: the same workload run to its end, stepped with its log, played back, and gone through at full speed by
+//! the view's own engine, which is asked for a scene as often as a screen is drawn; then a moment of it.
 //!
-//! Times are those of the processor, the least of rounds in which everything runs once. With the name of a way only that is run,
-//! once: for `valgrind --tool=callgrind --toggle-collect='cost::measured*'`, which counts instructions.
+//! Times are those of the processor. A ratio is the median of rounds, in each of which the plain run comes before and after: machines do
+//! not keep their speed. With names of ways only those are timed; `--once WAY` makes one run: for `valgrind --tool=callgrind --toggle-collect='cost::measured*'`, which counts instructions.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sim_core::drive::clock::RunAhead;
 use sim_core::nouns::types::Cpu;
 use sim_core::policy::{self, PolicyInfo};
 use sim_core::step::era;
+use sim_tui::engine::{Engine, Order};
 use sim_tui::moment::Want;
+use sim_tui::pair::Pair;
 use sim_tui::playback::Playback;
+use sim_tui::program::Repertoire;
 use sim_tui::source::{Machine, Source};
+use sim_tui::speed::Speed;
 use workloads::machines::machine;
 use workloads::outcome::Input;
 use workloads::synthetic::{Conditions, Synthetic};
 
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 15;
 const MOMENTS: u32 = 500;
 const CORES: u16 = 255;
 /// As `overlap`, with as many cores as a large machine has.
@@ -60,7 +65,9 @@ fn now_ns(start: Instant) -> u64 {
 }
 
 /// The ways to make the same run, in the order of the table.
-const WAYS: [&str; 4] = ["run", "by-steps", "logged", "played"];
+const WAYS: [&str; 5] = ["run", "by-steps", "logged", "played", "watched"];
+/// Time between two frames.
+const FRAME: Duration = Duration::from_millis(33);
 
 /// What is timed, or counted.
 #[inline(never)]
@@ -96,6 +103,10 @@ impl Case {
             let mut playback = self.playback();
             return self.timed(|| (playback.forward(u64::MAX), 0));
         }
+        if way == "watched" {
+            let mut engine = self.engine();
+            return self.timed(|| (watch(&mut engine), 0));
+        }
         let mut clock = self.clock();
         match way {
             "run" => self.timed(|| {
@@ -122,16 +133,39 @@ impl Case {
         }
     }
 
-    fn playback(&self) -> Playback {
-        let source = Source::Workload {
+    fn source(&self) -> Source {
+        Source::Workload {
             workload: Arc::clone(&self.workload),
             era: *era::find("v4.13").expect("an era"),
             machine: Arc::clone(&self.machine),
             seed: 1,
             run_ahead: RunAhead::Off,
-        };
-        Playback::new(source.run(self.policy).expect("it fits"))
+        }
     }
+
+    fn playback(&self) -> Playback {
+        Playback::new(self.source().run(self.policy).expect("it fits"))
+    }
+
+    fn engine(&self) -> Engine {
+        Engine::new(Pair::single(self.playback()), Box::new(Repertoire(self.source())))
+    }
+}
+
+const WANT: Want = Want { core: Some(Cpu(3)), tlb_rows: 50, pages: 100, log: 100 };
+
+/// Goes to the end at full speed, and makes scenes on the way. Returns how many events there were.
+fn watch(engine: &mut Engine) -> u64 {
+    engine.obey(Order::Run(Speed::FULL));
+    let mut shown = Instant::now();
+    while engine.busy() {
+        engine.work();
+        if shown.elapsed() >= FRAME {
+            shown = Instant::now();
+            assert!(engine.scene(&WANT).running.is_some() || !engine.busy());
+        }
+    }
+    engine.scene(&WANT).position
 }
 
 fn main() {
@@ -145,34 +179,50 @@ fn main() {
         policy: policy::find("patched").expect("a registered policy"),
         start: Instant::now(),
     };
-    if let Some(way) = std::env::args().nth(1) {
-        let (_, (events, entries)) = case.way(&way);
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if let [once, way] = &args[..]
+        && once == "--once"
+    {
+        let (_, (events, entries)) = case.way(way);
         println!("{events} events, {entries} entries of the log");
         return;
     }
-    let mut least = [u64::MAX; WAYS.len()];
-    let mut made = (0, 0);
-    for _ in 0..ROUNDS {
-        for (least, way) in least.iter_mut().zip(WAYS) {
-            let (ns, counted) = case.way(way);
-            *least = ns.min(*least);
-            made = (counted.0.max(made.0), counted.1.max(made.1));
-        }
+    let mut events = 0;
+    for way in WAYS.iter().filter(|way| args.is_empty() || args.iter().any(|arg| arg == *way)) {
+        events = compared(&case, way);
     }
-    let (events, entries) = made;
-    println!("{events} events, {entries} entries of the log");
-    for (ns, way) in least.into_iter().zip(WAYS) {
-        let (all, each, ratio) = (ns as f64 / 1e6, ns as f64 / events as f64, ns as f64 / least[0] as f64);
-        println!("{way:<9} {all:>8.1} ms {each:>7.1} ns an event {ratio:>6.3} of run");
+    if args.is_empty() {
+        moments(&case, events);
     }
-    moments(&case, events);
+}
+
+/// Prints how long a way takes, and what part of the plain run that is. Returns the events.
+fn compared(case: &Case, way: &str) -> u64 {
+    let (mut before, (events, _)) = case.way(WAYS[0]);
+    let (mut entries, mut least) = (0, u64::MAX);
+    let mut ratios: Vec<f64> = (0..ROUNDS)
+        .map(|_| {
+            let (ns, (_, logged)) = case.way(way);
+            let (after, _) = case.way(WAYS[0]);
+            let ratio = 2.0 * ns as f64 / (before + after) as f64;
+            (before, entries, least) = (after, logged, least.min(ns));
+            ratio
+        })
+        .collect();
+    ratios.sort_unstable_by(f64::total_cmp);
+    let (all, each) = (least as f64 / 1e6, least as f64 / events as f64);
+    let [first, .., last] = ratios[..] else { panic!("there are rounds") };
+    println!(
+        "{way:<9} {all:>8.1} ms {each:>7.1} ns an event {:>6.3} of run ({first:.3} to {last:.3}), {entries} entries of the log",
+        ratios[ROUNDS / 2],
+    );
+    events
 }
 
 fn moments(case: &Case, events: u64) {
     let mut playback = case.playback();
     playback.forward(events / 2);
-    let want = Want { core: Some(Cpu(3)), tlb_rows: 50, pages: 100, log: 100 };
-    let (ns, shown) = case.timed(|| (0..MOMENTS).map(|_| playback.moment(&want).pages.len()).sum::<usize>());
+    let (ns, shown) = case.timed(|| (0..MOMENTS).map(|_| playback.moment(&WANT).pages.len()).sum::<usize>());
     println!("moment    {:>8.1} us ({} pages)", ns as f64 / 1e3 / f64::from(MOMENTS), shown / MOMENTS as usize);
     let (ns, _) = case.timed(|| playback.run().boxed_clone());
     println!("copy      {:>8.1} ms, {} MiB", ns as f64 / 1e6, playback.run().world().bytes() >> 20);

@@ -16,6 +16,9 @@ use crate::speed::Speed;
 const SLICE: Duration = Duration::from_millis(10);
 /// Events between two looks at the time.
 const BURST: u64 = 256;
+/// At full speed so many of them are not logged for each one that is, and the last so many are: more than a screen shows.
+const RUSH: u64 = 32;
+const SHOWN: u64 = 1024;
 
 /// Whatever can be opened: the same run under other policies, or the stops of a tour.
 pub trait Program: Send {
@@ -137,13 +140,15 @@ pub struct Engine {
     player: Pair,
     program: Box<dyn Program>,
     goal: Goal,
+    /// Events that take about a slice at full speed.
+    rush: u64,
     complaint: Option<String>,
 }
 
 impl Engine {
     /// An engine at the start of a run.
     pub fn new(player: Pair, program: Box<dyn Program>) -> Engine {
-        Engine { player, program, goal: Goal::None, complaint: None }
+        Engine { player, program, goal: Goal::None, rush: BURST, complaint: None }
     }
 
     /// Does what it is told, but for [`Order::Show`].
@@ -186,9 +191,14 @@ impl Engine {
         match self.goal {
             Goal::None => {}
             Goal::Run { speed, since, made } => {
-                let now_made = self.run(speed, since, made, until);
-                self.goal =
-                    if self.player.finished() { Goal::None } else { Goal::Run { speed, since, made: now_made } };
+                if speed == Speed::FULL {
+                    self.rush(until);
+                } else {
+                    self.goal = Goal::Run { speed, since, made: self.run(speed, since, made, until) };
+                }
+                if self.player.finished() {
+                    self.goal = Goal::None;
+                }
             }
             Goal::Seek(target) => self.seek(target, until),
         }
@@ -208,6 +218,21 @@ impl Engine {
             made += self.player.forward(due);
         }
         made
+    }
+
+    /// As fast as it can. Nobody reads along: the log is for the next scene only.
+    fn rush(&mut self, until: Instant) {
+        let mut now = Instant::now();
+        while now < until && !self.player.finished() {
+            self.player.rush(self.rush, SHOWN.min(self.rush / RUSH));
+            let took = now.elapsed();
+            now += took;
+            if took < SLICE / 4 {
+                self.rush *= 2;
+            } else if took > SLICE {
+                self.rush = (self.rush / 2).max(BURST);
+            }
+        }
     }
 
     fn seek(&mut self, target: Target, until: Instant) {
@@ -239,6 +264,7 @@ impl Engine {
             }
             self.work();
         }
+        self.player.mend();
     }
 
     /// What there is to see.
@@ -263,16 +289,19 @@ impl Engine {
     /// Works until nobody sends orders any more.
     pub fn serve(mut self, orders: &Receiver<Order>, scenes: &Sender<Scene>) {
         loop {
-            let order = if self.busy() {
+            if self.busy() {
                 self.work();
-                match orders.try_recv() {
-                    Ok(order) => order,
-                    Err(TryRecvError::Empty) => continue,
-                    Err(TryRecvError::Disconnected) => return,
+            }
+            let order = match orders.try_recv() {
+                Ok(order) => order,
+                Err(TryRecvError::Disconnected) => return,
+                Err(TryRecvError::Empty) if self.busy() => continue,
+                Err(TryRecvError::Empty) => {
+                    // Whoever has asked for a scene did not wait for this.
+                    self.player.mend();
+                    let Ok(order) = orders.recv() else { return };
+                    order
                 }
-            } else {
-                let Ok(order) = orders.recv() else { return };
-                order
             };
             if let Order::Show(want) = order {
                 if scenes.send(self.scene(&want)).is_err() {

@@ -1,11 +1,10 @@
-//! What is kept of a run as it goes: the last entries of its log, sums over time, pages whose flush is put off.
+//! What is kept of a run as it goes: the last entries of its log, sums over time, lengths of windows.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use hdrhistogram::Histogram;
 use sim_core::drive::clock::log::{Entry, Happened};
 use sim_core::drive::clock::stats::Stats;
-use sim_core::nouns::types::{Cpu, Page};
 use sim_core::oracle::Class;
 use sim_core::step::frame::Act;
 
@@ -24,9 +23,9 @@ const DIGITS: u8 = 2;
 pub(crate) struct Follow {
     /// The last entries of the log, oldest first.
     pub(crate) log: VecDeque<Logged>,
+    /// The log has all that it would have, had every event been logged.
+    pub(crate) whole: bool,
     pub(crate) history: History,
-    /// By reclaimer: pages whose PTE it has cleared since its last flush, in order.
-    pub(crate) pending: BTreeMap<Cpu, Vec<Page>>,
     /// By class: the lengths of the windows that have closed, in cycles.
     pub(crate) closed: BTreeMap<Class, Histogram<u64>>,
     sums: Sums,
@@ -39,12 +38,14 @@ struct Sums {
     flush_cycles: u64,
     deferred: u64,
     windows: u64,
+    violations: u64,
 }
 
 impl Sums {
     fn of(stats: &Stats) -> Sums {
         let (ipis, flush_cycles) = (stats.ipis_sent, stats.cycles.total());
-        Sums { ipis, flush_cycles, deferred: stats.deferred, windows: stats.windows_opened() }
+        let violations = stats.violations.values().sum();
+        Sums { ipis, flush_cycles, deferred: stats.deferred, windows: stats.windows_opened(), violations }
     }
 }
 
@@ -52,8 +53,8 @@ impl Follow {
     pub(crate) fn new() -> Follow {
         Follow {
             log: VecDeque::new(),
+            whole: true,
             history: History::new(),
-            pending: BTreeMap::new(),
             closed: BTreeMap::new(),
             sums: Sums::default(),
         }
@@ -63,25 +64,20 @@ impl Follow {
     pub(crate) fn take(&mut self, run: &mut dyn Run, position: u64, seen: &mut impl FnMut(&Entry)) {
         let (now, finished) = (run.now_cycles(), run.finished());
         let stats = run.stats_mut();
-        let (mut violations, mut windows) = (0, finished);
+        let mut windows = finished;
         if let Some(mut log) = stats.log.take() {
             for entry in &log {
                 match entry.what {
-                    Happened::Act(Act::Deferred { page, .. }, _) => {
-                        self.pending.entry(entry.cpu).or_default().push(page);
-                    }
-                    // The flush of an address space leaves those of reclaim pending.
                     Happened::Act(Act::FlushEnd(request), _) if request.mm.is_none() => {
-                        self.pending.remove(&entry.cpu);
                         stats.potential.lengths_cycles.clear();
                     }
                     Happened::Window(..) => windows = true,
-                    Happened::Violation(..) => violations += 1,
-                    Happened::Act(..) => {}
+                    Happened::Violation(..) | Happened::Act(..) => {}
                 }
                 seen(entry);
                 if self.log.len() == ENTRIES {
                     self.log.pop_front();
+                    self.whole = true;
                 }
                 self.log.push_back(Logged { position, entry: *entry });
             }
@@ -91,9 +87,34 @@ impl Follow {
         if windows {
             self.close(stats);
         }
+        self.sum(now, stats);
+    }
+
+    /// Makes at most so many events and logs none of them. Returns how many were made. The log is not whole then.
+    pub(crate) fn unlogged(&mut self, run: &mut dyn Run, most: u64) -> u64 {
+        let mut made = 0;
+        // What comes in one slot of the history need not be told apart.
+        while made < most
+            && let Some(next) = run.next_cycles()
+        {
+            made += run.unlogged(self.history.end_of_slot(next), most - made);
+            self.sum(run.now_cycles(), run.stats());
+        }
+        if made > 0 {
+            self.log.clear();
+            self.whole = false;
+            let stats = run.stats_mut();
+            stats.potential.lengths_cycles.clear();
+            self.close(stats);
+        }
+        made
+    }
+
+    /// Adds what has come since it was last asked to the history.
+    fn sum(&mut self, now: u64, stats: &Stats) {
         let sums = Sums::of(stats);
-        if sums != self.sums || violations > 0 {
-            self.history.add(now, &self.sums, &sums, violations);
+        if sums != self.sums {
+            self.history.add(now, &self.sums, &sums);
             self.sums = sums;
         }
     }
@@ -122,14 +143,23 @@ impl History {
         [ipis, flush_cycles, deferred, windows, violations]
     }
 
+    /// When the slot of a time is over, as wide as slots are when that time has come.
+    fn end_of_slot(&self, at: u64) -> u64 {
+        let mut width = self.width_cycles;
+        while at / width >= History::SLOTS as u64 {
+            width *= 2;
+        }
+        (at / width + 1) * width
+    }
+
     /// Adds what came between two sums to the slot of a time, no earlier than those before.
-    fn add(&mut self, now: u64, before: &Sums, after: &Sums, violations: u64) {
+    fn add(&mut self, now: u64, before: &Sums, after: &Sums) {
         let more = [
             after.ipis - before.ipis,
             after.flush_cycles - before.flush_cycles,
             after.deferred - before.deferred,
             after.windows - before.windows,
-            violations,
+            after.violations - before.violations,
         ];
         let at = self.reach(now);
         for (slots, more) in self.slots().into_iter().zip(more) {
@@ -172,8 +202,11 @@ mod tests {
         let mut history = History::new();
         let mut sums = Sums::default();
         for now in (0..20_000).step_by(7) {
-            let after = Sums { ipis: sums.ipis + 1, windows: sums.windows + 2, ..sums };
-            history.add(now, &sums, &after, 3);
+            let (ipis, windows, violations) = (sums.ipis + 1, sums.windows + 2, sums.violations + 3);
+            let after = Sums { ipis, windows, violations, ..sums };
+            assert!(now < history.end_of_slot(now) && history.end_of_slot(now).is_multiple_of(64));
+            history.add(now, &sums, &after);
+            assert!(history.end_of_slot(now) <= now + history.width_cycles);
             sums = after;
         }
         assert_eq!(history.width_cycles, 256);

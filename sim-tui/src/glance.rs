@@ -90,8 +90,8 @@ fn translations(run: &dyn Run, core: Cpu, want: &Want) -> (Vec<Translation>, usi
 
 fn pages(run: &dyn Run, follow: &Follow, open: &[OpenWindow], want: &Want) -> Vec<PageRow> {
     let world = run.world();
-    let pending: FxHashSet<Page> = follow.pending.values().flatten().copied().collect();
-    let mut shown = chosen(world, follow, open, want);
+    let pending: FxHashSet<Page> = run.stats().pending_pages().collect();
+    let mut shown = chosen(run, follow, open, want);
     shown.sort_unstable();
     let row = |page: Page| {
         let window = open.binary_search_by_key(&page, |window| window.page).ok().map(|at| &open[at]);
@@ -116,12 +116,13 @@ fn pages(run: &dyn Run, follow: &Follow, open: &[OpenWindow], want: &Want) -> Ve
 }
 
 /// Which pages to show: all if they are few, else first those with a window, then those pending, then those touched last.
-fn chosen(world: &Big, follow: &Follow, open: &[OpenWindow], want: &Want) -> Vec<Page> {
+fn chosen(run: &dyn Run, follow: &Follow, open: &[OpenWindow], want: &Want) -> Vec<Page> {
+    let world = run.world();
     if world.pages() as usize <= want.pages {
         return (0..world.pages()).map(Page).collect();
     }
     let windows = open.iter().map(|window| window.page);
-    let pending = follow.pending.values().flatten().copied();
+    let pending = run.stats().pending_pages();
     let touched = follow.log.iter().rev().filter_map(|logged| page_of(&logged.entry.what));
     let (mut seen, mut shown) = (FxHashSet::default(), Vec::new());
     for page in windows.chain(pending).chain(touched) {

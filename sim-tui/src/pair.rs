@@ -63,6 +63,20 @@ impl Pair {
         made + self.beyond(events - made)
     }
 
+    /// The same, as fast as a run alone goes: see [`Playback::rush`].
+    pub fn rush(&mut self, events: u64, logged: u64) -> u64 {
+        let made = self.left.rush(events, logged);
+        if made > 0 {
+            self.follow();
+        }
+        made + self.beyond(events - made)
+    }
+
+    /// See [`Playback::mend`].
+    pub fn mend(&mut self) {
+        self.left.mend();
+    }
+
     /// Takes events back, as far as the start.
     pub fn back(&mut self, events: u64) {
         self.to_position(self.position().saturating_sub(events));

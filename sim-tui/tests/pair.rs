@@ -32,6 +32,7 @@ fn apart(source: &Source, (left, right): (&str, &str), position: u64) -> (Moment
 fn moves() -> impl Strategy<Value = Vec<Move>> {
     let mv = prop_oneof![
         (1_u64..200).prop_map(Move::Forward),
+        (1_u64..200, 0_u64..50).prop_map(|(events, logged)| Move::Rush(events, logged)),
         (1_u64..200).prop_map(Move::Back),
         (1_u64..4).prop_map(Move::Back),
         (0_u64..1_500).prop_map(Move::ToPosition),
@@ -54,6 +55,10 @@ proptest! {
         for mv in moves {
             match mv {
                 Move::Forward(events) => _ = pair.forward(events),
+                Move::Rush(events, logged) => {
+                    pair.rush(events, logged);
+                    pair.mend();
+                }
                 Move::Back(events) => pair.back(events),
                 Move::ToPosition(position) => pair.to_position(position),
                 Move::ToCycle(cycle) => pair.to_cycle(cycle),

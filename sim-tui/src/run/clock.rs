@@ -29,8 +29,8 @@ impl<S: Source> ClockRun<S> {
 }
 
 impl<S: Source + Clone + Send + 'static> Run for ClockRun<S> {
-    fn steps(&mut self, most: u64) -> u64 {
-        self.clock.steps(most)
+    fn steps_before(&mut self, before_cycles: u64, most: u64) -> u64 {
+        self.clock.steps_before(before_cycles, most)
     }
 
     fn now_cycles(&self) -> u64 {

@@ -17,7 +17,27 @@ use sim_core::world::big::Big;
 pub trait Run: Send {
     /// Makes at least one event, if any is left, and at most `most`. What is in the log afterwards is of the last of them. Returns
     /// how many were made.
-    fn steps(&mut self, most: u64) -> u64;
+    fn steps(&mut self, most: u64) -> u64 {
+        self.steps_before(u64::MAX, most)
+    }
+
+    /// The same with events before a time in cycles only: none, if the next one is later.
+    fn steps_before(&mut self, before_cycles: u64, most: u64) -> u64;
+
+    /// Makes at most so many events before a time, in cycles, and logs none of them. Returns how many were made.
+    fn unlogged(&mut self, before_cycles: u64, most: u64) -> u64 {
+        let log = self.stats_mut().log.take();
+        let mut made = 0;
+        while made < most {
+            let more = self.steps_before(before_cycles, most - made);
+            if more == 0 {
+                break;
+            }
+            made += more;
+        }
+        self.stats_mut().log = log;
+        made
+    }
 
     /// The time of the last event, in cycles.
     fn now_cycles(&self) -> u64;

@@ -35,8 +35,8 @@ impl WitnessRun {
 }
 
 impl Run for WitnessRun {
-    fn steps(&mut self, most: u64) -> u64 {
-        if most == 0 {
+    fn steps_before(&mut self, before_cycles: u64, most: u64) -> u64 {
+        if most == 0 || self.along.next_cycles().is_some_and(|next| next >= before_cycles) {
             return 0;
         }
         let made = self.along.step().expect("all moves have been made once");

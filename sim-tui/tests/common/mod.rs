@@ -67,6 +67,8 @@ hold_accesses = 10
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Move {
     Forward(u64),
+    /// So many events, and of how many of the last there is a log.
+    Rush(u64, u64),
     Back(u64),
     ToPosition(u64),
     ToCycle(u64),

@@ -126,10 +126,10 @@ impl<S: Source> Clock<S> {
         now
     }
 
-    /// Without run-ahead: takes at most `most` events, for as long as they are accesses that a TLB serves and nothing is logged of
-    /// them. The first that is not is left in the tree, as the order of its core. Returns how many events it took.
+    /// Without run-ahead: takes at most `most` events before a time, for as long as they are accesses that a TLB serves and nothing is
+    /// logged of them. The first that is not is left in the tree, as the order of its core. Returns how many events it took.
     #[inline(never)]
-    pub(super) fn one_by_one(&mut self, most: u64) -> u64 {
+    pub(super) fn one_by_one(&mut self, before_cycles: u64, most: u64) -> u64 {
         if self.lookahead_cycles.is_some() || self.hot_victims || self.held > 0 {
             return 0;
         }
@@ -139,6 +139,7 @@ impl<S: Source> Clock<S> {
         let (mut l1_hits, mut events, mut last) = (0, 0, self.now);
         while events < most
             && let Some((time, source)) = self.tree.min()
+            && time < before_cycles
             && self.free.get(usize::from(source)) == Some(&true)
         {
             let cpu = Cpu(source);

@@ -33,10 +33,21 @@ impl<S: Source> Clock<S> {
     /// # Panics
     /// As [`Clock::run`].
     pub fn steps(&mut self, most: u64) -> u64 {
+        self.steps_before(u64::MAX, most)
+    }
+
+    /// The same with events before a time in cycles only: none, if the next one is later.
+    ///
+    /// # Panics
+    /// As [`Clock::run`].
+    pub fn steps_before(&mut self, before_cycles: u64, most: u64) -> u64 {
         if self.end.is_some() || most == 0 {
             return 0;
         }
         let (time, source) = self.tree.min().expect("it would have ended");
+        if time >= before_cycles {
+            return 0;
+        }
         debug_assert!(time >= self.now, "time goes forward: {time} after {}", self.now);
         self.now = time;
         if !self.recent.is_empty() {
@@ -47,7 +58,7 @@ impl<S: Source> Clock<S> {
             self.turn(Cpu(source), time);
             self.schedule(Cpu(source));
             if !self.stats.has_logged() {
-                made += self.one_by_one(most - 1);
+                made += self.one_by_one(before_cycles, most - 1);
             }
         } else if source == self.fabric_source() {
             self.broadcast_done(time);

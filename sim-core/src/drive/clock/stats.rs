@@ -206,7 +206,8 @@ pub struct Stats {
     open: FxHashMap<Page, Open>,
     /// The last window of a page that closed: its class, and whether it was used.
     closed: FxHashMap<Page, (Class, bool)>,
-    pending: FxHashMap<Cpu, Vec<u64>>,
+    /// By reclaimer: pages whose PTE it has cleared since its last flush, and when.
+    pending: FxHashMap<Cpu, Vec<(Page, u64)>>,
     /// The order each CPU is executing.
     tags: Vec<Option<u32>>,
 }
@@ -379,7 +380,7 @@ impl Stats {
                 self.line(world, who.cpu, from, if wrong_cpu { 5 } else { 1 }, request, now);
             }
             Act::FlushEnd(request) if request.mm.is_none() => {
-                for since in self.pending.remove(&who.cpu).unwrap_or_default() {
+                for (_, since) in self.pending.remove(&who.cpu).unwrap_or_default() {
                     self.potential.lengths_cycles.push(now - since);
                 }
             }
@@ -393,9 +394,9 @@ impl Stats {
                 self.pages_dirty += u64::from(old.dirty);
                 self.pages_clean += u64::from(!old.dirty);
             }
-            Act::Deferred { .. } => {
+            Act::Deferred { page, .. } => {
                 self.deferred += 1;
-                self.pending.entry(who.cpu).or_default().push(now);
+                self.pending.entry(who.cpu).or_default().push((page, now));
             }
             Act::Write(_) | Act::Submit { write: true, .. } => self.writes += 1,
             Act::WakeKswapd { free } => self.pressure.woken_at.push(free),
@@ -462,6 +463,13 @@ impl Stats {
         let mut windows: Vec<_> = self.open.iter().map(of).collect();
         windows.sort_unstable_by_key(|window| window.page);
         windows
+    }
+
+    /// Pages whose flush is put off, by reclaimer: in the order in which their PTEs were cleared.
+    pub fn pending_pages(&self) -> impl Iterator<Item = Page> {
+        let mut reclaimers: Vec<_> = self.pending.iter().collect();
+        reclaimers.sort_unstable_by_key(|&(cpu, _)| cpu);
+        reclaimers.into_iter().flat_map(|(_, pages)| pages.iter().map(|&(page, _)| page))
     }
 
     /// The run is over: windows still open close now.
