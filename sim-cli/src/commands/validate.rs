@@ -24,7 +24,7 @@ use crate::input::{self, Machine};
 use crate::perf::{self, say};
 use crate::progress::Progress;
 use crate::rounds::case::{CASES, Case};
-use crate::rounds::held::{HeldCall, hold, pages_written};
+use crate::rounds::held::{HeldCall, hold, pages_written, switches_missing};
 
 /// Of a process that may not swap.
 const NOTHING_WRITTEN: &str =
@@ -141,7 +141,15 @@ fn one(
         Ok(calls) => calls,
         Err(message) => return Err(text.unusable(case, &message)),
     };
+    let missing = switches_missing(&recording);
     let validated = Validated { case, report, calls };
+    if !validated.agrees() && missing > 0 {
+        // Of processes that perf may not see, or lost by it.
+        say(&format!(
+            "note: {}: {missing} switches of tasks are missing, so where its threads ran is not certain",
+            case.name
+        ));
+    }
     if !validated.agrees() || args.keep.is_some() {
         let differs = if validated.agrees() { "" } else { "it differs; " };
         let path = text.kept()?.display().to_string();

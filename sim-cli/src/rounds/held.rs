@@ -1,7 +1,9 @@
 //! The rounds in a recording: what the kernel flushed in each call beside what was predicted.
 
+use std::collections::BTreeMap;
+
 use workloads::recorded::answer::{Initiated, OperationRow};
-use workloads::recorded::{Call, Recording, What};
+use workloads::recorded::{Call, Event, Recording, What};
 
 use super::case::{Case, name_of};
 
@@ -87,10 +89,41 @@ fn calls(recording: &Recording) -> impl Iterator<Item = (i32, Call)> + '_ {
     })
 }
 
+/// How often a CPU switches from another thread than it had switched to: then switches are missing, and who ran there is not known.
+pub(crate) fn switches_missing(recording: &Recording) -> usize {
+    let mut on = BTreeMap::new();
+    let missing = |event: &&Event| match event.what {
+        What::Switch { prev, next, .. } => on.insert(event.cpu, next).is_some_and(|expected| expected != prev),
+        _ => false,
+    };
+    recording.events.iter().filter(missing).count()
+}
+
 /// Did the kernel take any page at all? Where it may not swap, `MADV_PAGEOUT` does nothing.
 pub(crate) fn pages_written(recording: &Recording) -> usize {
-    let written = |event: &&workloads::recorded::Event| {
-        event.pid == recording.target.pid && matches!(event.what, What::WriteFolio { .. })
-    };
+    let written = |event: &&Event| event.pid == recording.target.pid && matches!(event.what, What::WriteFolio { .. });
     recording.events.iter().filter(written).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use workloads::recorded::{Pick, import_text};
+
+    use super::*;
+
+    #[test]
+    fn a_cpu_goes_on_with_the_thread_it_switched_to() {
+        let missing = |threads: &[(u16, i32, i32)]| {
+            let line = |&(cpu, prev, next): &(u16, i32, i32)| {
+                format!(
+                    "a 1/1 [{cpu:03}] 1.000000000: sched:sched_switch: prev_comm=a prev_pid={prev} prev_prio=120 prev_state=R ==> \
+                     next_comm=a next_pid={next} next_prio=120\n"
+                )
+            };
+            let text: String = threads.iter().map(line).collect();
+            switches_missing(&import_text("test", text.as_bytes(), &Pick::Busiest).expect("a recording"))
+        };
+        assert_eq!(missing(&[(0, 1, 2), (1, 7, 1), (0, 2, 0), (0, 0, 5), (1, 1, 0)]), 0);
+        assert_eq!(missing(&[(0, 1, 2), (0, 3, 4), (0, 4, 5), (0, 6, 7)]), 2);
+    }
 }
