@@ -1,6 +1,7 @@
 //! The command line. Values of options come from the registries, never from a list of their own.
 
 mod generate;
+mod new;
 mod plot;
 mod record;
 mod sweep;
@@ -15,13 +16,14 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sim_core::drive::clock::RunAhead;
 use sim_core::drive::explore::{Options, Order};
-use sim_core::policy::{self, ABLATED, OTHERS, POLICIES, PolicyInfo};
+use sim_core::policy::{self, ABLATED, PolicyInfo};
 use sim_core::step::era::{self, ERAS, Era};
 use workloads::litmus::ablate::{self, ABLATIONS, Ablation, SCENES, Scene};
 
 use crate::output::OutputArgs;
 
 pub(crate) use generate::{GenerateArgs, GenerateCommand};
+pub(crate) use new::{NewArgs, NewCommand, NewPolicyArgs};
 pub(crate) use plot::PlotArgs;
 pub(crate) use record::RecordArgs;
 pub(crate) use sweep::{
@@ -82,6 +84,8 @@ pub(crate) enum Command {
     List(ListArgs),
     /// Measure how fast the simulator is here, beside a bare loop over the same accesses
     Speed(SpeedArgs),
+    /// Start a policy of your own, in a checkout of mmusim (docs/add-a-policy.md)
+    New(NewArgs),
     /// Manual pages and shell completions
     Generate(GenerateArgs),
 }
@@ -425,12 +429,12 @@ pub(crate) enum Listing {
 
 /// Those that the clock has prices for.
 fn policies() -> impl TypedValueParser<Value = &'static PolicyInfo> {
-    one_of(POLICIES.iter().chain(OTHERS).filter(|policy| policy.priced()))
+    one_of(policy::all().filter(|policy| policy.priced()))
 }
 
 /// All of them.
 fn explored_policies() -> impl TypedValueParser<Value = &'static PolicyInfo> {
-    one_of(POLICIES.iter().chain(OTHERS).chain(ABLATED))
+    one_of(policy::all().chain(ABLATED))
 }
 
 fn one_of(policies: impl Iterator<Item = &'static PolicyInfo>) -> impl TypedValueParser<Value = &'static PolicyInfo> {
@@ -457,6 +461,7 @@ fn eras() -> impl TypedValueParser<Value = &'static Era> {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
+    use sim_core::policy::OTHERS;
 
     use super::*;
 
@@ -478,7 +483,7 @@ mod tests {
 
     #[test]
     fn every_policy_answers_to_its_name_and_aliases() {
-        for policy in POLICIES {
+        for policy in policy::all().filter(|policy| policy.priced()) {
             for name in policy.aliases.iter().chain([&policy.name]) {
                 let cli = Cli::try_parse_from(["mmusim", "compare", "--policy", name]).expect(name);
                 let Command::Compare(args) = cli.command else { panic!("it is compare") };

@@ -74,6 +74,7 @@ fn main() -> ExitCode {
         Command::Plot(args) => commands::plot::run(&args),
         Command::Tlb(args) => commands::tlb::run(&args),
         Command::List(args) => commands::list::run(&args),
+        Command::New(args) => commands::new::run(&args),
         Command::Generate(args) => commands::generate::run(&args),
         Command::Speed(args) => commands::speed::run(&args),
     };

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use tempfile::NamedTempFile;
 
 use crate::failure::Failure;
 
@@ -95,12 +96,17 @@ pub(crate) fn write_bytes(path: &Path, content: &[u8]) -> io::Result<()> {
         Ok(_) => path.canonicalize()?,
         Err(_) => path.to_owned(),
     };
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".mmusim-").permissions(Permissions::from_mode(0o666));
-    let mut aside = builder.tempfile_in(directory(&target))?;
+    let mut aside = aside(&target)?;
     aside.write_all(content)?;
     aside.persist(&target)?;
     Ok(())
+}
+
+/// A file beside this one, to be renamed to it once it is whole.
+pub(crate) fn aside(target: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".mmusim-").permissions(Permissions::from_mode(0o666));
+    builder.tempfile_in(directory(target))
 }
 
 /// Where a file of this name is.

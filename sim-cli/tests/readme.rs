@@ -210,7 +210,7 @@ fn its_commands_exist() {
     let ci = read(".ci/run");
     assert!(readme.contains("cargo test --workspace") && ci.contains("cargo test --workspace"));
     for policy in policy::POLICIES {
-        assert!(readme.contains(&format!("`{}`", policy.name)), "{}", policy.name);
+        assert!(readme.contains(&format!("`{}`", policy.name)), "README.md should name `{}`", policy.name);
     }
 }
 

@@ -4,7 +4,7 @@ mod common;
 
 use std::path::Path;
 
-use common::mmusim;
+use common::{checkout, mmusim};
 
 /// The blocks of a page that are marked with this word.
 fn blocks<'p>(page: &'p str, word: &str) -> Vec<&'p str> {
@@ -16,7 +16,8 @@ fn blocks<'p>(page: &'p str, word: &str) -> Vec<&'p str> {
 fn every_command_prints_what_the_page_says() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/tutorial.md");
     let page = std::fs::read_to_string(path).expect("the tutorial");
-    let directory = tempfile::tempdir().expect("a directory");
+    // With the policies of this checkout, of which one is made; that it compiles and what it does then is tested in `workloads`.
+    let directory = checkout();
     let litmus = blocks(&page, "text").into_iter().find(|text| text.starts_with("litmus mine")).expect("mine.litmus");
     std::fs::write(directory.path().join("mine.litmus"), litmus).expect("a file");
     let mut commands = 0;
@@ -32,4 +33,5 @@ fn every_command_prints_what_the_page_says() {
     }
     assert!(commands >= 7, "{commands} commands");
     assert!(directory.path().join("overlap.svg").exists());
+    assert!(directory.path().join("sim-core/src/policy/when_in_doubt.rs").exists());
 }

@@ -13,7 +13,7 @@ use sim_core::machine::testing::prime_profile;
 use sim_core::nouns::op::{Op, OpKind};
 use sim_core::nouns::types::Backing;
 use sim_core::nouns::types::{Cpu, Rights, Span};
-use sim_core::policy::{POLICIES, PolicyInfo};
+use sim_core::policy::{OWN, POLICIES, PolicyInfo};
 
 fn run(policy: &PolicyInfo, seed: u64, cpus: u16, backing: Backing, way: (RunAhead, bool)) -> (Left, u64) {
     let mut clock = random::clock(policy, seed, cpus, backing, way);
@@ -66,7 +66,7 @@ fn agree(policy: &PolicyInfo, backing: Backing, cpus: u16, seeds: std::ops::Rang
 
 /// The policies, over one kind of memory.
 fn agree_for_each_policy(backing: Backing) {
-    for policy in POLICIES {
+    for policy in POLICIES.iter().chain(OWN) {
         for (cpus, seeds) in [(2, 4), (4, 4), (16, 1)] {
             let sum = agree(policy, backing, cpus, 0..seeds);
             println!("{} {backing:?} {cpus} CPUs: {sum:?}", policy.name);

@@ -1,7 +1,7 @@
 //! `mmusim list`: what there is, from the registries.
 
 use comfy_table::{Cell, ContentArrangement};
-use sim_core::policy::{OTHERS, POLICIES};
+use sim_core::policy;
 use sim_core::step::era::{ERAS, Era, Mechanism};
 use workloads::litmus::{LITMUS, Litmus};
 use workloads::machines::MACHINES;
@@ -51,8 +51,7 @@ fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
 }
 
 fn policies() -> Rows {
-    let rows =
-        POLICIES.iter().chain(OTHERS).map(|p| row([p.name, &p.aliases.join(" "), p.commit, p.kernels, p.summary]));
+    let rows = policy::all().map(|p| row([p.name, &p.aliases.join(" "), p.commit, p.kernels, p.summary]));
     Rows { columns: &["name", "aliases", "commit", "kernels", "summary"], rows: rows.collect() }
 }
 

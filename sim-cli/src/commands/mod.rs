@@ -9,6 +9,7 @@ pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod generate;
 pub(crate) mod list;
+pub(crate) mod new;
 pub(crate) mod plot;
 pub(crate) mod record;
 pub(crate) mod replay;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ratatui::layout::Rect;
 use sim_core::drive::clock::RunAhead;
-use sim_core::policy::{self, OTHERS, POLICIES, PolicyInfo};
+use sim_core::policy::{self, PolicyInfo};
 use sim_core::step::era;
 use sim_tui::app::{App, Opening};
 use sim_tui::engine::{Engine, Program};
@@ -64,7 +64,7 @@ pub(crate) fn run(args: &TuiArgs) -> Result<Verdict, Failure> {
     let mut engine = Engine::new(player, shown.program);
     let opening = Opening {
         scene: engine.scene(&Want::default()),
-        policies: POLICIES.iter().chain(OTHERS).filter(|policy| policy.priced()).collect(),
+        policies: policy::all().filter(|policy| policy.priced()).collect(),
         left: shown.left,
         right: shown.right,
         speed: shown.speed,

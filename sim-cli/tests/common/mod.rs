@@ -58,3 +58,29 @@ cpu    1: write x; write x
 cpu    2: mprotect x r
 expect never immediate: a reason
 ";
+
+/// A text without the policies of one's own in its lists, where they come last.
+pub(crate) fn published(text: &str) -> String {
+    sim_core::policy::OWN.iter().fold(text.to_owned(), |text, own| text.replace(&format!(", {}", own.name), ""))
+}
+
+/// The folder of published policies of this checkout, in a directory of its own: all that `mmusim new policy` asks of a checkout.
+pub(crate) fn checkout() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().expect("a directory");
+    let to = directory.path().join("sim-core/src/policy");
+    std::fs::create_dir_all(&to).expect("a directory");
+    let from = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../sim-core/src/policy");
+    let own: Vec<String> = sim_core::policy::OWN.iter().map(|own| own.name.replace('-', "_")).collect();
+    for entry in from.read_dir().expect("the policies") {
+        let path = entry.expect("a file").path();
+        let text = std::fs::read_to_string(&path).expect("text");
+        let is_own =
+            |line: &str| own.iter().any(|own| line == format!("mod {own};") || line == format!("    {own}::INFO,"));
+        let lines = text.lines().filter(|line| !is_own(line)).flat_map(|line| [line, "\n"]);
+        if !own.iter().any(|own| path.ends_with(format!("{own}.rs"))) {
+            let name = path.file_name().expect("a name");
+            std::fs::write(to.join(name), lines.collect::<String>()).expect("a copy");
+        }
+    }
+    directory
+}

@@ -1,7 +1,7 @@
 //! Flush policies: when an invalidation may be put off, and when it must be made.
 //!
 //! A policy knows hooks and a few shared words. It does not know the paths around the hooks, nor how long a cycle is. To add
-//! one: a file here and a row in [`POLICIES`] (`docs/add-a-policy.md`).
+//! one: a file here and a row in [`OWN`]; `mmusim new policy NAME` writes both (`docs/add-a-policy.md`).
 
 mod arm64_dsb;
 mod arm64_flush;
@@ -164,6 +164,12 @@ pub static POLICIES: &[PolicyInfo] = &[
 /// which no profile has the costs of: it is explored and not run on the clock.
 pub static OTHERS: &[PolicyInfo] = &[arm64_dsb::INFO, arm64_flush::INFO, invlpgb::INFO, latr::INFO];
 
+/// Policies of one's own, with prices: they are run like any other and are in no published table. A policy that is to be published
+/// moves up to [`POLICIES`] or [`OTHERS`], and the tests that fail then name the tables that want a row.
+pub static OWN: &[PolicyInfo] = &[
+    // `mmusim new policy NAME` adds a row here.
+];
+
 /// Policies with one part less or moved: mutants to be explored, in no list of policies.
 pub static ABLATED: &[PolicyInfo] = {
     let [unset, cleared_first, local] = pending_flag::ABLATED;
@@ -176,7 +182,16 @@ pub fn generation_restarting_after(large: u32) -> Option<&'static dyn Policy> {
     pending_generation::restarting_after(large)
 }
 
+/// What a policy starts as: the text of a file for `policy/`, which does what `immediate` does. It is compiled by
+/// `tests/template.rs`, so that it cannot rot; `template` and `Template` in it stand for the name.
+pub const TEMPLATE: &str = include_str!("../../templates/policy.rs");
+
+/// Every policy but the mutants.
+pub fn all() -> impl Iterator<Item = &'static PolicyInfo> + Clone {
+    POLICIES.iter().chain(OTHERS).chain(OWN)
+}
+
 /// Finds a policy by name or alias.
 pub fn find(name: &str) -> Option<&'static PolicyInfo> {
-    POLICIES.iter().chain(OTHERS).chain(ABLATED).find(|p| p.name == name || p.aliases.contains(&name))
+    all().chain(ABLATED).find(|p| p.name == name || p.aliases.contains(&name))
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use sim_core::nouns::types::{Backing, Cpu, Mm, Page, Rights};
 use sim_core::oracle::Class;
-use sim_core::policy::{self, OTHERS, POLICIES};
+use sim_core::policy;
 use sim_core::step::era::{self, ERAS};
 use sim_core::world::small::{CPUS, Cached, PAGES, Scenario, Start};
 
@@ -262,7 +262,7 @@ impl<'t> Draft<'t> {
         let mut name = words.need("a policy")?;
         loop {
             let Some(policy) = policy::find(name.text) else {
-                let known: Vec<_> = POLICIES.iter().chain(OTHERS).map(|policy| policy.name).collect();
+                let known: Vec<_> = policy::all().map(|policy| policy.name).collect();
                 let message = format!("unknown policy `{}`; expected one of {}", name.text, known.join(", "));
                 return Err(text.error(name.span, message));
             };

@@ -2,7 +2,7 @@
 //!
 //! To add one, put a row into [`KNOBS`]; what it sets is a field of [`Draft`], which `resolve.rs` makes a point of.
 
-use sim_core::policy::{self, OTHERS, POLICIES, PolicyInfo};
+use sim_core::policy::{self, PolicyInfo};
 use sim_core::step::era::{self, ERAS, Era};
 use sim_core::world::small::Scenario;
 use toml::Value;
@@ -165,7 +165,7 @@ fn set_name(name: &mut Option<String>, value: &Value) -> Result<(), Wrong> {
 fn set_policy(draft: &mut Draft, _key: &str, value: &Value) -> Result<(), Wrong> {
     let name = text(value)?;
     // Names of the registry only: what is explored and not run has no price.
-    let all = || POLICIES.iter().chain(OTHERS).filter(|policy| policy.priced());
+    let all = || policy::all().filter(|policy| policy.priced());
     let priced = policy::find(name).filter(|found| all().any(|policy| policy.name == found.name));
     let known = || all().map(|policy| policy.name).collect::<Vec<_>>().join(", ");
     draft.policy =

@@ -35,9 +35,10 @@ const PARTS: [&str; 13] = [
 /// The model of a file under a policy.
 ///
 /// # Errors
-/// With the word that the export has no text for.
+/// With the word that the export has no text for; it can be the policy.
 pub fn export(litmus: &Litmus, policy: &PolicyInfo) -> Result<String, Refused> {
     refuse::check(litmus)?;
+    refuse::policy(policy)?;
     let facts = Facts::of(litmus);
     let mut text = format!(
         "/* {} under {}, around it {}: {}\n   spin -a FILE; cc -O2 -DSAFETY -o pan pan.c; ./pan\n   With -DONLY=N to spin only violations of one class count. */\n\n",
@@ -58,6 +59,21 @@ pub fn export(litmus: &Litmus, policy: &PolicyInfo) -> Result<String, Refused> {
 #[cfg(test)]
 mod tests {
     use sim_core::oracle::Class;
+    use sim_core::policy::{self, PolicyInfo};
+
+    use super::super::{Litmus, find};
+
+    #[test]
+    fn a_policy_that_is_in_no_table_is_refused() {
+        let litmus = Litmus::parse("B01", find("B01-mprotect-ro").expect("a file").text).expect("it is right");
+        let immediate = policy::find("immediate").expect("registered");
+        assert!(super::export(&litmus, immediate).is_ok());
+        let own = PolicyInfo { name: "of-ones-own", ..*immediate };
+        let refused = super::export(&litmus, &own).expect_err("nothing is known of it");
+        assert_eq!(refused.word, "of-ones-own");
+        let page = include_str!("../../../../docs/promela.md");
+        assert!(page.contains(refused.why), "docs/promela.md has no `{}`", refused.why);
+    }
 
     /// A class goes by its number in `-DONLY=`, which counts them from 1 in this order.
     #[test]
