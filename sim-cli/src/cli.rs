@@ -7,6 +7,7 @@ mod record;
 mod sweep;
 mod tlb;
 mod tui;
+mod validate;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -30,6 +31,7 @@ pub(crate) use sweep::{
 };
 pub(crate) use tlb::TlbArgs;
 pub(crate) use tui::{ColourArg, TuiArgs};
+pub(crate) use validate::ValidateArgs;
 
 /// More seeds than this only take time: the interval shrinks with the root of their number.
 const SEEDS_MAX: i64 = 10_000;
@@ -56,6 +58,8 @@ pub(crate) enum Command {
     Replay(ReplayArgs),
     /// Record a program with perf for `replay` and `compare` (docs/replay.md)
     Record(RecordArgs),
+    /// Hold the model against the running kernel (docs/replay.md)
+    Validate(ValidateArgs),
     /// Explore every interleaving of litmus files, and hold the verdicts against those the files expect
     Check(CheckArgs),
     /// Take the patch 3ea277194daa apart: without each of its lines, the race that comes back

@@ -10,10 +10,12 @@ mod jobs;
 mod output;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod perf;
 mod perfetto;
 mod plot;
 mod progress;
 mod report;
+mod rounds;
 
 use std::process::ExitCode;
 
@@ -28,9 +30,9 @@ use crate::cli::{Cli, Command};
 enum Verdict {
     /// Everything asked for is there.
     Fine = 0,
-    /// A verdict is not the expected one.
+    /// A verdict is not the expected one, or a prediction is not what was recorded.
     Unexpected = 1,
-    /// A search ended before every state was visited, or points of a sweep are missing.
+    /// A search ended before every state was visited, points of a sweep are missing, or what a validation needs.
     Incomplete = 3,
 }
 
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
         Command::Compare(args) => commands::compare::run(&args),
         Command::Replay(args) => commands::replay::run(&args),
         Command::Record(args) => commands::record::run(&args),
+        Command::Validate(args) => commands::validate::run(&args),
         Command::Check(args) => commands::check::run(&args),
         Command::Ablate(args) => commands::ablate::run(&args),
         Command::Distinguish(args) => commands::distinguish::run(&args),

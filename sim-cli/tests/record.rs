@@ -4,87 +4,20 @@ mod common;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 
 use assert_cmd::Command;
 use common::mmusim;
+use common::stage::{Stage, output};
 use workloads::recorded::TRACEPOINTS;
 
-/// Writes its arguments to a log; `record` makes the file of -o, `script` prints a recording.
-const PERF: &str = r#"#!/bin/sh
-echo "perf $*" >>"$(dirname "$0")/log"
-case $1 in
-record) while [ "$1" != -o ]; do shift; done; echo data >"$2"; [ "$4" = false ] && exit 1; exit 0 ;;
-script) echo 'rec 7/8 [001] 5.000000010: tlb:tlb_flush: pages:1 reason:remote IPI send (4)' ;;
-esac
-"#;
-
-struct Stage {
-    directory: tempfile::TempDir,
-}
-
-impl Stage {
-    /// With all tracepoints, and perf.
-    fn new() -> Stage {
-        let directory = tempfile::tempdir().expect("a directory");
-        for tracepoint in &TRACEPOINTS {
-            fs::create_dir_all(directory.path().join("events").join(tracepoint.name.replace(':', "/")))
-                .expect("a directory");
-        }
-        let perf = directory.path().join("perf");
-        fs::write(&perf, PERF).expect("a script");
-        fs::set_permissions(&perf, fs::Permissions::from_mode(0o755)).expect("permissions");
-        Stage { directory }
-    }
-
-    fn path(&self) -> &Path {
-        self.directory.path()
-    }
-
-    fn without(self, tracepoint: &str) -> Stage {
-        fs::remove_dir(self.path().join("events").join(tracepoint)).expect("it is there");
-        self
-    }
-
-    fn record(&self, args: &[&str]) -> Command {
-        let tracefs = self.path().to_str().expect("text");
-        let mut command = mmusim(&[&["record", "--tracefs", tracefs], args].concat());
-        command.env("PATH", format!("{tracefs}:/usr/bin:/bin")).current_dir(self.path());
-        command
-    }
-
-    /// With this instead of what perf does.
-    fn doing(self, subcommand: &str, instead: &str) -> Stage {
-        let start = format!("\n{subcommand}) ");
-        assert_eq!(PERF.matches(&start).count(), 1);
-        fs::write(self.path().join("perf"), PERF.replace(&start, &format!("{start}{instead}; "))).expect("a script");
-        self
-    }
-
-    /// What lies there afterwards.
-    fn entries(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.path()).expect("a directory");
-        let mut names: Vec<_> =
-            entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("text")).collect();
-        names.sort();
-        names
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.path().join("log")).unwrap_or_default()
-    }
-}
-
-fn output(command: &mut Command) -> (i32, String, String) {
-    let output = command.output().expect("it runs");
-    let text = |bytes| String::from_utf8(bytes).expect("text");
-    (output.status.code().expect("it ends"), text(output.stdout), text(output.stderr))
+fn record(stage: &Stage, args: &[&str]) -> Command {
+    stage.mmusim("record", args)
 }
 
 #[test]
 fn a_dry_run_prints_the_line_and_runs_nothing() {
     let stage = Stage::new();
-    let (code, stdout, stderr) = output(&mut stage.record(&["--dry-run", "--", "echo", "it's", "a b"]));
+    let (code, stdout, stderr) = output(&mut record(&stage, &["--dry-run", "--", "echo", "it's", "a b"]));
     let names: Vec<_> = TRACEPOINTS.iter().map(|tracepoint| tracepoint.name).collect();
     let line = format!("perf record -q -a -m 8192 -e {} -o perf.data -- echo 'it'\\''s' 'a b'\n", names.join(","));
     let script = "perf script --ns -F comm,pid,tid,cpu,time,event,trace -i perf.data > echo.perf.txt\n";
@@ -96,7 +29,7 @@ fn a_dry_run_prints_the_line_and_runs_nothing() {
 #[test]
 fn a_recording_is_one_file() {
     let stage = Stage::new();
-    let (code, stdout, stderr) = output(&mut stage.record(&["-o", "mine.txt", "--", "true", "-x"]));
+    let (code, stdout, stderr) = output(&mut record(&stage, &["-o", "mine.txt", "--", "true", "-x"]));
     assert_eq!((code, stdout.as_str()), (0, ""), "{stderr}");
     let log = stage.log();
     let lines: Vec<_> = log.lines().collect();
@@ -110,11 +43,11 @@ fn a_recording_is_one_file() {
     mmusim(&["replay", mine.to_str().expect("text")]).assert().success();
     // perf.data is gone, and a file that is there stays.
     assert_eq!(stage.entries(), ["events", "log", "mine.txt", "perf"]);
-    let (code, _, stderr) = output(&mut stage.record(&["-o", "mine.txt", "--", "true"]));
+    let (code, _, stderr) = output(&mut record(&stage, &["-o", "mine.txt", "--", "true"]));
     assert!(code == 2 && stderr.contains("mine.txt is there already"), "{stderr}");
     assert_eq!(stage.log(), log);
     // A program may fail.
-    let (code, _, stderr) = output(&mut stage.record(&["--", "false"]));
+    let (code, _, stderr) = output(&mut record(&stage, &["--", "false"]));
     assert!(code == 0 && stderr.contains("perf record ended with exit status: 1"), "{stderr}");
 }
 
@@ -124,7 +57,7 @@ fn a_recording_is_one_file() {
 fn a_recording_that_is_interrupted_gets_its_text() {
     for signal in ["INT", "HUP"] {
         let stage = Stage::new().doing("record", &format!("kill -{signal} $PPID; kill -{signal} $PPID"));
-        let (code, _, stderr) = output(&mut stage.record(&["-o", "mine.txt", "--", "true"]));
+        let (code, _, stderr) = output(&mut record(&stage, &["-o", "mine.txt", "--", "true"]));
         assert_eq!(code, 0, "{stderr}");
         assert!(fs::read_to_string(stage.path().join("mine.txt")).expect("it was made").starts_with("rec 7/8"));
         assert_eq!(stage.entries(), ["events", "log", "mine.txt", "perf"]);
@@ -148,7 +81,7 @@ fn without_a_text_the_recording_is_kept() {
         [("exit 3", "perf script ended with exit status: 3"), ("mkdir mine.txt", "cannot write mine.txt")]
     {
         let stage = Stage::new().doing("script", instead);
-        let (code, _, stderr) = output(&mut stage.record(&["-o", "mine.txt", "--", "true"]));
+        let (code, _, stderr) = output(&mut record(&stage, &["-o", "mine.txt", "--", "true"]));
         assert!(code == 2 && stderr.contains(message), "{stderr}");
         let kept: Vec<_> = stage.entries().into_iter().filter(|name| name.starts_with(".mmusim-")).collect();
         let [kept] = &kept[..] else { panic!("{kept:?}: {stderr}") };
@@ -164,7 +97,7 @@ fn without_a_text_the_recording_is_kept() {
 #[test]
 fn what_is_missing_is_said_and_nothing_is_run() {
     let expect = |stage: &Stage, parts: &[&str]| {
-        let (code, stdout, stderr) = output(&mut stage.record(&["--", "true"]));
+        let (code, stdout, stderr) = output(&mut record(stage, &["--", "true"]));
         assert_eq!(code, 2, "{stderr}");
         assert!(stdout.starts_with("perf record "), "{stdout}");
         for part in parts {
@@ -181,19 +114,19 @@ fn what_is_missing_is_said_and_nothing_is_run() {
     let line = expect(&stage, &["no tracefs at", "mount -t tracefs"]);
     assert!(line.contains("sys_enter_munmap"), "what is there is not known: {line}");
     fs::remove_file(stage.path().join("perf")).expect("it is there");
-    let (code, _, stderr) = output(stage.record(&["--", "true"]).env("PATH", "/nonexistent"));
+    let (code, _, stderr) = output(record(&stage, &["--", "true"]).env("PATH", "/nonexistent"));
     assert!(code == 2 && stderr.contains("perf is not installed"), "{stderr}");
     // A file that nobody may execute is no program.
     let stage = Stage::new();
     fs::set_permissions(stage.path().join("perf"), fs::Permissions::from_mode(0o644)).expect("permissions");
-    let (code, _, stderr) = output(stage.record(&["--", "true"]).env("PATH", stage.path()));
+    let (code, _, stderr) = output(record(&stage, &["--", "true"]).env("PATH", stage.path()));
     assert!(code == 2 && stderr.contains("perf is not installed"), "{stderr}");
 }
 
 #[test]
 fn tracepoints_that_older_kernels_lack_are_left_out() {
     let stage = Stage::new().without("vmscan/mm_vmscan_reclaim_pages");
-    let (code, stdout, stderr) = output(&mut stage.record(&["--dry-run", "--", "true"]));
+    let (code, stdout, stderr) = output(&mut record(&stage, &["--dry-run", "--", "true"]));
     assert!(
         stderr.contains("this kernel has no vmscan:mm_vmscan_reclaim_pages") && stderr.contains("left out"),
         "{stderr}"

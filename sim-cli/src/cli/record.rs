@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::perf::TRACEFS;
+
 #[derive(Debug, Args)]
 pub(crate) struct RecordArgs {
     /// The program and its arguments
@@ -17,6 +19,6 @@ pub(crate) struct RecordArgs {
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Where tracefs is mounted
-    #[arg(long, value_name = "DIR", default_value = "/sys/kernel/tracing")]
+    #[arg(long, value_name = "DIR", default_value = TRACEFS)]
     pub(crate) tracefs: PathBuf,
 }

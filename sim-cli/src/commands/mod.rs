@@ -17,4 +17,5 @@ pub(crate) mod speed;
 pub(crate) mod sweep;
 pub(crate) mod tlb;
 pub(crate) mod tui;
+pub(crate) mod validate;
 mod witness;

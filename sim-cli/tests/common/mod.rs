@@ -1,6 +1,8 @@
 //! What the tests of the program share.
 #![allow(dead_code, reason = "not every test file needs all of it")]
 
+pub(crate) mod stage;
+
 use assert_cmd::Command;
 
 /// The program with these arguments.

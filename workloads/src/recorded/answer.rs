@@ -12,6 +12,8 @@ use super::script::{Context, Script};
 
 /// `tlb_flush` reasons (include/linux/mm_types.h, `enum tlb_flush_reason`).
 const REMOTE: u8 = 1;
+const LOCAL: u8 = 2;
+const LOCAL_MM: u8 = 3;
 const REMOTE_SEND: u8 = 4;
 const WRONG_CPU: u8 = 5;
 const FULL: i64 = -1;
@@ -66,6 +68,32 @@ pub struct Row {
     pub high: u64,
 }
 
+/// Flushes that one call initiated. Those that found nothing to flush do not count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Initiated {
+    /// Shootdowns of several CPUs, of everything (reason 4).
+    pub full_ipi: u64,
+    /// Shootdowns of several CPUs, of some pages.
+    pub ranged_ipi: u64,
+    /// Flushes of the caller's own TLB, of everything (reasons 2 and 3): alone, or as its part of a shootdown.
+    pub full_local: u64,
+    /// Flushes of its own TLB, of some pages.
+    pub ranged_local: u64,
+}
+
+impl Initiated {
+    fn add(&mut self, reason: u8, extent: Extent) {
+        let count = match (reason, extent) {
+            (REMOTE_SEND, Extent::Full) => &mut self.full_ipi,
+            (REMOTE_SEND, Extent::Ranged) => &mut self.ranged_ipi,
+            (LOCAL | LOCAL_MM, Extent::Full) => &mut self.full_local,
+            (LOCAL | LOCAL_MM, Extent::Ranged) => &mut self.ranged_local,
+            _ => return,
+        };
+        *count += 1;
+    }
+}
+
 /// One system call: full shootdowns of several CPUs initiated inside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct OperationRow {
@@ -79,6 +107,12 @@ pub struct OperationRow {
     pub recorded_full_ipi: Option<u64>,
     /// By the model.
     pub predicted_full_ipi: u64,
+    /// All that the kernel initiated inside it; `None`: flushes were not recorded.
+    #[serde(skip)]
+    pub recorded: Option<Initiated>,
+    /// All that the model initiated.
+    #[serde(skip)]
+    pub predicted: Initiated,
 }
 
 type Cell = (Context, u8, Extent);
@@ -87,14 +121,15 @@ type Cell = (Context, u8, Extent);
 #[derive(Clone, Debug, Default)]
 struct Tally {
     cells: BTreeMap<Cell, u64>,
-    operations: FxHashMap<u32, u64>,
+    operations: FxHashMap<u32, Initiated>,
 }
 
 impl Tally {
     fn add(&mut self, context: Context, operation: Option<u32>, reason: u8, pages: i64) {
-        *self.cells.entry((context, reason, Extent::of(pages))).or_default() += 1;
-        if let (REMOTE_SEND, FULL, Some(operation)) = (reason, pages, operation) {
-            *self.operations.entry(operation).or_default() += 1;
+        let extent = Extent::of(pages);
+        *self.cells.entry((context, reason, extent)).or_default() += 1;
+        if let Some(operation) = operation {
+            self.operations.entry(operation).or_default().add(reason, extent);
         }
     }
 }
@@ -110,20 +145,21 @@ pub fn rows(recording: &Recording, script: &Script, replayed: &Replayed) -> (Vec
     let count = |tally: &Tally, cell: &Cell| tally.cells.get(cell).copied().unwrap_or(0);
     let rows =
         cells.iter().map(|cell| row(*cell, answers.then(|| count(&recorded, cell)), count(&predicted, cell))).collect();
-    let paid = |tally: &Tally, operation: usize| tally.operations.get(&(operation as u32)).copied().unwrap_or(0);
-    let operations = script
-        .operations
-        .iter()
-        .enumerate()
-        .map(|(n, operation)| OperationRow {
+    let initiated = |tally: &Tally, n: u32| tally.operations.get(&n).copied().unwrap_or_default();
+    let operations = (0..).zip(&script.operations).map(|(n, operation)| {
+        let recorded = answers.then(|| initiated(&recorded, n));
+        let predicted = initiated(&predicted, n);
+        OperationRow {
             name: Context::from(operation.name).name(),
             tid: operation.tid,
             time_ns: operation.time_ns,
-            recorded_full_ipi: answers.then(|| paid(&recorded, n)),
-            predicted_full_ipi: paid(&predicted, n),
-        })
-        .collect();
-    (rows, operations)
+            recorded_full_ipi: recorded.map(|recorded| recorded.full_ipi),
+            predicted_full_ipi: predicted.full_ipi,
+            recorded,
+            predicted,
+        }
+    });
+    (rows, operations.collect())
 }
 
 fn row(cell: Cell, recorded: Option<u64>, predicted: u64) -> Row {
@@ -182,7 +218,7 @@ fn recorded(recording: &Recording) -> Tally {
                             tally.add(context, None, reason, pages);
                         }
                     }
-                    2..=4 => {
+                    LOCAL..=REMOTE_SEND => {
                         if reason == REMOTE_SEND {
                             latest = ours.then_some(context);
                         }

@@ -42,6 +42,8 @@ struct Builder<'r> {
     fault: FxHashMap<i32, usize>,
     /// By thread: when its next list began, if it has one.
     list_since: FxHashMap<i32, u64>,
+    /// By thread: when it was off the CPU since its last list or call began.
+    away_ns: FxHashMap<i32, Vec<(u64, u64)>>,
     /// By thread: time spent off the CPU since then.
     off_ns: FxHashMap<i32, u64>,
     /// The threads of the process: every one that does something in the recording.
@@ -50,6 +52,8 @@ struct Builder<'r> {
     seen: BTreeMap<i32, Seen>,
     /// By CPU: does it run the process?
     running: Vec<Option<i32>>,
+    /// By CPU: when it was last seen to run something else.
+    others_ns: Vec<u64>,
     reclaim_cycles: u64,
     written: u64,
     written_and_freed: u64,
@@ -96,9 +100,11 @@ impl Script {
             writes: FxHashMap::default(),
             fault: FxHashMap::default(),
             list_since: FxHashMap::default(),
+            away_ns: FxHashMap::default(),
             off_ns: FxHashMap::default(),
             seen: BTreeMap::new(),
             running: vec![None; usize::from(cpus)],
+            others_ns: vec![0; usize::from(cpus)],
             reclaim_cycles: 0,
             written: 0,
             written_and_freed: 0,
@@ -118,7 +124,10 @@ impl Builder<'_> {
                 self.switch(event, prev, prev_state, next);
                 return;
             }
-            _ if event.pid != self.recording.target.pid => return,
+            _ if event.pid != self.recording.target.pid => {
+                self.others_ns[usize::from(event.cpu)] = event.time_ns;
+                return;
+            }
             _ => {}
         }
         self.arrive(event.cpu, event.tid, event);
@@ -149,6 +158,7 @@ impl Builder<'_> {
                 *self.reclaiming.entry(event.tid).or_default() += 1;
                 self.writes.remove(&event.tid);
                 self.list_since.insert(event.tid, now);
+                self.away_ns.remove(&event.tid);
                 self.off_ns.remove(&event.tid);
             }
             What::ReclaimEnd { .. } => {
@@ -169,7 +179,7 @@ impl Builder<'_> {
                     lists.push(list);
                 }
             }
-            What::TlbFlush { .. } | What::Switch { .. } => {}
+            What::Exec | What::TlbFlush { .. } | What::Switch { .. } => {}
         }
     }
 
@@ -196,7 +206,7 @@ impl Builder<'_> {
         let written = writes_ns.len() as u64;
         self.written += written;
         self.written_and_freed += written.min(u64::from(stats.reclaimed));
-        List { stats, writes_ns, busy_ns: 0 }
+        List { stats, writes_ns, busy_ns: 0, away_ns: self.away_ns.remove(&tid).unwrap_or_default() }
     }
 
     fn push(&mut self, event: &Event, start_ns: u64, action: Action, operation: Option<u32>) {
@@ -228,6 +238,7 @@ impl Builder<'_> {
         // Its exit is not in the recording, nor are the lists of what was written.
         self.lost(event.tid);
         self.writes.remove(&event.tid);
+        self.away_ns.remove(&event.tid);
         let operation = self.operations.len() as u32;
         self.operations.push(Operation { name: call.name(), tid: event.tid, time_ns: event.time_ns });
         let now = self.since_start(event.time_ns);
@@ -288,10 +299,14 @@ impl Builder<'_> {
         }
         let to_ours = self.threads.contains(&next);
         if to_ours {
+            self.came_back(next, event.time_ns);
             self.seen.insert(next, Seen { left_ns: None, state: RunState::Running });
         }
         let was = self.running[cpu];
         self.running[cpu] = to_ours.then_some(next);
+        if !to_ours {
+            self.others_ns[cpu] = event.time_ns;
+        }
         let action = match (was, to_ours) {
             (None, true) => Action::Load,
             (Some(_), false) if next == IDLE => Action::Borrow,
@@ -314,7 +329,7 @@ impl Builder<'_> {
     }
 
     /// A thread does something on a CPU. If no switch brought it there, it came silently: a sleeper just now, a runnable or
-    /// migrating thread as soon as it had left its last CPU.
+    /// migrating thread as soon as it had left its last CPU, and nothing else is seen there any more.
     fn arrive(&mut self, on: u16, tid: i32, event: &Event) {
         let cpu = usize::from(on);
         self.came_back(tid, event.time_ns);
@@ -331,6 +346,7 @@ impl Builder<'_> {
             },
             _ => event.time_ns,
         };
+        let came_ns = came_ns.max(self.others_ns[cpu]);
         self.inferred.silent_arrivals += u64::from(before.is_some());
         if self.running[cpu].is_none() {
             self.items.push(Item {
@@ -358,6 +374,8 @@ impl Builder<'_> {
     fn came_back(&mut self, tid: i32, now_ns: u64) {
         if let Some(Seen { left_ns: Some(left), .. }) = self.seen.get(&tid) {
             *self.off_ns.entry(tid).or_default() += now_ns - left;
+            let span = (self.since_start(*left), self.since_start(now_ns));
+            self.away_ns.entry(tid).or_default().push(span);
         }
     }
 

@@ -125,6 +125,8 @@ pub enum What {
         /// Thread that gets the CPU.
         next: i32,
     },
+    /// The process loads a program, and has an address space of its own from here on (`sched:sched_process_exec`).
+    Exec,
     /// A reclaim cycle begins, in a memory cgroup or directly for an allocation.
     ReclaimBegin,
     /// That reclaim cycle ends.

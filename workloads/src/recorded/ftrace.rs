@@ -21,7 +21,7 @@ pub(super) static IMPORTER: Importer = Importer {
     ],
     recognises: |line| split(line).is_some(),
     read: |name, text| tracepoints::read(name, text, Ftrace::default()),
-    settle: None,
+    settle: Some(tracepoints::settle),
 };
 
 /// The column of the process.

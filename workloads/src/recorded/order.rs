@@ -12,14 +12,18 @@ pub(super) fn recorded_end(item: &Item, fault_ns: u64) -> u64 {
     }
 }
 
-/// When folios were written in an item.
-pub(super) fn writes_of(action: &Action) -> impl Iterator<Item = u64> + '_ {
-    let lists: &[List] = match action {
+/// The lists that were shrunk in an item.
+pub(super) fn lists_of(action: &Action) -> &[List] {
+    match action {
         Action::Reclaim(list) => std::slice::from_ref(list),
         Action::Call(_, lists) => lists,
         _ => &[],
-    };
-    lists.iter().flat_map(|list| list.writes_ns.iter().copied())
+    }
+}
+
+/// When folios were written in an item.
+pub(super) fn writes_of(action: &Action) -> impl Iterator<Item = u64> + '_ {
+    lists_of(action).iter().flat_map(|list| list.writes_ns.iter().copied())
 }
 
 /// Everything with a recorded end, by that end: an item is number 0 of its own, its writes are those after it.

@@ -12,7 +12,7 @@ pub(super) static IMPORTER: Importer = Importer {
     notes: &[],
     recognises: |line| header(line).is_some(),
     read: |name, text| tracepoints::read(name, text, PerfScript),
-    settle: None,
+    settle: Some(tracepoints::settle),
 };
 
 struct PerfScript;

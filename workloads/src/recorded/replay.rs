@@ -17,7 +17,7 @@ use sim_core::world::big::Big;
 use sim_core::world::{Vma, World};
 
 use super::assume::{Assumptions, Touched, Unmapping, Victim};
-use super::order::{Ends, Unfinished, recorded_end, writes_of};
+use super::order::{Ends, Unfinished, lists_of, recorded_end, writes_of};
 use super::pages::Faults;
 use super::script::{Action, Inferred, Item, Script};
 use super::settle::{Known, Process, UNSEEN};
@@ -197,6 +197,26 @@ fn clean_list(action: &Action) -> Option<u64> {
     }
 }
 
+/// When the thread of an item was back on a CPU that it had left after so many writes and before the next one: it lets go of its
+/// CPU between two folios (`cond_resched()` in `shrink_folio_list()`) or two page tables (in the walk of `MADV_PAGEOUT`), so
+/// whatever is next comes after that.
+fn back_after(item: &Item, writes: u32) -> Option<u64> {
+    let mut around = writes_of(&item.action).skip((writes as usize).saturating_sub(1));
+    let since_ns = if writes == 0 { Some(item.time_ns) } else { around.next() }?;
+    let until_ns = around.next()?;
+    let within = lists_of(&item.action).iter().flat_map(|list| &list.away_ns);
+    within.filter(|(left_ns, back_ns)| *left_ns >= since_ns && *back_ns <= until_ns).map(|(_, back_ns)| *back_ns).max()
+}
+
+/// Is the last of so many writes the last of its list, too?
+fn ends_a_list(action: &Action, writes: u32) -> bool {
+    let mut written = 0;
+    lists_of(action).iter().any(|list| {
+        written += list.writes_ns.len();
+        writes > 0 && written == writes as usize
+    })
+}
+
 fn order_of(action: &Action, mm: Mm) -> What {
     match action {
         Action::Fault { vpn, kind, .. } => What::Op(Op::access(*kind, *vpn)),
@@ -280,7 +300,12 @@ impl Source for Player<'_> {
         let copy = &mut self.copies[copy];
         let (writes, frozen) = copy.progress.entry(index).or_default();
         let unmapping = self.known.assumptions.unmapping;
-        let due_ns = if let Act::Write(_) = act {
+        let due_ns = if let Act::Unlock(_) = act {
+            back_after(item, *writes)
+        } else if let Act::Lock(_) = act {
+            // Of the next page table: the walk lets others run when it is done with one.
+            back_after(item, *writes).filter(|_| ends_a_list(&item.action, *writes))
+        } else if let Act::Write(_) = act {
             *writes += 1;
             let nth = *writes;
             writes_of(&item.action).nth(nth as usize - 1).inspect(|_| copy.unfinished.remove(&self.ends, index, nth))
@@ -289,10 +314,13 @@ impl Source for Player<'_> {
             let frozen = u64::from(*frozen);
             match unmapping {
                 Unmapping::Early => None,
-                Unmapping::Evenly => clean_list(&item.action).map(|reclaimed| {
-                    let part = u128::from(item.end_ns - item.time_ns) * u128::from(frozen.min(reclaimed));
-                    item.time_ns + (part / u128::from(reclaimed + 1)) as u64
-                }),
+                Unmapping::Evenly => match clean_list(&item.action) {
+                    Some(reclaimed) => {
+                        let part = u128::from(item.end_ns - item.time_ns) * u128::from(frozen.min(reclaimed));
+                        Some(item.time_ns + (part / u128::from(reclaimed + 1)) as u64)
+                    }
+                    None => back_after(item, *writes).filter(|_| !ends_a_list(&item.action, *writes)),
+                },
                 Unmapping::Late => writes_of(&item.action)
                     .nth(*writes as usize)
                     .map(|next_ns| next_ns.saturating_sub(self.known.flush_ns())),

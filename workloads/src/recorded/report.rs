@@ -21,7 +21,8 @@ use super::script::{Action, Inferred, Script};
 /// The rules that settle what a recording leaves open; printed with every report.
 pub const RULES: &[&str] = &[
     "a PTE is dirty if the last fault on its page was a write",
-    "a silent thread is on the CPU of its next event: a sleeper from that event on, any other from when it left its last CPU",
+    "a silent thread is on the CPU of its next event: a sleeper from that event on, any other from when it left its last CPU \
+     and nothing else was seen on this one any more",
     "reclaim takes the least recently faulted mapped pages, as many as the list freed or wrote; first those whose next fault \
      says they were taken",
     "a list without writes that was over sooner than its pages and one shootdown take had no mapped page in it (figures of the \
@@ -30,10 +31,13 @@ pub const RULES: &[&str] = &[
     "pages that MADV_FREE gave up are taken with file pages; MAP_POPULATE and MADV_POPULATE_* map theirs when they return",
     "a read fault on a file maps with it every page of its aligned 16 (fault-around), clean, unless the thread had to wait for \
      IO or MADV_RANDOM holds: then only its own; a neighbour that faults before any file page was freed was not in memory",
+    "of a process that loads several programs (execve) the one that it did most in counts, with an address space of its own",
     "a CPU stays in mm_cpumask until a flush that names the address space finds something else loaded there",
     "mmap with MAP_FIXED and mremap with MREMAP_FIXED unmap what they replace, and mremap the tail it cuts off, before anything \
      else; a call without an exit mapped and moved nothing",
     "what happened on a CPU while a thread was preempted there in the middle of a call or list comes after it",
+    "reclaim that lost its CPU between two writes lost it before it unmapped the page of the second, and before its page table, if \
+     that is another one: it looks around for others in between (cond_resched())",
     "what the recording shows no mapping for is a private file mapping, writable",
 ];
 

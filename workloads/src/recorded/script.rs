@@ -65,6 +65,8 @@ pub struct List {
     pub writes_ns: Vec<u64>,
     /// How long it took on the CPU.
     pub busy_ns: u64,
+    /// When its thread was off the CPU: since when, and when it was back, in ns since the first event.
+    pub away_ns: Vec<(u64, u64)>,
 }
 
 /// The next fault on a page: what it says about the time until then.

@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::error::{ImportError, excerpt};
-use super::event::{Event, ImportSummary, What};
+use super::event::{Event, ImportSummary, Target, What};
 use super::fields::{Fault, trim_start};
 use super::importer::Parsed;
 use super::line::Header;
@@ -44,6 +44,38 @@ pub(super) fn read<'a, D: Dialect>(name: &str, text: &'a str, dialect: D) -> Res
     let unknown = reader.unknown.into_iter();
     reader.summary.unknown_events = unknown.map(|(event, count)| (event.to_owned(), count)).collect();
     Ok(Parsed { events: reader.events, census: reader.census, summary: reader.summary })
+}
+
+/// As what events of the process are counted that are of another program.
+const OTHER_PROGRAM: &str = "(another program, execve)";
+
+/// Keeps of the process the program that it did most in: every execve begins with an address space of its own, which no CPU has
+/// loaded yet but the one it is on.
+pub(super) fn settle(events: &mut Vec<Event>, target: &Target, summary: &mut ImportSummary) {
+    // By program: where it begins, and how much it did.
+    let mut programs = vec![(0, 0)];
+    for (at, event) in events.iter().enumerate().filter(|(_, event)| event.pid == target.pid) {
+        if event.what == What::Exec {
+            programs.push((at, 0));
+        }
+        programs.last_mut().expect("there is one").1 += 1;
+    }
+    // The last one in a draw.
+    let (chosen, &(first, _)) = programs.iter().enumerate().max_by_key(|(_, (_, count))| count).expect("there is one");
+    let end = programs.get(chosen + 1).map_or(events.len(), |&(at, _)| at);
+    let mut dropped = 0;
+    let mut at = 0;
+    events.retain(|event| {
+        let elsewhere = !(first..end).contains(&at);
+        at += 1;
+        let arrives = matches!(event.what, What::Switch { next, .. } if next == target.pid);
+        let drop = elsewhere && (event.pid == target.pid || arrives);
+        dropped += u64::from(drop);
+        !drop
+    });
+    if dropped > 0 {
+        *summary.unknown_events.entry(OTHER_PROGRAM.to_owned()).or_default() += dropped;
+    }
 }
 
 /// Reads one line after the other.

@@ -30,10 +30,11 @@ const CALL: &str = "what the program asks for, and where it is mapped";
 const RECLAIM: &str = "what reclaim takes; kernels without it show less of reclaim";
 
 /// In the order of the line that records them.
-pub static TRACEPOINTS: [Tracepoint; 20] = [
+pub static TRACEPOINTS: [Tracepoint; 21] = [
     useful("tlb:tlb_flush", "what the kernel flushed, to hold predictions against"),
     needed("exceptions:page_fault_user", "which pages are used"),
     useful("sched:sched_switch", "which CPU runs which thread"),
+    useful("sched:sched_process_exec", "when a process loads its program; what it was before is another address space"),
     useful("vmscan:mm_vmscan_reclaim_pages", "what MADV_PAGEOUT takes"),
     useful("vmscan:mm_vmscan_memcg_reclaim_begin", RECLAIM),
     useful("vmscan:mm_vmscan_memcg_reclaim_end", RECLAIM),

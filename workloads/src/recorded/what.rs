@@ -17,6 +17,7 @@ pub(super) fn what<'a>(event: &str, rest: &'a str) -> Option<Result<What, Fault<
         "tlb:tlb_flush" => Some(tlb_flush(rest)),
         "exceptions:page_fault_user" => Some(user_fault(rest)),
         "sched:sched_switch" => Some(switch(rest)),
+        "sched:sched_process_exec" => Some(Ok(What::Exec)),
         "vmscan:mm_vmscan_memcg_reclaim_begin" | "vmscan:mm_vmscan_direct_reclaim_begin" => Some(reclaim_begin(rest)),
         "vmscan:mm_vmscan_memcg_reclaim_end" | "vmscan:mm_vmscan_direct_reclaim_end" => Some(reclaim_end(rest)),
         "vmscan:mm_vmscan_lru_shrink_inactive" => Some(shrink_inactive(rest)),

@@ -380,8 +380,10 @@ impl<S: Source> Clock<S> {
             if self.hot_victims {
                 touched.extend(self.about_to_change(who, act, at));
             }
-            if matches!(act, Act::Write(_) | Act::Freeze(_)) {
-                paced = Some(act);
+            match act {
+                Act::Write(_) | Act::Freeze(_) => paced = Some(act),
+                Act::Lock(_) | Act::Unlock(_) if paced.is_none() => paced = Some(act),
+                _ => {}
             }
             match act {
                 Act::Submit { .. } => self.io_submitted(now),
@@ -402,6 +404,7 @@ impl<S: Source> Clock<S> {
         }
         if let Some(act) = paced
             && let Some(order) = self.core(cpu).order
+            && (!matches!(act, Act::Lock(_) | Act::Unlock(_)) || order.is_pageout())
         {
             let not_before = self.source.pace(&order, act, now);
             self.core(cpu).pause_until(not_before);

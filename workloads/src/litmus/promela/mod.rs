@@ -32,13 +32,18 @@ const PARTS: [&str; 13] = [
     include_str!("latr.pml"),
 ];
 
+/// Why a policy of one's own is refused.
+const UNKNOWN: &str = "a policy has to be stated once more, in STRATEGIES of promela/facts.rs";
+
 /// The model of a file under a policy.
 ///
 /// # Errors
 /// With the word that the export has no text for; it can be the policy.
 pub fn export(litmus: &Litmus, policy: &PolicyInfo) -> Result<String, Refused> {
     refuse::check(litmus)?;
-    refuse::policy(policy)?;
+    if !facts::is_known(policy) {
+        return Err(refuse::refused(policy.name, UNKNOWN));
+    }
     let facts = Facts::of(litmus);
     let mut text = format!(
         "/* {} under {}, around it {}: {}\n   spin -a FILE; cc -O2 -DSAFETY -o pan pan.c; ./pan\n   With -DONLY=N to spin only violations of one class count. */\n\n",

@@ -4,12 +4,10 @@ use std::fmt;
 
 use sim_core::nouns::op::OpKind;
 use sim_core::nouns::types::Backing;
-use sim_core::policy::PolicyInfo;
 use sim_core::step::era::Era;
 
 use super::super::Litmus;
 use super::super::switches::{Kind, SWITCHES};
-use super::facts;
 
 /// Why a file cannot be exported.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +26,7 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-fn refused(word: impl Into<String>, why: &'static str) -> Refused {
+pub(super) fn refused(word: impl Into<String>, why: &'static str) -> Refused {
     Refused { word: word.into(), why }
 }
 
@@ -108,12 +106,6 @@ pub(super) fn is_on(litmus: &Litmus, name: &str) -> Option<bool> {
         Kind::Scene(field) => Some(*field(&mut litmus.scenario.clone())),
         Kind::Count(_) | Kind::Mechanism => None,
     }
-}
-
-/// The policy, if the export has no text for it.
-pub(super) fn policy(policy: &PolicyInfo) -> Result<(), Refused> {
-    let why = "a policy has to be stated once more, in STRATEGIES of promela/facts.rs";
-    if facts::is_known(policy) { Ok(()) } else { Err(refused(policy.name, why)) }
 }
 
 /// Every word of the file that the export would have to leave out.
