@@ -199,18 +199,18 @@ fn main() {
 /// Prints how long a way takes, and what part of the plain run that is. Returns the events.
 fn compared(case: &Case, way: &str) -> u64 {
     let (mut before, (events, _)) = case.way(WAYS[0]);
-    let (mut entries, mut least) = (0, u64::MAX);
+    let (mut entries, mut least_ns) = (0, u64::MAX);
     let mut ratios: Vec<f64> = (0..ROUNDS)
         .map(|_| {
             let (ns, (_, logged)) = case.way(way);
             let (after, _) = case.way(WAYS[0]);
             let ratio = 2.0 * ns as f64 / (before + after) as f64;
-            (before, entries, least) = (after, logged, least.min(ns));
+            (before, entries, least_ns) = (after, logged, least_ns.min(ns));
             ratio
         })
         .collect();
     ratios.sort_unstable_by(f64::total_cmp);
-    let (all, each) = (least as f64 / 1e6, least as f64 / events as f64);
+    let (all, each) = (least_ns as f64 / 1e6, least_ns as f64 / events as f64);
     let [first, .., last] = ratios[..] else { panic!("there are rounds") };
     println!(
         "{way:<9} {all:>8.1} ms {each:>7.1} ns an event {:>6.3} of run ({first:.3} to {last:.3}), {entries} entries of the log",
