@@ -59,14 +59,17 @@ pub fn text(bytes: &[u8]) {
 fn pages(recording: &Recording) -> u64 {
     let has_faults = recording.has_faults();
     let bytes = recording.events.iter().map(|event| match event.what {
-        What::Enter(Call::Mmap { length, flags, .. }) if flags & MAP_POPULATE_OR_LOCKED != 0 => length,
+        // A fixed mapping unmaps what it replaces.
+        What::Enter(Call::Mmap { length, flags, .. }) if !has_faults || flags & MAP_POPULATE_OR_LOCKED != 0 => length,
         What::Enter(Call::Madvise { length, advice: MADV_PAGEOUT..=MADV_POPULATE_WRITE, .. }) => length,
-        What::Enter(
-            Call::Munmap { length, .. }
-            | Call::Mprotect { length, .. }
-            | Call::Madvise { length, .. }
-            | Call::Mremap { old_length: length, .. },
-        ) if !has_faults => length,
+        What::Enter(Call::Mremap { old_length, new_length, .. }) if !has_faults => {
+            old_length.saturating_add(new_length)
+        }
+        What::Enter(Call::Munmap { length, .. } | Call::Mprotect { length, .. } | Call::Madvise { length, .. })
+            if !has_faults =>
+        {
+            length
+        }
         _ => 0,
     });
     bytes.fold(0, |pages, bytes| pages.saturating_add(bytes.div_ceil(4096)))
