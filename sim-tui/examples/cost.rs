@@ -94,7 +94,8 @@ impl Case {
         let Machine { input, profile } = &*self.machine;
         let on =
             Conditions { policy: self.policy, era, profile, profile_input: input, seed: 1, run_ahead: RunAhead::Off };
-        self.workload.clock(&on).expect("it fits")
+        // A copy, as a view works on: whose memory has been touched before.
+        self.workload.clock(&on).expect("it fits").clone()
     }
 
     /// Makes the run. Returns how long that took in ns, and how many events and entries of the log there were, if it counts them.
