@@ -1,7 +1,7 @@
 //! Litmus files.
 
 use sim_core::drive::explore::Options;
-use sim_core::policy::{OTHERS, POLICIES, PolicyInfo};
+use sim_core::policy::{self, PolicyInfo};
 use workloads::litmus::witness::Document;
 use workloads::litmus::{Litmus, format, promela};
 
@@ -20,7 +20,7 @@ pub fn text(bytes: &[u8]) {
     assert_eq!(told(&litmus), told(&again), "formatting changed what it says");
     assert_eq!(format("fuzz", &formatted).as_ref(), Ok(&formatted), "formatting twice is not formatting once");
 
-    let all: Vec<&PolicyInfo> = POLICIES.iter().chain(OTHERS).collect();
+    let all: Vec<&PolicyInfo> = policy::all().collect();
     let policy = all[crate::digest(bytes) % all.len()];
     match promela::export(&litmus, policy) {
         Ok(model) => assert!(!model.is_empty(), "an empty model"),

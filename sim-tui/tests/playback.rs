@@ -190,6 +190,12 @@ fn a_run_that_was_rushed_through_has_measured_the_same() {
         assert_eq!((logged.history, logged.cores), (rushed.history, rushed.cores));
         assert!(rushed.log.is_empty());
     }
+    // What is looked for backwards may be in the part that is not logged.
+    let first = |entry: &sim_core::drive::clock::log::Entry| entry.at_cycles < 2_000_000;
+    assert_eq!((logged.to_previous(&first), rushed.to_previous(&first)), (true, true));
+    assert_eq!(logged.position(), rushed.position());
+    logged.forward(20_000);
+    rushed.rush(20_000, 0);
     rushed.mend();
     let (logged, rushed) = (logged.moment(&WANT), rushed.moment(&WANT));
     assert_eq!(logged, rushed);

@@ -247,6 +247,38 @@ fn a_run_goes_on_by_itself_until_it_is_paused() {
     assert_eq!(at(&mut engine), gone);
 }
 
+/// At full speed little is logged; the thread of the run makes up for that as soon as nobody asks for anything.
+#[test]
+fn what_was_gone_through_at_full_speed_can_be_read_afterwards() {
+    let source = || builtin("overlap", 1);
+    let want = Want { log: usize::MAX, ..Want::default() };
+    let mut program = Repertoire(source());
+    let pair = program.open(policy("batched"), None).expect("it can be run");
+    let engine = Engine::new(pair, Box::new(program));
+    let (orders, taken) = crossbeam_channel::unbounded();
+    let (given, scenes) = crossbeam_channel::unbounded();
+    let thread = std::thread::spawn(move || engine.serve(&taken, &given));
+    let show = || {
+        orders.send(Order::Show(want)).expect("it listens");
+        scenes.recv().expect("it answers")
+    };
+    orders.send(Order::Run(Speed::FULL)).expect("it listens");
+    while !show().finished {}
+    let mut alone = Repertoire(source()).open(policy("batched"), None).expect("it can be run");
+    alone.forward(u64::MAX);
+    let expected = alone.moments(&want).0;
+    assert!(expected.log.len() > 1000, "{}", expected.log.len());
+    // It may be asked before it has begun to.
+    let patience = 1000;
+    let found = (0..patience).map(|_| show().left).find(|moment| {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        moment.log.len() == expected.log.len()
+    });
+    assert!(found.expect("the log is made whole") == expected);
+    drop(orders);
+    thread.join().expect("it ends");
+}
+
 #[test]
 fn a_frozen_picture_stays() {
     let mut script = view(witness("B01-mprotect-ro", "batched"), &["batched"], (80, 24));

@@ -404,11 +404,12 @@ impl<S: Source> Clock<S> {
         }
         if let Some(act) = paced
             && let Some(order) = self.core(cpu).order
-            && (!matches!(act, Act::Lock(_) | Act::Unlock(_)) || order.is_pageout())
         {
             let not_before = self.source.pace(&order, act, now);
             self.core(cpu).pause_until(not_before);
-            self.ask_held(now);
+            if matches!(act, Act::Write(_) | Act::Freeze(_)) {
+                self.ask_held(now);
+            }
         }
     }
 

@@ -23,11 +23,6 @@ pub struct Order {
 }
 
 impl Order {
-    /// Is it `MADV_PAGEOUT`?
-    pub(super) fn is_pageout(&self) -> bool {
-        matches!(self.what, What::Op(Op { kind: OpKind::Pageout, .. }))
-    }
-
     /// The access that it is, if it is no more than that.
     pub fn access(&self) -> Option<Access> {
         match self.what {
@@ -106,8 +101,8 @@ pub trait Source {
         let _ = (cpu, order, world, now);
     }
 
-    /// Reclaim has written or frozen a folio, or `MADV_PAGEOUT` has taken a lock or let go of one; the operation goes on no earlier than the time
-    /// returned. Orders that may not begin yet are asked again.
+    /// A step of the order has written or frozen a folio, or else taken a lock or let go of one; it goes on no earlier than the time
+    /// returned, in cycles. Orders that may not begin yet are asked again after a folio.
     fn pace(&mut self, order: &Order, act: Act, now: u64) -> u64 {
         let _ = (order, act);
         now
