@@ -57,19 +57,13 @@ impl Pair {
     /// Makes events. Returns how many: fewer than asked for if no more are left.
     pub fn forward(&mut self, events: u64) -> u64 {
         let made = self.left.forward(events);
-        if made > 0 {
-            self.follow();
-        }
-        made + self.beyond(events - made)
+        self.after(made, events)
     }
 
     /// The same, as fast as a run alone goes: see [`Playback::rush`].
     pub fn rush(&mut self, events: u64, logged: u64) -> u64 {
         let made = self.left.rush(events, logged);
-        if made > 0 {
-            self.follow();
-        }
-        made + self.beyond(events - made)
+        self.after(made, events)
     }
 
     /// See [`Playback::mend`].
@@ -151,6 +145,14 @@ impl Pair {
         let found = right.to_next(wanted, events_max);
         self.beyond += right.position() - from;
         found
+    }
+
+    /// The left one has made some of the events asked for. Returns how many both have made.
+    fn after(&mut self, made: u64, events: u64) -> u64 {
+        if made > 0 {
+            self.follow();
+        }
+        made + self.beyond(events - made)
     }
 
     /// The right one goes where the left one is.
