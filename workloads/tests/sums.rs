@@ -1,0 +1,118 @@
+//! Short runs of every workload, and every sum that comes of them, to the last event and the last cycle.
+//!
+//! What each sum should be is argued in the tests beside this one, and in `docs/published.md`; here none may change unseen. After a
+//! change that was meant: `INSTA_UPDATE=always cargo test -p workloads --test sums`, and read the difference.
+
+use std::fmt::Write;
+
+use sim_core::drive::clock::RunAhead;
+use sim_core::policy;
+use sim_core::step::era;
+use workloads::machines::machine;
+use workloads::outcome::{Input, METRICS, Outcome};
+use workloads::synthetic::{Conditions, Synthetic, WORKLOADS, find};
+
+/// A workload with some of its keys replaced.
+#[derive(Clone, Copy)]
+struct Case {
+    name: &'static str,
+    keys: &'static [(&'static str, &'static str)],
+    era: &'static str,
+    policies: &'static [&'static str],
+}
+
+const fn case(
+    name: &'static str,
+    era: &'static str,
+    policies: &'static [&'static str],
+    keys: &'static [(&'static str, &'static str)],
+) -> Case {
+    Case { name, keys, era, policies }
+}
+
+const DEFERRING: &[&str] = &["batched", "pending-flag", "pending-generation"];
+
+/// Short enough for all of them to take a few seconds.
+#[rustfmt::skip]
+const CASES: &[Case] = &[
+    case("alternating", "v4.13", DEFERRING, &[("duration_cycles", "4_000_000")]),
+    case("flush-range", "v6.18", &["arm64-dsb", "arm64-flush"], &[("duration_cycles", "2_000_000")]),
+    case("gc-mprotect", "v6.18", &["pending-generation", "immediate"], &[("duration_cycles", "1_500_000"), ("cores", "3")]),
+    case("lru-file-mmap-read", "v5.17", &["immediate", "pending-generation"], &[("duration_cycles", "6_000_000"), ("cores", "2"), ("frames", "1024")]),
+    case("mmap-server", "v5.17", &["pending-generation", "generation-check"], &[("duration_cycles", "1_500_000"), ("cores", "3")]),
+    case("overlap", "v4.13", DEFERRING, &[("duration_cycles", "6_000_000")]),
+    case("overlap", "v6.18", &["clean-only", "local-only", "flag-before-clear", "generation-check"], &[("duration_cycles", "4_000_000")]),
+    case("overlap-two-tables", "v4.13", DEFERRING, &[("duration_cycles", "4_000_000")]),
+    case("pageout-loop", "v6.18", &["arm64-dsb", "arm64-flush"], &[("duration_cycles", "6_000_000")]),
+    case("pressure", "v5.17", DEFERRING, &[("duration_cycles", "8_000_000"), ("cores", "3"), ("frames", "512"), ("pages", "800")]),
+    case("pressure", "v6.18", &["pending-generation"], &[("duration_cycles", "6_000_000"), ("cores", "3"), ("frames", "512"), ("pages", "800"), ("backing", "\"private_file\"")]),
+    case("pressure", "v4.13", &["immediate"], &[("duration_cycles", "6_000_000"), ("cores", "3"), ("frames", "512"), ("pages", "800"), ("backing", "\"shared_file\"")]),
+    case("purge-dontneed", "v5.17", &["batched", "generation-check"], &[("duration_cycles", "1_500_000"), ("cores", "3")]),
+    case("purge-free", "v5.17", &["pending-flag", "immediate"], &[("duration_cycles", "1_500_000"), ("cores", "3")]),
+    case("swap-w-seq-mt", "v5.17", &["pending-generation"], &[("duration_cycles", "6_000_000"), ("cores", "2"), ("frames", "1024")]),
+    case("tlb_flush1", "v5.17", &["immediate", "batched"], &[("duration_cycles", "1_500_000")]),
+    case("tlb_flush2", "v6.18", &["invlpgb", "batched"], &[("duration_cycles", "1_500_000"), ("cores", "4")]),
+    case("tlb_flush3", "v5.17", &["immediate"], &[("duration_cycles", "1_500_000"), ("cores", "3")]),
+];
+
+fn workload(case: &Case) -> Synthetic {
+    let mut text = find(case.name).expect(case.name).text.to_owned();
+    for (key, value) in case.keys {
+        let line = text.lines().find(|line| line.starts_with(key)).expect("a key of the file").to_owned();
+        text = text.replacen(&line, &format!("{key} = {value}"), 1);
+    }
+    Synthetic::parse(case.name, &text).unwrap_or_else(|error| panic!("{}: {error}", case.name))
+}
+
+fn run(case: &Case, policy: &str) -> Outcome {
+    let workload = workload(case);
+    let machine = machine(workload.workload.profile.get_ref()).expect("a machine of the registry");
+    let on = Conditions {
+        policy: policy::find(policy).expect("a policy of the registry"),
+        era: era::find(case.era).expect("an era of the registry"),
+        profile: &machine.profile(),
+        profile_input: &Input::new(machine.name, machine.text.as_bytes()),
+        seed: 1,
+        run_ahead: RunAhead::Upto(u64::MAX),
+    };
+    workload.run(&on, &mut |_| {}).expect("it fits its machine")
+}
+
+/// What is not nothing, a line a heading, and the steps of each path.
+fn sums(outcome: &Outcome) -> String {
+    let (mut text, mut heading) = (String::new(), "");
+    for metric in METRICS {
+        let value = (metric.value)(outcome, None).to_string();
+        if value.chars().any(|c| c != '0' && c != '.') {
+            let start = if metric.heading == heading { "" } else { "\n " };
+            heading = metric.heading;
+            write!(text, "{start} {}={value}", metric.name).unwrap();
+        }
+    }
+    text.push_str("\n  steps");
+    for (path, steps) in outcome.stats.steps.iter().filter(|(_, steps)| *steps > 0) {
+        write!(text, " {path:?}={steps:b}").unwrap();
+    }
+    if let Some(census) = outcome.census {
+        write!(text, "\n  {census:?}").unwrap();
+    }
+    text
+}
+
+#[test]
+fn no_sum_of_a_short_run_changes_unseen() {
+    for (n, case) in CASES.iter().enumerate() {
+        let mut text = String::new();
+        for policy in case.policies {
+            writeln!(text, "{policy}:{}", sums(&run(case, policy))).unwrap();
+        }
+        insta::assert_snapshot!(format!("{n:02}-{}", case.name), text);
+    }
+}
+
+#[test]
+fn every_workload_has_a_short_run() {
+    for row in WORKLOADS {
+        assert!(CASES.iter().any(|case| case.name == row.name), "{} needs a row in CASES", row.name);
+    }
+}
