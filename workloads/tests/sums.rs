@@ -47,6 +47,8 @@ const CASES: &[Case] = &[
     case("pressure", "v5.17", DEFERRING, &[("duration_cycles", "8_000_000"), ("cores", "3"), ("frames", "512"), ("pages", "800")]),
     case("pressure", "v6.18", &["pending-generation"], &[("duration_cycles", "6_000_000"), ("cores", "3"), ("frames", "512"), ("pages", "800"), ("backing", "\"private_file\"")]),
     case("pressure", "v4.13", &["immediate"], &[("duration_cycles", "6_000_000"), ("cores", "3"), ("frames", "512"), ("pages", "800"), ("backing", "\"shared_file\"")]),
+    case("pressure", "v4.13", &["pending-flag"], &[("duration_cycles", "8_000_000"), ("cores", "3"), ("frames", "512"), ("pages", "800")]),
+    case("pressure", "v6.18", &["batched"], &[("duration_cycles", "16_000_000"), ("cores", "5"), ("frames", "256"), ("pages", "600"), ("latency_cycles", "60_000"), ("depth", "4")]),
     case("purge-dontneed", "v5.17", &["batched", "generation-check"], &[("duration_cycles", "1_500_000"), ("cores", "3")]),
     case("purge-free", "v5.17", &["pending-flag", "immediate"], &[("duration_cycles", "1_500_000"), ("cores", "3")]),
     case("swap-w-seq-mt", "v5.17", &["pending-generation"], &[("duration_cycles", "6_000_000"), ("cores", "2"), ("frames", "1024")]),
