@@ -14,9 +14,9 @@ use sim_core::policy;
 use workloads::litmus::Litmus;
 
 /// Scenarios of a snapshot.
-const CASES: u64 = 300;
+const CASES: u64 = 400;
 /// Each is explored up to so many states.
-const STATES: usize = 1_200;
+const STATES: usize = 1_000;
 
 const BACKINGS: &[&str] = &["anon", "anon", "file", "private"];
 const RIGHTS: &[&str] = &["rw", "rw", "rw", "r", "none"];
@@ -48,11 +48,19 @@ const CALLS: &[&str] = &[
     "numa P",
     "mincore X",
     "gup X",
+    "signal",
+    "signal b",
+    "await",
+    "await b",
+    "madvise X free",
+    "migrate X",
     "truncate P",
     "soft-dirty P",
     "uffd-wp P",
     "mkclean P",
 ];
+/// What goes with the memory of a driver.
+const DRIVEN: &[&str] = &["mprotect P r", "mprotect P rw", "munmap P", "gup X", "mincore X", "soft-dirty P"];
 
 /// Named here, as the switches are: a row more in a registry changes no draw.
 const POLICIES: &[&str] = &[
@@ -161,6 +169,17 @@ impl Draw {
         program[..calls + self.below(calls)].join("; ")
     }
 
+    /// A driver's memory, which its driver takes back.
+    fn driver(&mut self) -> String {
+        let mut lines = format!("page x {} pfn {}\npage y rw pfn clean", self.of(RIGHTS), self.of(DIRTY));
+        lines += self.of(&["\n", " table 1\n"]);
+        writeln!(lines, "cpu 0 kthread: {}", self.operation(&["unmap-mapping P", "unmap-mapping x..y"])).unwrap();
+        let user = [self.access(), self.operation(DRIVEN), self.access(), self.operation(DRIVEN)];
+        writeln!(lines, "cpu 1: {}", user[self.below(2)..2 + self.below(3)].join("; ")).unwrap();
+        writeln!(lines, "cpu 2: {}", self.access()).unwrap();
+        lines
+    }
+
     /// A file, without its last line. Some of them contradict themselves: who reads them says so.
     fn file(&mut self) -> String {
         let mut text = format!("era {}\n", self.of(&["v4.13", "v5.17", "v6.18"]));
@@ -170,13 +189,16 @@ impl Draw {
         for _ in 0..self.below(3) {
             writeln!(text, "set {} {}", self.of(SWITCHES), self.of(&["on", "off", "off"])).unwrap();
         }
+        if self.below(16) == 0 {
+            return text + &self.driver();
+        }
         let (second, process) = self.of(LAYOUTS);
         writeln!(text, "page x {}\npage y {}{second}", self.page(), self.page()).unwrap();
         match self.below(4) {
             // One after the other, as far as reclaim does not come in between: the longest stories take the fewest states.
-            0 => writeln!(text, "cpu 0: {}\ncpu 1: {}", self.program(6), self.access()).unwrap(),
+            0 => writeln!(text, "cpu 0: {}\ncpu 1{process}: {}", self.program(6), self.access()).unwrap(),
             1 => writeln!(text, "cpu 0 kthread: {}\ncpu 1: {}", self.operation(LISTS), self.program(4)).unwrap(),
-            2 => writeln!(text, "cpu 0: {}\ncpu 1: {}", self.program(2), self.program(2)).unwrap(),
+            2 => writeln!(text, "cpu 0: {}\ncpu 1{process}: {}", self.program(2), self.program(2)).unwrap(),
             _ => {
                 let list = [self.operation(LISTS), self.operation(LISTS)].join("; ");
                 let user = [self.access(), self.access()].join("; ");
