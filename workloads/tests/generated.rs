@@ -59,6 +59,15 @@ const CALLS: &[&str] = &[
     "uffd-wp P",
     "mkclean P",
 ];
+/// Switches that are numbers.
+const COUNTS: &[&str] = &[
+    "fault_around_pages 2",
+    "fault_around_pages 2",
+    "broadcast_min_cpus 3",
+    "ceiling_pages 1",
+    "free_batch_slots 1",
+    "shrink_list_folios 1",
+];
 /// What goes with the memory of a driver.
 const DRIVEN: &[&str] = &["mprotect P r", "mprotect P rw", "munmap P", "gup X", "mincore X", "soft-dirty P"];
 
@@ -188,6 +197,9 @@ impl Draw {
         }
         for _ in 0..self.below(3) {
             writeln!(text, "set {} {}", self.of(SWITCHES), self.of(&["on", "off", "off"])).unwrap();
+        }
+        if self.below(4) == 0 {
+            writeln!(text, "set {}", self.of(COUNTS)).unwrap();
         }
         if self.below(16) == 0 {
             return text + &self.driver();

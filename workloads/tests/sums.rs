@@ -52,7 +52,7 @@ const CASES: &[Case] = &[
     case("purge-dontneed", "v5.17", &["batched", "generation-check"], &[("duration_cycles", "1_500_000"), ("cores", "3")]),
     case("purge-free", "v5.17", &["pending-flag", "immediate"], &[("duration_cycles", "1_500_000"), ("cores", "3")]),
     case("swap-w-seq-mt", "v5.17", &["pending-generation"], &[("duration_cycles", "6_000_000"), ("cores", "2"), ("frames", "1024")]),
-    case("tlb_flush1", "v5.17", &["immediate", "batched"], &[("duration_cycles", "1_500_000")]),
+    case("tlb_flush1", "v5.17", &["immediate", "batched"], &[("duration_cycles", "3_000_000"), ("pages", "64")]),
     case("tlb_flush2", "v6.18", &["invlpgb", "batched"], &[("duration_cycles", "1_500_000"), ("cores", "4")]),
     case("tlb_flush2", "v6.18", &["invlpgb"], &[("duration_cycles", "1_000_000"), ("cores", "2")]),
     case("tlb_flush3", "v5.17", &["immediate"], &[("duration_cycles", "1_500_000"), ("cores", "3")]),
