@@ -68,6 +68,20 @@ const COUNTS: &[&str] = &[
     "free_batch_slots 1",
     "shrink_list_folios 1",
 ];
+/// What leaves pages in the page cache, and finds them there.
+const AROUND: &[&str] = &[
+    "madvise x..y dontneed",
+    "madvise X dontneed",
+    "read X",
+    "read X",
+    "write X",
+    "munmap X",
+    "mmap X rw file",
+    "truncate X",
+    "reclaim X",
+    "mkclean P",
+    "madvise P pageout",
+];
 /// What goes with the memory of a driver.
 const DRIVEN: &[&str] = &["mprotect P r", "mprotect P rw", "munmap P", "gup X", "mincore X", "soft-dirty P"];
 
@@ -189,6 +203,18 @@ impl Draw {
         lines
     }
 
+    /// Pages of a file and what its page cache keeps, where a fault maps the neighbours.
+    fn around(&mut self) -> String {
+        let pages = [self.of(&["file", "file", "private"]), self.of(&["file", "file", "private"])];
+        let dirty = [self.of(DIRTY), self.of(DIRTY)];
+        let [x, y] = [0, 1].map(|n| format!("{} {}", pages[n], dirty[n]));
+        let mut lines = format!("set fault_around_pages {}\n", self.of(&[2, 2, 4]));
+        writeln!(lines, "page x {} {x}\npage y rw {y}", self.of(&["r", "rw", "rw"])).unwrap();
+        let calls: Vec<_> = (0..2 + self.below(4)).map(|_| self.operation(AROUND)).collect();
+        writeln!(lines, "cpu 0: {}; {}\ncpu 1: {}", calls.join("; "), self.access(), self.operation(AROUND)).unwrap();
+        lines
+    }
+
     /// A file, without its last line. Some of them contradict themselves: who reads them says so.
     fn file(&mut self) -> String {
         let mut text = format!("era {}\n", self.of(&["v4.13", "v5.17", "v6.18"]));
@@ -201,8 +227,10 @@ impl Draw {
         if self.below(4) == 0 {
             writeln!(text, "set {}", self.of(COUNTS)).unwrap();
         }
-        if self.below(16) == 0 {
-            return text + &self.driver();
+        match self.below(14) {
+            0 => return text + &self.driver(),
+            1 => return text + &self.around(),
+            _ => {}
         }
         let (second, process) = self.of(LAYOUTS);
         writeln!(text, "page x {}\npage y {}{second}", self.page(), self.page()).unwrap();
