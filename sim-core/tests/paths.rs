@@ -3,10 +3,14 @@
 mod common;
 
 use common::{MM, Machine, load, order, span, store};
-use sim_core::drive::clock::Clock;
+use sim_core::drive::clock::log::Happened;
+use sim_core::drive::clock::{Clock, RunAhead};
+use sim_core::kernel::path::{labels, would_hit};
 use sim_core::machine::testing::prime_profile;
+use sim_core::machine::tlb::Entry;
 use sim_core::nouns::op::{Op, OpKind};
-use sim_core::nouns::types::{Backing, Cpu, Mm, Present, Pte, Rights, Span};
+use sim_core::nouns::types::{AccessKind, Backing, Cpu, Lock, Mm, Present, Pte, Rights, Span};
+use sim_core::step::frame::{Act, Path};
 use sim_core::world::big::Big;
 use sim_core::world::{Cause, World};
 
@@ -189,4 +193,61 @@ fn a_freed_table_is_allocated_again_by_the_next_fault() {
     let clock = run(machine, ops.map(|op| (0, op)));
     assert!(pte(&clock.world, MM, 1024).writable);
     assert!(clock.world.next_table(MM, span(1024, 512)).is_some());
+}
+
+#[test]
+fn every_step_of_every_path_has_a_number_and_a_text() {
+    for path in Path::ALL {
+        let labels = labels(path);
+        assert!(!labels.is_empty(), "{path:?}");
+        assert!(labels.iter().all(|label| !label.id.is_empty() && !label.text.is_empty()), "{path:?}");
+    }
+}
+
+#[test]
+fn a_translation_serves_what_it_allows_and_a_clean_one_no_store_where_the_walker_sets_d() {
+    use AccessKind::{Fetch, Load, Store};
+    let held = |writable, dirty| Entry { frame: 1, writable, dirty, executable: true, marks: 0 };
+    for (writable, dirty, assist, served) in [
+        (true, true, true, &[Load, Fetch, Store][..]),
+        (true, false, true, &[Load, Fetch]),
+        (true, false, false, &[Load, Fetch, Store]),
+        (false, true, false, &[Load, Fetch]),
+        (false, false, true, &[Load, Fetch]),
+    ] {
+        for kind in [Load, Fetch, Store] {
+            let what = format!("{kind:?}, writable {writable}, dirty {dirty}, assist {assist}");
+            assert_eq!(would_hit(held(writable, dirty), kind, assist), served.contains(&kind), "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_move_goes_as_far_at_a_time_as_one_pair_of_page_tables_reaches() {
+    // The old place crosses into the next table after 2 pages, the new one after 3: 2, 1 and 1 pages. Of the one page both places are under the second table.
+    let (old, new) = (span(510, 4), 1021);
+    let mut machine = Machine::new(&prime_profile(), &[0]);
+    machine.fill(old, Backing::Anon, true);
+    let frames: Vec<_> = (0..4).map(|n| pte(&machine.world, MM, old.first + n).frame).collect();
+    // MREMAP_FIXED unmaps the new place first.
+    machine.plays(0, [order(0, Op::call(OpKind::Munmap, span(new, 4))), order(0, Op::mremap(old, new))]);
+    let mut clock = machine.clock(|script| script, RunAhead::Off);
+    clock.stats.log = Some(Vec::new());
+    clock.run();
+    let log = clock.stats.log.take().expect("it was kept");
+    let under: Vec<_> = log
+        .iter()
+        .filter_map(|entry| match entry.what {
+            Happened::Act(Act::Lock(Lock::Ptl(table)), step) if step.path == Path::Mremap => Some(table),
+            _ => None,
+        })
+        .collect();
+    let [first, second, third] = [510, 512, 1024].map(|vpn| {
+        let page = clock.world.populate(MM, vpn);
+        clock.world.table_of(page)
+    });
+    assert_eq!(under, [first, second, second, second, third]);
+    assert_eq!((0..4).map(|n| pte(&clock.world, MM, new + n).frame).collect::<Vec<_>>(), frames);
+    let gone = |vpn| clock.world.page(MM, vpn).map(|page| clock.world.pte(page));
+    assert!((0..4).all(|n| gone(old.first + n) == Some(Pte::None)));
 }

@@ -269,6 +269,52 @@ fn counted(seed: u64) -> String {
     found
 }
 
+/// Stories that chance is slow to tell: each needs several things to come together.
+const WRITTEN: &[&str] = &[
+    // Two flags, which the kernel does not see.
+    "era v6.18\npage x rw anon clean\ncpu 0: signal; write x; signal b\ncpu 1: await b; await; read x\n",
+    // Free drops its PTL once in each table.
+    "era v6.18\nset free_drops_ptl on\npage x rw anon dirty\npage y rw anon dirty table 1\n\
+        cpu 0: madvise x..y free\ncpu 1: read y\n",
+    // A page that was stored to after MADV_FREE is mapped again, with the rights it had.
+    "era v6.18\nset evictions off\npage x rw anon clean\ncpu 0: madvise x free; write x; reclaim x; write x; reclaim x\ncpu 1: read x\n",
+    "era v6.18\nset evictions off\npage x rw anon clean\ncpu 0: madvise x free; write x; mprotect x r; reclaim x; write x\ncpu 1: read x\n",
+    "era v6.18\nset evictions off\npage x rw anon clean\n\
+        cpu 0: madvise x free; write x; numa x; reclaim x; read x; mprotect x none; reclaim x\ncpu 1: read x\n",
+    // KSM and pages that are clean, or may be dropped.
+    "era v6.18\nset evictions off\npage x rw anon clean\npage y rw anon clean\n\
+        cpu 0: madvise y free; ksm x y; reclaim y; reclaim x; read x\ncpu 1: write y\n",
+    "era v6.18\nset evictions off\npage x rw anon dirty\npage y rw anon clean\ncpu 0: ksm x y; write x; ksm x y; munmap y\ncpu 1: write x\n",
+    // Dirty pages of a file, two in a table, and the list they are written from.
+    "era v6.18\nset evictions off\npage x rw file dirty\npage y rw file dirty\ncpu 0: munmap x..y; reclaim x y\ncpu 1: write x; write y\n",
+    "era v5.17\nset evictions off\npage x rw file dirty\npage y rw file clean\ncpu 0: munmap x..y\ncpu 1: write x; write y\n",
+    // Migration that defers, of pages that are dirty and that somebody unmaps or pins meanwhile.
+    "era v6.18\nset migration_batches on\npage x rw anon dirty\ncpu 0 kthread: migrate x\ncpu 1: write x\n",
+    "era v6.18\nset evictions off\npage x rw anon dirty\ncpu 0 kthread: migrate x; reclaim x\ncpu 1: madvise x dontneed; write x\n",
+    "era v6.18\nset evictions off\npage x rw anon dirty\ncpu 0 kthread: migrate x\ncpu 1: gup x; read x\ncpu 2: munmap x\n",
+    // A driver that takes its memory back twice, and pages under two tables.
+    "era v6.18\nset evictions off\npage x rw pfn dirty\npage y rw pfn clean\n\
+        cpu 0 kthread: unmap-mapping x..y; unmap-mapping x..y\ncpu 1: read x; munmap x..y; read y\n",
+    // Truncation waits for the lock of a folio that is being written.
+    "era v6.18\nset evictions off\npage x rw file dirty\npage y rw file dirty\ncpu 0: truncate x..y\ncpu 1: mkclean x\n",
+    "era v6.18\nset evictions off\nset mechanism ipi-concurrent\npage x rw anon dirty\ncpu 0: munmap x\ncpu 1: read x\n",
+];
+
+#[test]
+fn counts_of_written_scenarios() {
+    let mut found = String::new();
+    for (n, file) in WRITTEN.iter().enumerate() {
+        for policy in ["batched", "pending-generation", "latr"] {
+            let text = format!("litmus t\ntitle t\nsource s\n{file}expect never {policy}: r\n");
+            let litmus = Litmus::parse("t", &text).unwrap_or_else(|error| panic!("{n}: {error}"));
+            let checked = litmus.check(policy::find(policy).expect(policy), 20_000);
+            let counts = [checked.states, checked.transitions, checked.depth];
+            writeln!(found, "{n} {policy}: {} {:?} {counts:?}", checked.found.name(), checked.class).unwrap();
+        }
+    }
+    insta::assert_snapshot!(found);
+}
+
 #[test]
 fn counts_of_generated_scenarios_0() {
     insta::assert_snapshot!(counted(0));

@@ -29,7 +29,6 @@ impl Policy for Arm64Flush {
             // R4.5a, then R4.6a.
             (Hook::Deferred, 0) => HookStep::Broadcast(ISSUED),
             (Hook::Deferred, ISSUED) => pair.hook(hook, 0, words, local),
-            (Hook::Deferred, pc) => pair.hook(hook, pc, words, local),
             _ => pair.hook(hook, pc, words, local),
         }
     }

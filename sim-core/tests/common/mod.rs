@@ -145,13 +145,18 @@ impl Machine {
 
     /// Runs what a source makes of the script.
     pub fn run_by<S: Source>(self, source: impl FnOnce(Script) -> S, run_ahead: RunAhead) -> Clock<S> {
+        let mut clock = self.clock(source, run_ahead);
+        clock.run();
+        clock
+    }
+
+    /// The clock with nothing run yet.
+    pub fn clock<S: Source>(self, source: impl FnOnce(Script) -> S, run_ahead: RunAhead) -> Clock<S> {
         let setting = Setting {
             policy: policy::find(self.policy).expect("a registered policy").strategy,
             era: Era { nested_gathers: self.nested_gathers, ..*era::find(self.era).expect("an era") },
         };
         let script = Script { ran: vec![Vec::new(); self.orders.len()], orders: self.orders };
-        let mut clock = Clock::new(self.world, source(script), setting, &self.profile, run_ahead).expect("priced");
-        clock.run();
-        clock
+        Clock::new(self.world, source(script), setting, &self.profile, run_ahead).expect("priced")
     }
 }
