@@ -145,3 +145,13 @@ fn contracts_and_prices() {
     assert_eq!(excused, [Class::Unmapped]);
     assert!(!policy("batched").strategy.excuses(Class::Unmapped));
 }
+
+#[test]
+fn a_check_that_stores_what_it_flushed_loses_a_clear_that_came_in_between() {
+    let stored = policy("pending-generation-stored").strategy;
+    let (mut words, mut local) = (Words { batched: 5 }, 0);
+    stored.hook(Hook::BeforeTrust, 0, &mut words, &mut local);
+    words.batched = 6;
+    stored.hook(Hook::BeforeTrust, 2, &mut words, &mut local);
+    assert!(!stored.pending(words));
+}

@@ -12,7 +12,7 @@ use sim_core::nouns::op::{Op, OpKind};
 use sim_core::nouns::types::{Actor, Backing, Cpu, FrameNo, Pte, Span, Task};
 use sim_core::policy;
 use sim_core::step::era::{self, Era};
-use sim_core::step::frame::{Act, Frame, Path};
+use sim_core::step::frame::{Act, Frame, Path, Wait};
 use sim_core::world::big::{Big, Watermarks};
 use sim_core::world::{Cause, Folio, World};
 
@@ -257,4 +257,73 @@ fn writes_complete_in_order_and_never_more_than_the_queue_holds() {
     assert_eq!(frames.iter().map(|&f| world.folio(f).writeback).collect::<Vec<_>>(), [false, true]);
     assert_eq!(world.io_complete(), frames[1]);
     assert_eq!(world.io_queue().map(|queue| (queue.in_flight, queue.done)), Some((0, 2)));
+}
+
+/// So many folios on the inactive and the active list of anonymous memory, then of files: which kind, and is it active, goes first in
+/// a round of kswapd?
+fn first_list(anon: (u64, u64), file: (u64, u64)) -> (Backing, bool) {
+    let mut machine = machine(&[0]);
+    machine.world.keep_lru();
+    let mut first = 0;
+    let mut lists = Vec::new();
+    for (backing, (inactive, active)) in [(Backing::Anon, anon), (Backing::SharedFile, file)] {
+        machine.fill(span(first, inactive + active), backing, false);
+        for vpn in first + inactive..first + inactive + active {
+            let frame = frame_of(&machine.world, vpn);
+            let folio = machine.world.folio(frame);
+            machine.world.set_folio(frame, Folio { lru: false, ..folio });
+            machine.world.set_folio(frame, Folio { active: true, ..folio });
+        }
+        lists.extend([(first + inactive, (backing, false)), (first + inactive + active, (backing, true))]);
+        first += inactive + active;
+    }
+    let mut hand = Hand::new(machine.world, *era::find("v6.18").expect("an era"));
+    hand.begin(2, Op::call(OpKind::Kswapd, Span::default()));
+    hand.step_until(2, |act| matches!(act, Act::Isolate(_)));
+    let Some(&(_, Act::Isolate(page), _)) = hand.heard.acts.last() else { unreachable!("it has just been isolated") };
+    let vpn = hand.world.vpn(page);
+    lists.into_iter().find(|&(end, _)| vpn < end).expect("a page of some list").1
+}
+
+#[test]
+fn the_active_list_is_refilled_from_if_the_inactive_one_is_shorter_or_far_shorter_in_large_memory() {
+    use Backing::{Anon, SharedFile};
+    let none = (0, 0);
+    assert_eq!(first_list((3, 4), none), (Anon, true));
+    assert_eq!(first_list((4, 4), none), (Anon, false));
+    assert_eq!(first_list((4, 4), (3, 4)), (SharedFile, true));
+    assert_eq!(first_list((600, 700), none), (Anon, true));
+    // 2 GiB: the square root of 20 is 4.
+    assert_eq!(first_list((110_000, 420_000), none), (Anon, false));
+}
+
+#[test]
+fn the_longer_list_by_weight_is_scanned_and_files_if_they_weigh_the_same() {
+    // 60 to 140.
+    assert_eq!(first_list((7, 0), (3, 0)), (Backing::SharedFile, false));
+    assert_eq!(first_list((8, 0), (3, 0)), (Backing::Anon, false));
+    assert_eq!(first_list((6, 0), (3, 0)), (Backing::SharedFile, false));
+}
+
+#[test]
+fn kswapd_that_finds_nothing_on_any_list_waits_for_memory() {
+    // 4 frames, all free and still too few: somebody else would have to give some back.
+    for (high, blocked) in [(4, true), (3, false)] {
+        let mut world = Big::new(&prime_profile(), 3, u32::MAX);
+        world.limit_memory(4, Watermarks { min: 0, low: 0, high });
+        let mm = world.add_mm();
+        world.add_task(Some(mm));
+        let mut hand = Hand::new(world, *era::find("v6.18").expect("an era"));
+        hand.begin(0, Op::call(OpKind::Kswapd, Span::default()));
+        let who = Actor { cpu: Cpu(0), task: Task(0) };
+        let mut waits = false;
+        for _ in 0..16 {
+            let progress = hand.setting.advance(&mut hand.world, &mut hand.heard, who, &mut hand.stacks[0]);
+            waits = matches!(progress, Progress::Blocked(Wait::Memory));
+            if waits || hand.stacks[0].is_empty() {
+                break;
+            }
+        }
+        assert_eq!((waits, hand.stacks[0].is_empty()), (blocked, !blocked), "high {high}");
+    }
 }

@@ -18,6 +18,8 @@ fn every_name_and_alias_is_somebodys_and_written_alike() {
         assert!(seen.insert(policy.name), "{} is there twice", policy.name);
         assert!(!policy.summary.is_empty(), "{} has no summary", policy.name);
     }
+    let summaries: BTreeSet<_> = policy::all().chain(ABLATED).map(|policy| policy.summary).collect();
+    assert_eq!(summaries.len(), seen.len(), "each says what it is itself");
     assert_eq!(seen.len(), POLICIES.len() + OTHERS.len() + OWN.len() + ABLATED.len());
 }
 
@@ -25,4 +27,12 @@ fn every_name_and_alias_is_somebodys_and_written_alike() {
 fn what_is_ones_own_has_a_price() {
     // What is explored and not run is a row of OTHERS.
     assert!(OWN.iter().all(policy::PolicyInfo::priced));
+}
+
+#[test]
+fn no_kernel_has_a_policy_with_a_part_less() {
+    for mutant in ABLATED {
+        assert!(mutant.kernels.starts_with("none") && mutant.aliases.is_empty(), "{mutant:?}");
+        assert!(policy::all().all(|policy| policy.name != mutant.name), "{mutant:?}");
+    }
 }

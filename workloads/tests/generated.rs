@@ -274,8 +274,17 @@ const WRITTEN: &[&str] = &[
     // Two flags, which the kernel does not see.
     "era v6.18\npage x rw anon clean\ncpu 0: signal; write x; signal b\ncpu 1: await b; await; read x\n",
     // Free drops its PTL once in each table.
-    "era v6.18\nset free_drops_ptl on\npage x rw anon dirty\npage y rw anon dirty table 1\n\
-        cpu 0: madvise x..y free\ncpu 1: read y\n",
+    "era v6.18\nset free_drops_ptl on\nset evictions off\npage w rw anon dirty\npage x rw anon dirty\n\
+        page y rw anon dirty table 1\npage z rw anon dirty table 1\ncpu 0: madvise w..z free\ncpu 1: read y\n",
+    // Where the walker sets no D, a writable translation that is clean is stored through.
+    "era v6.18\nset dirty_assist off\npage x rw anon clean\ncached 1 x W\ncpu 0: madvise x free\ncpu 1: write x\n",
+    "era v6.18\nset dirty_assist off\nset flush_before_copy off\npage x rw anon clean\ncached 1 x W\n\
+        cpu 0 kthread: migrate x\ncpu 1: write x\n",
+    // Who unmaps flushes his own CPU, whatever he leaves to the others.
+    "era v6.18\nset evictions off\npage x rw anon dirty\npage y rw anon dirty\ncpu 0: read x; munmap x; read x; munmap y\ncpu 1: read x; read y\n",
+    // Two drivers are after the same memory.
+    "era v6.18\nset evictions off\npage x rw pfn clean\npage y rw pfn clean\n\
+        cpu 0 kthread: unmap-mapping x..y\ncpu 1: read x\ncpu 2 kthread: unmap-mapping x..y\n",
     // A page that was stored to after MADV_FREE is mapped again, with the rights it had.
     "era v6.18\nset evictions off\npage x rw anon clean\ncpu 0: madvise x free; write x; reclaim x; write x; reclaim x\ncpu 1: read x\n",
     "era v6.18\nset evictions off\npage x rw anon clean\ncpu 0: madvise x free; write x; mprotect x r; reclaim x; write x\ncpu 1: read x\n",

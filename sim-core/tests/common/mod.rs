@@ -93,7 +93,7 @@ impl Machine {
     /// 1,024 pages are mapped, none is touched; `users` have the address space loaded.
     pub fn new(profile: &Profile, users: &[u16]) -> Machine {
         let cpus = profile.cpus() as u16;
-        let mut world = Big::new(profile, cpus, 4096);
+        let mut world = Big::new(profile, cpus, 1 << 20);
         let mm = world.add_mm();
         (0..cpus).for_each(|_| _ = world.add_task(Some(mm)));
         for &cpu in users {
