@@ -113,6 +113,20 @@ fn the_pair_restarts_beyond_the_threshold_and_not_at_it() {
 }
 
 #[test]
+fn one_flush_pays_for_all_that_was_pending_and_the_pending_half_never_wraps() {
+    // The kernel's own threshold, `TLB_FLUSH_BATCH_PENDING_LARGE`: half of a half word of 15 bits.
+    let (mask, large) = (0x7fff, 0x3fff);
+    let (pair, mut words) = (policy("pending-generation").strategy, Words::default());
+    for n in 0..200_000_u32 {
+        steps_of(pair, Hook::Deferred, &mut words);
+        assert!(words.batched & mask <= large + 1, "after {n} deferrals");
+    }
+    let flushes =
+        |words: &mut Words| kinds(pair, Hook::BeforeTrust, words).iter().filter(|&&k| k == "flush mm").count();
+    assert_eq!((flushes(&mut words), flushes(&mut words)), (1, 0));
+}
+
+#[test]
 fn a_restart_that_somebody_was_faster_at_is_tried_again() {
     let pair = policy::generation_restarting_after(1).expect("it can be scaled so far");
     let (mut words, mut local) = (Words { batched: 2 }, 0);

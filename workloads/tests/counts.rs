@@ -3,9 +3,12 @@
 //! A count is the finest check of a path there is: a step more, a step less or another order of two changes it, whether or not a
 //! verdict does. Only rows that take few states are made here; `results/check` makes them all.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use serde::Deserialize;
 use sim_core::policy;
+use workloads::litmus::check::Checked;
 use workloads::litmus::{Litmus, find};
 
 /// Rows of more states are left to `results/check`, but for the smallest one of a file.
@@ -16,7 +19,7 @@ const STATES_OF_A_FILE_MAX: usize = 60_000;
 const STATES_DECLARED_MAX: usize = 12_000;
 
 /// A row of the table, as far as it is compared.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Deserialize)]
 struct Row {
     states: usize,
     transitions: usize,
@@ -26,37 +29,21 @@ struct Row {
     policy: String,
     verdict: String,
     class: String,
-    /// The verdict under the contract that the policy declares, and its class, where that is a weaker one.
-    declared: [String; 2],
+    /// The verdict under the contract that the policy declares, where that is a weaker one.
+    declared_verdict: String,
+    declared_class: String,
 }
 
 fn table() -> Vec<Row> {
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../results/verdicts.csv");
-    let text = std::fs::read_to_string(&file).unwrap();
-    let mut lines = text.lines();
-    let names: Vec<_> = lines.next().unwrap().split(',').collect();
-    let column = |name: &str| names.iter().position(|&n| n == name).unwrap();
-    let columns = ["states", "transitions", "depth", "file", "policy", "verdict", "class"].map(column);
-    let declared = ["declared_verdict", "declared_class"].map(column);
-    lines
-        .map(|line| {
-            let cells: Vec<_> = line.split(',').collect();
-            let [states, transitions, depth, file, policy, verdict, class] = columns.map(|at| cells[at]);
-            let declared = declared.map(|at| cells[at]);
-            let number = |cell: &str| cell.parse::<usize>().unwrap();
-            let [states, transitions, depth] = [states, transitions, depth].map(number);
-            let [file, policy, verdict, class] = [file, policy, verdict, class].map(str::to_owned);
-            let declared = declared.map(str::to_owned);
-            Row { states, transitions, depth, file, policy, verdict, class, declared }
-        })
-        .collect()
+    csv::Reader::from_path(file).unwrap().deserialize().collect::<Result<_, _>>().unwrap()
 }
 
 /// The rows that are made, the smallest first: a broken rule shows soon.
 fn rows() -> Vec<Row> {
     let mut rows = table();
     rows.sort_by_key(|row| row.states);
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     rows.retain(|row| {
         let first = seen.insert(row.file.clone());
         row.states <= if first { STATES_OF_A_FILE_MAX } else { STATES_MAX }
@@ -64,26 +51,26 @@ fn rows() -> Vec<Row> {
     rows
 }
 
+fn litmus(row: &Row) -> Litmus {
+    Litmus::parse(&row.file, find(&row.file).unwrap().text).unwrap()
+}
+
+/// The verdict and its class, as the table has them.
+fn verdict(checked: &Checked) -> (&'static str, &'static str) {
+    (checked.found.name(), checked.class.map_or("", |class| class.name()))
+}
+
 #[test]
 fn every_count_is_that_of_the_table() {
     let rows = rows();
     assert!(rows.len() > 500, "{}", rows.len());
     for row in rows {
-        let text = find(&row.file).unwrap().text;
-        let litmus = Litmus::parse(&row.file, text).unwrap();
         // A broken path may have no end; nothing here takes many more states than it should.
-        let checked = litmus.check(policy::find(&row.policy).unwrap(), 2 * row.states + 1_000);
-        let found = Row {
-            declared: row.declared.clone(),
-            states: checked.states,
-            transitions: checked.transitions,
-            depth: checked.moves.as_ref().map_or(checked.depth, Vec::len),
-            verdict: checked.found.name().to_owned(),
-            class: checked.class.map_or(String::new(), |class| class.name().to_owned()),
-            file: row.file.clone(),
-            policy: row.policy.clone(),
-        };
-        assert_eq!(found, row);
+        let checked = litmus(&row).check(policy::find(&row.policy).unwrap(), 2 * row.states + 1_000);
+        let found = (checked.states, checked.transitions, checked.moves.as_ref().map_or(checked.depth, Vec::len));
+        let what = format!("{} under {}", row.file, row.policy);
+        assert_eq!(found, (row.states, row.transitions, row.depth), "{what}");
+        assert_eq!(verdict(&checked), (row.verdict.as_str(), row.class.as_str()), "{what}");
     }
 }
 
@@ -91,13 +78,10 @@ fn every_count_is_that_of_the_table() {
 fn what_a_declared_contract_excuses_is_in_the_table_too() {
     let (table, mut found) = (table(), 0);
     for row in table.iter().filter(|row| row.policy == "latr" && row.states <= STATES_DECLARED_MAX) {
-        let text = find(&row.file).unwrap().text;
-        let litmus = Litmus::parse(&row.file, text).unwrap();
-        let declared = litmus.check_declared(policy::find(&row.policy).unwrap(), STATES_OF_A_FILE_MAX);
-        let verdict =
-            declared.map_or([""; 2], |checked| [checked.found.name(), checked.class.map_or("", |class| class.name())]);
-        found += usize::from(!verdict[0].is_empty());
-        assert_eq!(verdict, row.declared, "{}", row.file);
+        let declared = litmus(row).check_declared(policy::find(&row.policy).unwrap(), STATES_OF_A_FILE_MAX);
+        let (verdict, class) = declared.as_ref().map_or(("", ""), verdict);
+        found += usize::from(!verdict.is_empty());
+        assert_eq!((verdict, class), (row.declared_verdict.as_str(), row.declared_class.as_str()), "{}", row.file);
     }
     assert!(found > 3, "{found}");
 }

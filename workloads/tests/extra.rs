@@ -1,30 +1,22 @@
 //! Extra flushes, reclaim cycle by reclaim cycle: what they are and what bounds them.
 
+mod lines;
+mod shipped;
+
 use std::collections::BTreeMap;
 
+use lines::report_of;
 use proptest::prelude::*;
-use sim_core::drive::clock::RunAhead;
+use shipped::Way;
 use sim_core::policy::{self, POLICIES};
-use sim_core::step::era;
 use sim_core::world::Cause;
-use workloads::machines::machine;
 use workloads::outcome::{Input, Outcome};
 use workloads::recorded::replay::Timing;
-use workloads::recorded::report::{Options, report};
-use workloads::recorded::{EMBEDDED, Pick, decode, embedded, import_text};
-use workloads::synthetic::{self, Conditions, Synthetic, WORKLOADS};
+use workloads::recorded::{EMBEDDED, Pick, decode, embedded};
+use workloads::synthetic::{self, Synthetic, WORKLOADS};
 
 fn run_as(workload: &Synthetic, policy: &str, seed: u64) -> Outcome {
-    let machine = machine(workload.workload.profile.get_ref()).expect("a known machine");
-    let on = Conditions {
-        policy: policy::find(policy).expect("a known policy"),
-        era: era::find(workload.workload.era.get_ref()).expect("a known era"),
-        profile: &machine.profile(),
-        profile_input: &Input::new(machine.name, machine.text.as_bytes()),
-        seed,
-        run_ahead: RunAhead::Upto(u64::MAX),
-    };
-    let outcome = workload.run(&on, &mut |_| ()).expect("it fits its machine");
+    let outcome = shipped::run(workload, policy, Way { seed, ..Way::default() });
     bounds(&outcome);
     // What ends has begun, under a number of its own.
     assert!(outcome.stats.reclaim.begun() >= outcome.reclaim_cycles);
@@ -45,18 +37,12 @@ fn replayed(name: &str, policy: &str) -> Outcome {
 }
 
 fn replayed_text(name: &str, text: &str, policy: &str) -> Outcome {
-    let bytes = text.as_bytes();
-    let recording = import_text(name, bytes, &Pick::Busiest).expect("a well-formed recording");
-    let profile = machine("zen5_vm").expect("a shipped profile").profile();
-    let policy = policy::find(policy).expect("a policy");
-    let era = era::find("v6.18").expect("an era");
-    let options = Options { policy, era, profile: ("zen5_vm", "", &profile), timing: Timing::Recorded, processes: 1 };
-    let report = report(&recording, options).expect("zen5_vm has IPI costs");
+    let report = report_of(text, &Pick::Busiest, policy, Timing::Recorded);
     let outcome = Outcome {
-        policy: policy.name,
-        era: era.name,
+        policy: policy::find(policy).expect("a policy").name,
+        era: "v6.18",
         profile: Input::new("zen5_vm", b""),
-        workload: Input::new(name, bytes),
+        workload: Input::new(name, text.as_bytes()),
         seed: None,
         threads: 0,
         rounds: 0,

@@ -1,37 +1,20 @@
 //! The benchmark loops: what a round flushes, by how and on how many threads, whatever the prices are.
 
+mod shipped;
+
+use shipped::{Way, variant as workload};
 use sim_core::drive::clock::RunAhead;
-use sim_core::policy;
-use sim_core::step::era;
 use sim_core::world::Cause;
 use workloads::machines::machine;
-use workloads::outcome::{Input, Outcome};
-use workloads::synthetic::{Conditions, Synthetic, find};
+use workloads::outcome::Outcome;
+use workloads::synthetic::Synthetic;
 
-/// A built-in loop with some keys replaced.
-fn workload(name: &str, replaced: &[(&str, &str)]) -> Synthetic {
-    let mut text = find(name).expect(name).text.to_owned();
-    for (key, value) in replaced {
-        let line = text.lines().find(|line| line.starts_with(key)).expect("a key of the file").to_owned();
-        text = text.replace(&line, &format!("{key} = {value}"));
-    }
-    Synthetic::parse(name, &text).expect("it is a workload")
+fn run_on(workload: &Synthetic, profile: &'static str, policy: &str, run_ahead: RunAhead) -> Outcome {
+    let era = sim_core::step::era::find("v5.17");
+    shipped::run(workload, policy, Way { profile: Some(profile), era, run_ahead, ..Way::default() })
 }
 
-fn run_on(workload: &Synthetic, profile: &str, policy: &str, run_ahead: RunAhead) -> Outcome {
-    let machine = machine(profile).expect("a machine of the registry");
-    let on = Conditions {
-        policy: policy::find(policy).expect("a policy of the registry"),
-        era: era::find("v5.17").expect("an era of the registry"),
-        profile: &machine.profile(),
-        profile_input: &Input::new(machine.name, machine.text.as_bytes()),
-        seed: 1,
-        run_ahead,
-    };
-    workload.run(&on, &mut |_| {}).expect("the machine fits")
-}
-
-fn run(workload: &Synthetic, profile: &str, policy: &str) -> Outcome {
+fn run(workload: &Synthetic, profile: &'static str, policy: &str) -> Outcome {
     run_on(workload, profile, policy, RunAhead::Upto(u64::MAX))
 }
 

@@ -1,28 +1,18 @@
 //! The shipped workloads show what they are written to show.
 
+mod shipped;
+
+use shipped::Way;
 use sim_core::drive::clock::RunAhead;
 use sim_core::oracle::Class;
-use sim_core::policy::{self, POLICIES};
-use sim_core::step::era;
+use sim_core::policy::POLICIES;
 use sim_core::world::Cause;
 use sim_core::world::big::FlushValue;
-use workloads::machines;
-use workloads::outcome::{Input, METRICS, Outcome};
-use workloads::synthetic::{self, Conditions, Synthetic, WORKLOADS};
-
-const SEED: u64 = 1;
+use workloads::outcome::{METRICS, Outcome};
+use workloads::synthetic::{self, Synthetic, WORKLOADS};
 
 fn run_as(workload: &Synthetic, policy: &str, run_ahead: RunAhead) -> Outcome {
-    let machine = machines::machine(workload.workload.profile.get_ref()).expect("a known machine");
-    let on = Conditions {
-        policy: policy::find(policy).expect("a known policy"),
-        era: era::find(workload.workload.era.get_ref()).expect("a known era"),
-        profile: &machine.profile(),
-        profile_input: &Input::new(machine.name, machine.text.as_bytes()),
-        seed: SEED,
-        run_ahead,
-    };
-    workload.run(&on, &mut |_| ()).expect("it fits its machine")
+    shipped::run(workload, policy, Way { run_ahead, ..Way::default() })
 }
 
 fn run(workload: &str, policy: &str) -> Outcome {

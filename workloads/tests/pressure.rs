@@ -1,14 +1,14 @@
 //! Memory pressure: the watermarks, the lists and the swap queue, in the shipped workload and in variants of it.
 
+mod shipped;
+
+use shipped::Way;
 use sim_core::drive::clock::RunAhead;
 use sim_core::oracle::Class;
-use sim_core::policy::{self, POLICIES};
+use sim_core::policy::POLICIES;
 use sim_core::step::era::{self, Era};
-use workloads::machines;
-use workloads::outcome::{Input, METRICS, Outcome};
-use workloads::synthetic::{self, Conditions, Synthetic};
-
-const SEED: u64 = 1;
+use workloads::outcome::{METRICS, Outcome};
+use workloads::synthetic::{self, Synthetic};
 
 /// The shipped workload for a shorter time, with these lines replaced.
 fn variant(changes: &[(&str, &str)]) -> Synthetic {
@@ -22,21 +22,11 @@ fn variant(changes: &[(&str, &str)]) -> Synthetic {
 }
 
 fn run_as(workload: &Synthetic, policy: &str, era: &'static Era, run_ahead: RunAhead) -> Outcome {
-    let machine = machines::machine(workload.workload.profile.get_ref()).expect("a known machine");
-    let on = Conditions {
-        policy: policy::find(policy).expect("a known policy"),
-        era,
-        profile: &machine.profile(),
-        profile_input: &Input::new(machine.name, machine.text.as_bytes()),
-        seed: SEED,
-        run_ahead,
-    };
-    workload.run(&on, &mut |_| ()).expect("it fits its machine")
+    shipped::run(workload, policy, Way { era: Some(era), run_ahead, ..Way::default() })
 }
 
 fn run(workload: &Synthetic, policy: &str) -> Outcome {
-    let era = era::find(workload.workload.era.get_ref()).expect("a known era");
-    run_as(workload, policy, era, RunAhead::Upto(u64::MAX))
+    shipped::run(workload, policy, Way::default())
 }
 
 /// Nothing is lost: each frame is free or on one list, and no operation is left in the middle of anything.

@@ -1,11 +1,11 @@
 //! The recordings replayed: what a live kernel did, predicted without looking.
 
-use sim_core::policy;
-use sim_core::step::era;
-use workloads::machines::machine;
+mod lines;
+
+use lines::report_of;
 use workloads::recorded::replay::Timing;
-use workloads::recorded::report::{ExtraFlushes, Options, Report, report};
-use workloads::recorded::{EMBEDDED, Pick, decode, embedded, import_text};
+use workloads::recorded::report::{ExtraFlushes, Report};
+use workloads::recorded::{EMBEDDED, Pick, decode, embedded};
 
 const PAGEOUTS: [&str; 4] =
     ["pageout-dirty-mprotect", "pageout-dirty-munmap", "pageout-clean-mprotect", "pageout-dirty-mprotect-1thread"];
@@ -16,16 +16,7 @@ fn text(name: &str) -> String {
 }
 
 fn replay_with(text: &str, policy: &str, timing: Timing) -> Report {
-    let recording = import_text("test", text.as_bytes(), &Pick::Busiest).expect("a well-formed recording");
-    let profile = machine("zen5_vm").expect("a shipped profile").profile();
-    let options = Options {
-        policy: policy::find(policy).expect("a policy"),
-        era: era::find("v6.18").expect("an era"),
-        profile: ("zen5_vm", "", &profile),
-        timing,
-        processes: 1,
-    };
-    report(&recording, options).expect("zen5_vm has IPI costs")
+    report_of(text, &Pick::Busiest, policy, timing)
 }
 
 fn replay(text: &str, policy: &str) -> Report {

@@ -105,17 +105,22 @@ impl Text {
         for (_, line) in lines {
             let _ = write!(text, "{line}");
         }
-        let recording = import_text("test", text.as_bytes(), &Pick::Pid(PID)).expect("a well-formed recording");
-        let profile = machine("zen5_vm").expect("a shipped profile").profile();
-        let options = Options {
-            policy: policy::find(policy).expect("a policy"),
-            era: era::find("v6.18").expect("an era"),
-            profile: ("zen5_vm", "", &profile),
-            timing,
-            processes: 1,
-        };
-        report(&recording, options).expect("zen5_vm has IPI costs")
+        report_of(&text, &Pick::Pid(PID), policy, timing)
     }
+}
+
+/// A recording on the machine that recorded those that are shipped, and in its era.
+pub(crate) fn report_of(text: &str, pick: &Pick, policy: &str, timing: Timing) -> Report {
+    let recording = import_text("test", text.as_bytes(), pick).expect("a well-formed recording");
+    let profile = machine("zen5_vm").expect("a shipped profile").profile();
+    let options = Options {
+        policy: policy::find(policy).expect("a policy"),
+        era: era::find("v6.18").expect("an era"),
+        profile: ("zen5_vm", "", &profile),
+        timing,
+        processes: 1,
+    };
+    report(&recording, options).expect("zen5_vm has IPI costs")
 }
 
 pub(crate) fn predicted(report: &Report, context: Context, reason: u8, extent: Extent) -> u64 {
