@@ -280,6 +280,16 @@ const WRITTEN: &[&str] = &[
     "era v6.18\nset dirty_assist off\npage x rw anon clean\ncached 1 x W\ncpu 0: madvise x free\ncpu 1: write x\n",
     "era v6.18\nset dirty_assist off\nset flush_before_copy off\npage x rw anon clean\ncached 1 x W\n\
         cpu 0 kthread: migrate x\ncpu 1: write x\n",
+    "era v4.13\nset evictions off\nset dirty_assist off\npage x rw anon clean\ncached 1 x W\n\
+        cpu 0 kthread: reclaim x\ncpu 1: write x\ncpu 2: madvise x free\n",
+    "era v4.13\nset evictions off\nset dirty_assist off\npage x rw anon clean\ncached 1 x W\n\
+        cpu 0 kthread: reclaim x\ncpu 1: write x\ncpu 2: uffd-wp x\n",
+    // A page that is shared with a child, and a CPU of the parent that still stores to it.
+    "era v4.13\nset fork_flushes_always off\nset swapin_grants_write off\nset evictions off\npage x rw anon dirty\ncached 1 x W D\n\
+        cpu 0 kthread: reclaim x\ncpu 1: write x\ncpu 2: read x; fork\n",
+    // What was written while a CPU still stores to it, and is stored to and read by another one.
+    "era v4.13\nset evictions off\nset flushes_before_keeping off\nset reclaim_may_write off\npage x rw file dirty\ncached 1 x W D\n\
+        cpu 0 kthread: reclaim x; mkclean x\ncpu 1: write x\ncpu 2: read x; write x\n",
     // Who unmaps flushes his own CPU, whatever he leaves to the others.
     "era v6.18\nset evictions off\npage x rw anon dirty\npage y rw anon dirty\ncpu 0: read x; munmap x; read x; munmap y\ncpu 1: read x; read y\n",
     // Two drivers are after the same memory.
@@ -294,6 +304,9 @@ const WRITTEN: &[&str] = &[
     "era v6.18\nset evictions off\npage x rw anon clean\npage y rw anon clean\n\
         cpu 0: madvise y free; ksm x y; reclaim y; reclaim x; read x\ncpu 1: write y\n",
     "era v6.18\nset evictions off\npage x rw anon dirty\npage y rw anon clean\ncpu 0: ksm x y; write x; ksm x y; munmap y\ncpu 1: write x\n",
+    "era v6.18\nset evictions off\npage x rw anon clean\npage y rw anon clean\n\
+        cpu 0: madvise y free; ksm x y; reclaim y; read y\ncpu 1: write x\n",
+    "era v6.18\nset evictions off\npage x rw anon dirty\npage y rw anon dirty\ncpu 0: ksm x y\ncpu 1: gup x; gup y\n",
     // Dirty pages of a file, two in a table, and the list they are written from.
     "era v6.18\nset evictions off\npage x rw file dirty\npage y rw file dirty\ncpu 0: munmap x..y; reclaim x y\ncpu 1: write x; write y\n",
     "era v5.17\nset evictions off\npage x rw file dirty\npage y rw file clean\ncpu 0: munmap x..y\ncpu 1: write x; write y\n",

@@ -7,8 +7,6 @@ use std::path::Path;
 use assert_cmd::Command;
 use workloads::recorded::TRACEPOINTS;
 
-use super::mmusim;
-
 /// Writes its arguments to a log; `record` makes the file of -o, `script` prints a recording.
 const PERF: &str = r#"#!/bin/sh
 echo "perf $*" >>"$(dirname "$0")/log"
@@ -48,9 +46,12 @@ impl Stage {
     /// The program with this perf, this tracefs, and temporary files under the stage.
     pub(crate) fn mmusim(&self, command: &str, args: &[&str]) -> Command {
         let tracefs = self.path().to_str().expect("text");
-        let mut command = mmusim(&[&[command, "--tracefs", tracefs], args].concat());
-        command.env("PATH", format!("{tracefs}:/usr/bin:/bin")).env("TMPDIR", tracefs).current_dir(self.path());
-        command
+        // Whoever runs the tests may have them ignore signals, as nohup and the `&` of a shell do; the program would leave it at that.
+        let mut run = Command::new("/usr/bin/env");
+        run.arg("--default-signal=INT,HUP").arg(assert_cmd::cargo::cargo_bin!("mmusim")).env("NO_COLOR", "1");
+        run.args([command, "--tracefs", tracefs]).args(args);
+        run.env("PATH", format!("{tracefs}:/usr/bin:/bin")).env("TMPDIR", tracefs).current_dir(self.path());
+        run
     }
 
     /// With this instead of what perf does.
