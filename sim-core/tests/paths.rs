@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::hand::Hand;
 use common::{MM, Machine, load, order, span, store};
 use sim_core::drive::clock::log::Happened;
 use sim_core::drive::clock::{Clock, RunAhead};
@@ -10,6 +11,7 @@ use sim_core::machine::testing::prime_profile;
 use sim_core::machine::tlb::Entry;
 use sim_core::nouns::op::{Op, OpKind};
 use sim_core::nouns::types::{AccessKind, Backing, Cpu, Lock, Mm, Present, Pte, Rights, Span};
+use sim_core::step::era;
 use sim_core::step::frame::{Act, Path};
 use sim_core::world::big::Big;
 use sim_core::world::{Cause, World};
@@ -250,4 +252,57 @@ fn a_move_goes_as_far_at_a_time_as_one_pair_of_page_tables_reaches() {
     assert_eq!((0..4).map(|n| pte(&clock.world, MM, new + n).frame).collect::<Vec<_>>(), frames);
     let gone = |vpn| clock.world.page(MM, vpn).map(|page| clock.world.pte(page));
     assert!((0..4).all(|n| gone(old.first + n) == Some(Pte::None)));
+}
+
+#[test]
+fn truncation_unmaps_once_more_under_the_folio_lock_what_was_mapped_since() {
+    let mut machine = Machine::new(&prime_profile(), &[]);
+    machine.fill(span(0, 1), Backing::SharedFile, true);
+    let frame = pte(&machine.world, MM, 0).frame;
+    let mut hand = Hand::new(machine.world, *era::find("v6.18").expect("an era"));
+    hand.begin(2, Op::call(OpKind::Truncate(MM), span(0, 1)));
+    hand.step_until(2, |act| matches!(act, Act::FlushEnd { .. }));
+    // The page is found in the page cache still.
+    hand.begin(0, load(0));
+    hand.finish(0);
+    assert_eq!(pte(&hand.world, MM, 0).frame, frame);
+    hand.finish(2);
+    let page = hand.world.page(MM, 0).expect("touched");
+    assert_eq!((hand.world.pte(page), hand.world.folio(frame).allocated), (Pte::None, false));
+    let flushes = hand.heard.acts.iter().filter(|(_, act, _)| matches!(act, Act::FlushBegin { .. })).count();
+    assert_eq!(flushes, 2);
+}
+
+#[test]
+fn a_load_of_a_private_file_page_and_a_store_to_it_leave_no_frame_behind() {
+    let mut machine = Machine::new(&prime_profile(), &[0]);
+    let vma = sim_core::world::Vma { mapped: true, rights: Rights::READ_WRITE, backing: Backing::PrivateFile };
+    machine.world.map(MM, span(0, 1), vma);
+    machine.plays(0, [order(0, load(0)), order(0, store(0))]);
+    let mut clock = machine.clock(|script| script, RunAhead::Off);
+    clock.stats.log = Some(Vec::new());
+    clock.run();
+    let copies = clock.stats.log.take().expect("it was kept").into_iter().filter_map(|entry| match entry.what {
+        Happened::Act(Act::Copy { from, to }, _) => Some((from, to)),
+        _ => None,
+    });
+    let [(from, to)] = copies.collect::<Vec<_>>()[..] else { panic!("one copy") };
+    assert_eq!(pte(&clock.world, MM, 0).frame, to);
+    assert!(!clock.world.folio(from).allocated && clock.world.folio(to).allocated);
+}
+
+#[test]
+fn a_page_stays_in_the_rmap_until_who_unmaps_it_has_flushed_whatever_happens_beside_it() {
+    // The last page of a table and the first of the next: each has its PTL.
+    let mut machine = Machine::new(&prime_profile(), &[]);
+    machine.fill(span(511, 2), Backing::SharedFile, true);
+    let frame = pte(&machine.world, MM, 512).frame;
+    let mut hand = Hand::new(machine.world, *era::find("v6.18").expect("an era"));
+    hand.begin(1, Op::call(OpKind::Dontneed, span(512, 1)));
+    hand.step_until(1, |act| matches!(act, Act::PteXchg { .. }));
+    hand.begin(0, Op::call(OpKind::Dontneed, span(511, 1)));
+    hand.finish(0);
+    assert_eq!(hand.world.next_mapping(frame, 0), hand.world.page(MM, 512), "its flush is not made yet");
+    hand.finish(1);
+    assert_eq!(hand.world.next_mapping(frame, 0), None);
 }

@@ -2,14 +2,14 @@
 
 mod common;
 
+use common::hand::Hand;
 use common::{MM, Machine, at, load, order, span, store};
 use sim_core::drive::clock::source::{Order, Source};
 use sim_core::drive::clock::{Clock, RunAhead};
-use sim_core::drive::engine::{Progress, Setting, Stack};
-use sim_core::drive::explore::race::Recorder;
+use sim_core::drive::engine::{Progress, Setting};
 use sim_core::machine::testing::prime_profile;
 use sim_core::nouns::op::{Op, OpKind};
-use sim_core::nouns::types::{Actor, Backing, Cpu, FrameNo, Pte, Span, Task};
+use sim_core::nouns::types::{Actor, Backing, Cpu, FrameNo, Present, Pte, Span, Task};
 use sim_core::policy;
 use sim_core::step::era::{self, Era};
 use sim_core::step::frame::{Act, Frame, Path, Wait};
@@ -18,45 +18,6 @@ use sim_core::world::{Cause, Folio, World};
 
 fn machine(users: &[u16]) -> Machine {
     Machine::new(&prime_profile(), users)
-}
-
-/// Tasks that are stepped by hand.
-struct Hand {
-    world: Big,
-    setting: Setting,
-    heard: Recorder,
-    stacks: [Stack; 3],
-}
-
-impl Hand {
-    fn new(world: Big, era: Era) -> Hand {
-        let setting = Setting { policy: policy::find("batched").expect("a policy").strategy, era };
-        Hand { world, setting, heard: Recorder::default(), stacks: Default::default() }
-    }
-
-    fn begin(&mut self, task: u16, op: Op) {
-        self.world.begin(Task(task), op);
-        self.stacks[usize::from(task)].push(Frame::entry(&op));
-    }
-
-    /// One transition; false when the operation is over.
-    fn step(&mut self, task: u16) -> bool {
-        let who = Actor { cpu: Cpu(task), task: Task(task) };
-        let stack = &mut self.stacks[usize::from(task)];
-        let progress = self.setting.advance(&mut self.world, &mut self.heard, who, stack);
-        assert!(!matches!(progress, Progress::Blocked(_)), "{progress:?}");
-        !stack.is_empty()
-    }
-
-    fn step_until(&mut self, task: u16, done: impl Fn(Act) -> bool) {
-        while !self.heard.acts.last().is_some_and(|&(_, act, _)| done(act)) {
-            assert!(self.step(task), "the operation ended without that act");
-        }
-    }
-
-    fn finish(&mut self, task: u16) {
-        while self.step(task) {}
-    }
 }
 
 fn reclaim(pages: Span) -> Op {
@@ -259,6 +220,28 @@ fn writes_complete_in_order_and_never_more_than_the_queue_holds() {
     assert_eq!(world.io_queue().map(|queue| (queue.in_flight, queue.done)), Some((0, 2)));
 }
 
+#[test]
+fn a_round_that_has_freed_something_does_not_wait_for_the_device() {
+    let mut machine = machine(&[]);
+    machine.world.keep_lru();
+    machine.world.attach_swap(1);
+    machine.fill(span(0, 2), Backing::SharedFile, false);
+    machine.fill(span(2, 1), Backing::Anon, false);
+    let files = [0, 1].map(|vpn| frame_of(&machine.world, vpn));
+    for vpn in 0..2 {
+        let page = machine.world.page(MM, vpn).expect("touched");
+        let pte = machine.world.pte(page).present().expect("filled");
+        machine.world.pte_xchg(page, Pte::Present(Present { accessed: false, ..pte }));
+    }
+    let written = frame_of(&machine.world, 2);
+    machine.world.io_begin(written);
+    let mut hand = Hand::new(machine.world, Era { synchronous_swap: false, ..*era::find("v6.18").expect("an era") });
+    hand.begin(2, Op::call(OpKind::Kswapd, Span::default()));
+    hand.finish(2);
+    assert!(files.iter().all(|&frame| !hand.world.folio(frame).allocated));
+    assert_eq!(hand.world.io_queue().expect("a device").in_flight, 1);
+}
+
 /// So many folios on the inactive and the active list of anonymous memory, then of files: which kind, and is it active, goes first in
 /// a round of kswapd?
 fn first_list(anon: (u64, u64), file: (u64, u64)) -> (Backing, bool) {
@@ -326,4 +309,47 @@ fn kswapd_that_finds_nothing_on_any_list_waits_for_memory() {
         }
         assert_eq!((waits, hand.stacks[0].is_empty()), (blocked, !blocked), "high {high}");
     }
+}
+
+#[test]
+fn what_swap_has_no_copy_of_is_written_whatever_its_pte_says() {
+    let mut machine = machine(&[0]);
+    machine.fill(span(0, 1), Backing::Anon, false);
+    let frame = frame_of(&machine.world, 0);
+    machine.world.set_folio(frame, Folio { dirty: false, ..machine.world.folio(frame) });
+    let reclaimer = machine.world.add_task(None);
+    machine.plays(2, [Order { task: reclaimer, ..order(2, reclaim(span(0, 1))) }]);
+    let clock = machine.run();
+    assert_eq!((clock.stats.writes, clock.world.folio(frame).allocated), (1, false));
+}
+
+/// A page under a reclaim that is over, and what the folio of its frame is then.
+fn reclaimed(backing: Backing, dirty: bool, lazyfree: bool) -> (Pte, Folio, u64) {
+    let mut machine = machine(&[0]);
+    machine.fill(span(0, 1), backing, dirty);
+    let frame = frame_of(&machine.world, 0);
+    machine.world.set_folio(frame, Folio { dirty: false, lazyfree, ..machine.world.folio(frame) });
+    let reclaimer = machine.world.add_task(None);
+    machine.plays(2, [Order { task: reclaimer, ..order(2, reclaim(span(0, 1))) }]);
+    let clock = machine.run();
+    (clock.world.pte(clock.world.page(MM, 0).expect("touched")), clock.world.folio(frame), clock.stats.writes)
+}
+
+#[test]
+fn the_dirty_bit_of_a_pte_comes_to_the_folio() {
+    let (pte, folio, writes) = reclaimed(Backing::SharedFile, true, false);
+    assert_eq!((pte, folio.dirty || writes == 1), (Pte::None, true), "{folio:?}");
+    let (pte, folio, writes) = reclaimed(Backing::SharedFile, false, false);
+    assert_eq!((pte, folio.allocated, writes), (Pte::None, false, 0), "dropped");
+}
+
+#[test]
+fn a_page_that_was_stored_to_since_madv_free_is_swap_backed_again() {
+    let (pte, folio, writes) = reclaimed(Backing::Anon, true, true);
+    assert!(
+        pte.present().is_some_and(|pte| pte.dirty) && folio.dirty && !folio.lazyfree && writes == 0,
+        "{pte:?} {folio:?} {writes}"
+    );
+    let (pte, folio, writes) = reclaimed(Backing::Anon, false, true);
+    assert_eq!((pte, folio.allocated, writes), (Pte::None, false, 0), "dropped");
 }

@@ -292,6 +292,11 @@ const WRITTEN: &[&str] = &[
         cpu 0 kthread: reclaim x; mkclean x\ncpu 1: write x\ncpu 2: read x; write x\n",
     // Who unmaps flushes his own CPU, whatever he leaves to the others.
     "era v6.18\nset evictions off\npage x rw anon dirty\npage y rw anon dirty\ncpu 0: read x; munmap x; read x; munmap y\ncpu 1: read x; read y\n",
+    // Who does not count himself in tlb_flush_pending flushes all the same.
+    "era v4.13\nset evictions off\nset soft_dirty_counts off\nset pending_until_flushed off\npage x rw anon dirty\n\
+        cpu 0: soft-dirty x\ncpu 1: write x\n",
+    // One batch for all.
+    "era v4.13\nset evictions off\nset batch_per_task off\npage x rw anon dirty\ncpu 0: read x\ncpu 1 kthread: reclaim x\n",
     // Two drivers are after the same memory.
     "era v6.18\nset evictions off\npage x rw pfn clean\npage y rw pfn clean\n\
         cpu 0 kthread: unmap-mapping x..y\ncpu 1: read x\ncpu 2 kthread: unmap-mapping x..y\n",

@@ -1,6 +1,8 @@
 //! A scripted machine on the clock, shared by the clock's tests.
 #![allow(dead_code, unreachable_pub)] // Each test program uses its part.
 
+pub mod hand;
+
 use std::collections::VecDeque;
 
 use sim_core::drive::clock::source::{Order, Source, What};

@@ -72,8 +72,9 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             Flow::Call(Frame { frame: f.frame, ..Frame::about(Path::Unmap, f.page) })
         }
         Step::Others => {
-            let Some(page) = cx.world.next_mapping(f.frame, f.cursor as u32) else {
-                f.pc = Step::Unmapped as u8;
+            let aborted = f.ret == 1;
+            let Some(page) = cx.world.next_mapping(f.frame, f.cursor as u32).filter(|_| !aborted) else {
+                (f.ret, f.pc) = (0, Step::Unmapped as u8);
                 return Flow::Next;
             };
             f.cursor = u64::from(page.0) + 1;

@@ -25,6 +25,8 @@ steps! {
 const DIRTY: u8 = 1;
 const WRITABLE: u8 = 2;
 const PROTNONE: u8 = 4;
+/// The frame's count where the page is mapped again, and what is returned then: the walk of the rmap ends.
+const ABORTED: u32 = 1;
 
 pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
     let mm = cx.world.mm_of(f.page);
@@ -73,7 +75,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
                 let (writable, protnone) = (f.flags & WRITABLE != 0, f.flags & PROTNONE != 0);
                 let pte = Present { frame: f.frame, writable, dirty, accessed: true, protnone };
                 cx.xchg(who, f.page, Pte::Present(pte));
-                f.pc = Step::UnlockPtl as u8;
+                (f.count, f.pc) = (ABORTED, Step::UnlockPtl as u8);
                 return Flow::Next;
             }
             // R4.8: the PTE's D moves to the folio. File pages leave an empty PTE.
@@ -89,7 +91,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             let table = cx.world.table_of(f.page);
             cx.world.unlock(who, Lock::Ptl(table));
             cx.act(who, Act::Unlock(Lock::Ptl(table)));
-            Flow::Return(0)
+            Flow::Return(u8::from(f.count == ABORTED))
         }
     }
 }
