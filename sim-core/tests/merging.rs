@@ -3,7 +3,7 @@
 mod common;
 
 use common::hand::Hand;
-use common::{MM, Machine, span};
+use common::{MM, Machine, span, store};
 use sim_core::machine::testing::prime_profile;
 use sim_core::nouns::op::{Op, OpKind};
 use sim_core::nouns::types::{Backing, FrameNo, Page, Present};
@@ -111,4 +111,19 @@ fn what_the_owner_of_the_stable_page_says_meanwhile_does_not_bind_the_other_one(
     hand.finish(2);
     let folio = hand.world.folio(stable);
     assert!(pte(&hand, 0).frame == stable && folio.dirty && !folio.lazyfree, "{folio:?}");
+}
+
+#[test]
+fn a_store_to_a_page_that_is_being_compared_copies_it() {
+    let mut hand = pages(true);
+    let frames = [0, 1].map(|vpn| pte(&hand, vpn).frame);
+    merge(&mut hand);
+    hand.step_until(2, |act| matches!(act, Act::Compare(..)));
+    hand.begin(0, store(0));
+    hand.finish(0);
+    let copy = pte(&hand, 0);
+    assert!(copy.writable && !frames.contains(&copy.frame), "{copy:?}");
+    hand.finish(2);
+    assert_eq!(pte(&hand, 0), copy, "KSM finds the PTE changed");
+    assert!(!hand.world.folio(frames[0]).allocated);
 }

@@ -10,7 +10,7 @@ use sim_core::nouns::types::{Backing, FrameNo, Page, Present, Pte, Rights};
 use sim_core::step::era;
 use sim_core::step::frame::Act;
 use sim_core::world::big::Big;
-use sim_core::world::{Cause, World};
+use sim_core::world::{Cause, Folio, World};
 
 fn page(world: &Big) -> Page {
     world.page(MM, 0).expect("a touched page")
@@ -66,6 +66,24 @@ fn whoever_wants_the_page_waits_until_it_has_moved() {
     let new = hand.world.pte(page(&hand.world)).present().expect("moved").frame;
     let folio = hand.world.folio(new);
     assert!(folio.lru && !folio.locked && !hand.world.folio(old).allocated, "{folio:?}");
+}
+
+#[test]
+fn a_pinned_page_that_fork_shares_meanwhile_comes_back_read_only() {
+    for forks in [false, true] {
+        let (mut hand, old) = one_page();
+        let child = hand.world.add_mm();
+        hand.world.set_folio(old, Folio { gathered: 1, ..hand.world.folio(old) });
+        hand.begin(2, migrate());
+        hand.step_until(2, |act| act == Act::Lookup(old));
+        if forks {
+            hand.begin(0, Op::fork(child));
+            hand.finish(0);
+        }
+        hand.finish(2);
+        let pte = hand.world.pte(page(&hand.world)).present().expect("mapped again");
+        assert_eq!((pte.frame, pte.writable), (old, !forks));
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use sim_core::nouns::types::{AccessKind, Backing, Cpu, Lock, Mm, Present, Pte, R
 use sim_core::step::era;
 use sim_core::step::frame::{Act, Path};
 use sim_core::world::big::Big;
-use sim_core::world::{Cause, World};
+use sim_core::world::{Cause, Folio, World};
 
 const CHILD: Mm = Mm(1);
 /// Tasks 0 to 15 are the CPUs' own; this one runs in the child, on CPU 2.
@@ -305,4 +305,33 @@ fn a_page_stays_in_the_rmap_until_who_unmaps_it_has_flushed_whatever_happens_bes
     assert_eq!(hand.world.next_mapping(frame, 0), hand.world.page(MM, 512), "its flush is not made yet");
     hand.finish(1);
     assert_eq!(hand.world.next_mapping(frame, 0), None);
+}
+
+#[test]
+fn a_page_that_is_unmapped_while_it_is_written_is_freed_by_writeback() {
+    let mut machine = Machine::new(&prime_profile(), &[]);
+    machine.fill(span(0, 1), Backing::SharedFile, true);
+    let frame = pte(&machine.world, MM, 0).frame;
+    machine.world.set_folio(frame, Folio { dirty: true, ..machine.world.folio(frame) });
+    let mut hand = Hand::new(machine.world, *era::find("v6.18").expect("an era"));
+    hand.begin(2, Op::call(OpKind::Writeback(MM), span(0, 1)));
+    hand.step_until(2, |act| matches!(act, Act::PteRead(_)));
+    hand.begin(0, Op::call(OpKind::Munmap, span(0, 1)));
+    hand.finish(0);
+    assert!(hand.world.folio(frame).allocated, "locked");
+    hand.finish(2);
+    assert!(!hand.world.folio(frame).allocated);
+}
+
+#[test]
+fn pageout_leaves_what_a_child_shares() {
+    for forks in [false, true] {
+        let mut machine = family();
+        machine.fill(span(0, 1), Backing::Anon, true);
+        machine.plays(0, forks.then_some(order(0, Op::fork(CHILD))));
+        machine.plays(0, [order(0, Op::call(OpKind::Pageout, span(0, 1)))]);
+        let clock = machine.run();
+        let page = clock.world.page(MM, 0).expect("touched");
+        assert_eq!(clock.world.pte(page) == Pte::Swap, !forks);
+    }
 }

@@ -323,6 +323,67 @@ fn what_swap_has_no_copy_of_is_written_whatever_its_pte_says() {
     assert_eq!((clock.stats.writes, clock.world.folio(frame).allocated), (1, false));
 }
 
+/// kswapd has looked at page 0 for references when `op` overtakes it and is done; then DONTNEED comes by once more and has not freed
+/// what it found.
+#[test]
+fn what_was_given_up_under_reclaim_is_found_by_nobody_and_freed_once() {
+    let mut machine = machine(&[]);
+    machine.world.keep_lru();
+    machine.fill(span(0, 1), Backing::Anon, false);
+    let frame = frame_of(&machine.world, 0);
+    let page = machine.world.page(MM, 0).expect("touched");
+    let pte = machine.world.pte(page).present().expect("filled");
+    machine.world.pte_xchg(page, Pte::Present(Present { accessed: false, ..pte }));
+    let mut hand = Hand::new(machine.world, *era::find("v6.18").expect("an era"));
+    let dontneed = Op::call(OpKind::Dontneed, span(0, 1));
+    hand.begin(2, Op::call(OpKind::Kswapd, Span::default()));
+    hand.step_until(2, |act| matches!(act, Act::Isolate(_)));
+    hand.step_until(2, |act| matches!(act, Act::PteRead(_)));
+    hand.begin(0, dontneed);
+    hand.finish(0);
+    assert!(hand.world.folio(frame).dropped, "reclaim has the last reference");
+    hand.step_until(2, |act| matches!(act, Act::Shrink(_)));
+    assert_eq!(hand.world.cached_frame(page), None);
+    hand.begin(0, dontneed);
+    hand.step_until(0, |act| matches!(act, Act::Unlock(_)));
+    hand.finish(2);
+    assert!(!hand.world.folio(frame).allocated);
+    // The frame is somebody else's when the second call comes to what it has to free.
+    hand.begin(1, store(1));
+    hand.finish(1);
+    assert_eq!(frame_of(&hand.world, 1), frame);
+    hand.finish(0);
+    assert!(hand.world.folio(frame).allocated);
+}
+
+#[test]
+fn a_reference_that_comes_after_the_last_one_went_is_waited_for() {
+    // A lockless walker has read the PTE before it went, and gets the frame while reclaim holds it.
+    let (mut hand, frame) = overtaken(Backing::Anon, Op::call(OpKind::Dontneed, span(0, 1)));
+    assert!(hand.world.folio(frame).dropped);
+    hand.world.set_folio(frame, Folio { gathered: 1, ..hand.world.folio(frame) });
+    hand.world.free_later(Task(1), frame);
+    hand.finish(2);
+    let folio = hand.world.folio(frame);
+    assert!(folio.allocated && !folio.isolated && !folio.dropped && folio.gathered == 1, "{folio:?}");
+}
+
+#[test]
+fn a_dirty_page_with_a_reference_is_flushed_for_and_not_written() {
+    let mut machine = machine(&[0]);
+    machine.policy = "batched";
+    machine.era = "v4.13";
+    machine.fill(span(0, 1), Backing::Anon, true);
+    let frame = frame_of(&machine.world, 0);
+    machine.world.set_folio(frame, Folio { gathered: 1, ..machine.world.folio(frame) });
+    let reclaimer = machine.world.add_task(None);
+    machine.plays(2, [Order { task: reclaimer, ..order(2, reclaim(span(0, 1))) }]);
+    let clock = machine.run();
+    assert_eq!(clock.stats.flushes[&Cause::BeforeIo], 1);
+    let folio = clock.world.folio(frame);
+    assert!(folio.allocated && folio.dirty && !folio.locked && clock.stats.writes == 0, "{folio:?}");
+}
+
 /// A page under a reclaim that is over, and what the folio of its frame is then.
 fn reclaimed(backing: Backing, dirty: bool, lazyfree: bool) -> (Pte, Folio, u64) {
     let mut machine = machine(&[0]);
@@ -352,4 +413,15 @@ fn a_page_that_was_stored_to_since_madv_free_is_swap_backed_again() {
     );
     let (pte, folio, writes) = reclaimed(Backing::Anon, false, true);
     assert_eq!((pte, folio.allocated, writes), (Pte::None, false, 0), "dropped");
+    // KSM has moved D from the PTE to the folio, and then given up.
+    let mut machine = machine(&[]);
+    machine.fill(span(0, 1), Backing::Anon, false);
+    let frame = frame_of(&machine.world, 0);
+    machine.world.set_folio(frame, Folio { lazyfree: true, dirty: true, ..machine.world.folio(frame) });
+    let mut hand = Hand::new(machine.world, *era::find("v4.13").expect("an era"));
+    hand.begin(2, reclaim(span(0, 1)));
+    hand.finish(2);
+    assert_eq!(frame_of(&hand.world, 0), frame, "mapped again");
+    let folio = hand.world.folio(frame);
+    assert!(folio.dirty && !folio.lazyfree, "{folio:?}");
 }

@@ -13,9 +13,10 @@ pub(super) fn owned<W: World>(world: &W, frame: FrameNo, page: Page) -> bool {
     folio.anon && !folio.ksm && !world.shared(frame, page)
 }
 
-/// Does a store to a page that is mapped read-only copy it?
+/// Does a store to a page that is mapped read-only copy it? Whoever has locked its folio, KSM, has a reference too and may be
+/// comparing it (`wp_can_reuse_anon_folio()`; before v5.9 `do_wp_page()` waited).
 pub(super) fn copies<W: World>(world: &W, era: &Era, frame: FrameNo, page: Page) -> bool {
-    !era.wp_reuses || !owned(world, frame, page)
+    !era.wp_reuses || !owned(world, frame, page) || world.folio(frame).locked
 }
 
 /// Will the fault take a frame? What the PTE says without its lock is good enough.

@@ -201,9 +201,11 @@ fn map<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> 
     let (stays, goes) = if pinned { (f.frame, to) } else { (to, f.frame) };
     let folio = cx.world.folio(stays);
     cx.world.set_folio(stays, Folio { lru: true, locked: pinned, ..folio });
-    // mprotect rewrites migration entries: what the VMA does not allow any more stays forbidden.
+    // mprotect and fork rewrite migration entries: what the VMA does not allow any more stays forbidden, and what a child shares
+    // is copied first.
+    let shared = cx.world.shared(stays, f.page);
     let rights = cx.world.vma(cx.world.mm_of(f.page), cx.world.vpn(f.page)).rights;
-    let (writable, dirty) = (f.flags & WRITABLE != 0 && rights.write(), f.flags & DIRTY != 0);
+    let (writable, dirty) = (f.flags & WRITABLE != 0 && rights.write() && !shared, f.flags & DIRTY != 0);
     let pte = Present { frame: stays, writable, dirty, accessed: true, protnone: !rights.read() };
     cx.xchg(who, f.page, Pte::Present(pte));
     put_by(cx, who, goes);

@@ -7,7 +7,7 @@
 
 use crate::kernel::path::{batch, referenced};
 use crate::nouns::op::OpKind;
-use crate::nouns::types::{Actor, FrameNo, Pte, Span};
+use crate::nouns::types::{Actor, FrameNo, Page, Pte, Span};
 use crate::oracle::{self, ghost};
 use crate::step::frame::{Act, Cx, Flow, Frame, Path, Probe, Wait, steps};
 use crate::world::{Cause, Folio, Request, World};
@@ -72,6 +72,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             Flow::Call(Frame { frame: f.frame, ..Frame::about(Path::Unmap, f.page) })
         }
         Step::Others => {
+            // try_to_unmap_one() has mapped the page again: that ends rmap_walk().
             let aborted = f.ret == 1;
             let Some(page) = cx.world.next_mapping(f.frame, f.cursor as u32).filter(|_| !aborted) else {
                 (f.ret, f.pc) = (0, Step::Unmapped as u8);
@@ -147,6 +148,10 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
 /// R5.3. A swap device with a queue takes the folio and writes it later: it is kept, under writeback, and a later pass finds it
 /// clean and frees it.
 fn pageout<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
+    if cx.world.folio(f.frame).gathered > 0 {
+        // is_page_cache_freeable(): the flush is made, and nothing is written.
+        return keep_referenced(cx, who, f);
+    }
     let queue = cx.world.io_queue().filter(|_| !cx.era.synchronous_swap);
     if queue.is_some_and(|queue| queue.in_flight >= queue.depth) {
         return Flow::Blocked(Wait::Io);
@@ -169,16 +174,22 @@ fn pageout<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame)
     Flow::Next
 }
 
+/// Somebody has a reference: it stays in its cache.
+fn keep_referenced<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
+    let folio = cx.world.folio(f.frame);
+    cx.world.set_folio(f.frame, Folio { locked: false, ..folio });
+    cx.world.keep(who.task, f.frame);
+    cx.act(who, Act::Keep(f.frame));
+    f.pc = Step::Next as u8;
+    Flow::Next
+}
+
 /// R6: nobody else has it, so it leaves its cache and waits for the flush.
 fn freeze<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
     let folio = cx.world.folio(f.frame);
     if folio.gathered > 0 {
-        // folio_ref_freeze() fails: an operation has dropped its swap entry and not flushed yet.
-        cx.world.set_folio(f.frame, Folio { locked: false, ..folio });
-        cx.world.keep(who.task, f.frame);
-        cx.act(who, Act::Keep(f.frame));
-        f.pc = Step::Next as u8;
-        return Flow::Next;
+        // folio_ref_freeze() fails: an operation has unmapped it or dropped its swap entry and not flushed yet.
+        return keep_referenced(cx, who, f);
     }
     cx.world.set_folio(f.frame, Folio { lru: false, cached: false, locked: false, ..folio });
     cx.world.uncache(f.frame);
@@ -214,23 +225,23 @@ fn checked<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame)
 /// R9, one folio: it goes back to the LRU, unless reclaim has the last reference.
 pub(super) fn put_back<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, frame: FrameNo) {
     let folio = cx.world.folio(frame);
-    if folio.dropped && !folio.writeback && !folio.locked {
-        cx.world.uncache(frame);
+    let claimed = folio.gathered > 0 || cx.world.mapped(frame) || cx.world.next_cached(frame, 0).is_some();
+    if folio.dropped && !claimed && !folio.pinned_elsewhere() {
         cx.world.free_frame(frame);
         oracle::freed(cx, frame);
         cx.act(who, Act::Free(frame));
         return;
     }
-    cx.world.set_folio(frame, Folio { isolated: false, ..folio });
+    // Whoever has taken it up again since it was dropped frees it.
+    cx.world.set_folio(frame, Folio { isolated: false, dropped: folio.dropped && !claimed, ..folio });
     cx.act(who, Act::Put(frame));
 }
 
 /// R5: what is left of the folio's users decides.
 fn unmapped<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
     let folio = cx.world.folio(f.frame);
-    if cx.world.mapped(f.frame) || folio.gathered > 0 {
-        // R6 would find a reference too many: it was moved before the PTL was taken, or unmapped by an operation that
-        // has not flushed yet.
+    if cx.world.mapped(f.frame) {
+        // It was moved before the PTL was taken, or had to be mapped again.
         let cached = wanted(cx.world, f.frame) || (folio.cached && !folio.anon);
         cx.world.set_folio(f.frame, Folio { cached, locked: false, ..folio });
         cx.world.keep(who.task, f.frame);
@@ -330,9 +341,27 @@ fn add_to_swap<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, f: &Frame) {
     let folio = cx.world.folio(f.frame);
     let swap = folio.anon && !folio.lazyfree;
     cx.world.set_folio(f.frame, Folio { cached: folio.cached || swap, dirty: folio.dirty || swap, ..folio });
-    if !folio.lazyfree {
-        cx.world.set_cached_frame(f.page, Some(f.frame));
+    if !folio.lazyfree
+        && let Some(page) = mapping(cx.world, f)
+    {
+        cx.world.set_cached_frame(page, Some(f.frame));
     }
+}
+
+/// The page at hand, or another one if that does not map the frame any more: what was unmapped since is found by nobody.
+fn mapping<W: World>(world: &W, f: &Frame) -> Option<Page> {
+    let maps = |page: Page| world.pte(page).present().is_some_and(|pte| pte.frame == f.frame);
+    if maps(f.page) {
+        return Some(f.page);
+    }
+    let mut from = 0;
+    while let Some(page) = world.next_mapping(f.frame, from) {
+        if maps(page) {
+            return Some(page);
+        }
+        from = page.0 + 1;
+    }
+    None
 }
 
 /// `try_to_unmap_flush()`: what the batch names, everything of it.

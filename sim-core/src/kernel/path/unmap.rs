@@ -69,8 +69,8 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::SwapEntry => {
             let folio = cx.world.folio(f.frame);
             let dirty = f.flags & DIRTY != 0;
-            if folio.lazyfree && dirty {
-                // Stored to since MADV_FREE: mapped again, and swap-backed again.
+            if folio.lazyfree && (dirty || folio.dirty) {
+                // Stored to since MADV_FREE, by what the PTE or the folio says: mapped again, and swap-backed again.
                 cx.world.set_folio(f.frame, Folio { lazyfree: false, dirty: true, ..folio });
                 let (writable, protnone) = (f.flags & WRITABLE != 0, f.flags & PROTNONE != 0);
                 let pte = Present { frame: f.frame, writable, dirty, accessed: true, protnone };
