@@ -3,10 +3,10 @@
 mod common;
 
 use common::hand::Hand;
-use common::{MM, Machine, load, order, span, store};
+use common::{MM, Machine, load, order, page, pte, span, store};
 use sim_core::machine::testing::prime_profile;
 use sim_core::nouns::op::{Op, OpKind};
-use sim_core::nouns::types::{Backing, FrameNo, Page, Pte, Rights};
+use sim_core::nouns::types::{Backing, Cpu, FrameNo, Pte, Rights};
 use sim_core::step::era::{self, Era};
 use sim_core::step::frame::Act;
 use sim_core::world::big::{Big, Watermarks};
@@ -16,12 +16,8 @@ fn vma(backing: Backing) -> Vma {
     Vma { mapped: true, rights: Rights::READ_WRITE, backing }
 }
 
-fn page(world: &Big, vpn: u64) -> Page {
-    world.page(MM, vpn).expect("a touched page")
-}
-
 fn folio(world: &Big, vpn: u64) -> (FrameNo, Folio) {
-    let frame = world.pte(page(world, vpn)).present().expect("a present page").frame;
+    let frame = pte(world, vpn).frame;
     (frame, world.folio(frame))
 }
 
@@ -98,7 +94,7 @@ fn before_5_9_what_a_fault_brings_starts_active() {
             assert_eq!(world.add_mm(), MM);
             world.map(MM, span(0, 1), vma(Backing::Anon));
             world.add_task(Some(MM));
-            world.switch_mm(sim_core::nouns::types::Cpu(0), Some(MM), false, &mut |_, _| {});
+            world.switch_mm(Cpu(0), Some(MM), false, &mut |_, _| {});
             (machine.world, machine.era) = (world, era);
             machine.plays(0, ops.iter().map(|&op| order(0, op)));
             let clock = machine.run();

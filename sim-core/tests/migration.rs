@@ -3,18 +3,13 @@
 mod common;
 
 use common::hand::Hand;
-use common::{MM, Machine, order, span, store};
+use common::{MM, Machine, load, order, page, pte, span, store};
 use sim_core::machine::testing::prime_profile;
 use sim_core::nouns::op::{Op, OpKind};
-use sim_core::nouns::types::{Backing, FrameNo, Page, Present, Pte, Rights};
+use sim_core::nouns::types::{Backing, FrameNo, Present, Pte, Rights};
 use sim_core::step::era;
-use sim_core::step::frame::Act;
-use sim_core::world::big::Big;
+use sim_core::step::frame::{Act, Wait};
 use sim_core::world::{Cause, Folio, World};
-
-fn page(world: &Big) -> Page {
-    world.page(MM, 0).expect("a touched page")
-}
 
 fn migrate() -> Op {
     Op::call(OpKind::Migrate(MM), span(0, 1))
@@ -24,7 +19,7 @@ fn migrate() -> Op {
 fn one_page() -> (Hand, FrameNo) {
     let mut machine = Machine::new(&prime_profile(), &[]);
     machine.fill(span(0, 1), Backing::Anon, true);
-    let frame = machine.world.pte(page(&machine.world)).present().expect("filled").frame;
+    let frame = pte(&machine.world, 0).frame;
     (Hand::new(machine.world, *era::find("v6.18").expect("an era")), frame)
 }
 
@@ -39,14 +34,13 @@ fn what_a_cpu_may_have_cached_is_flushed_and_nothing_else() {
     ] {
         let mut machine = Machine::new(&prime_profile(), &[0, 1]);
         machine.fill(span(0, 1), Backing::Anon, dirty);
-        let page = page(&machine.world);
-        let pte = machine.world.pte(page).present().expect("filled");
-        machine.world.pte_xchg(page, Pte::Present(Present { writable, protnone, ..pte }));
+        let before = pte(&machine.world, 0);
+        let page = page(&machine.world, 0);
+        machine.world.pte_xchg(page, Pte::Present(Present { writable, protnone, ..before }));
         let migrator = machine.world.add_task(None);
         machine.plays(2, [sim_core::drive::clock::source::Order { task: migrator, ..order(2, migrate()) }]);
         let clock = machine.run();
-        let moved = clock.world.pte(page).present().expect("moved");
-        assert_ne!(moved.frame, pte.frame);
+        assert_ne!(pte(&clock.world, 0).frame, before.frame);
         assert_eq!(
             clock.stats.flushes.get(&Cause::Operation).copied().unwrap_or_default(),
             flushes,
@@ -61,9 +55,11 @@ fn whoever_wants_the_page_waits_until_it_has_moved() {
     let (mut hand, old) = one_page();
     hand.begin(2, migrate());
     hand.step_until(2, |act| matches!(act, Act::Copy { .. }));
-    assert!(hand.world.folio(old).locked && hand.world.folio(old).isolated);
+    hand.begin(0, load(0));
+    assert_eq!(hand.waits(0), Some(Wait::Folio(old)));
     hand.finish(2);
-    let new = hand.world.pte(page(&hand.world)).present().expect("moved").frame;
+    assert_eq!(hand.waits(0), None);
+    let new = pte(&hand.world, 0).frame;
     let folio = hand.world.folio(new);
     assert!(folio.lru && !folio.locked && !hand.world.folio(old).allocated, "{folio:?}");
 }
@@ -81,8 +77,8 @@ fn a_pinned_page_that_fork_shares_meanwhile_comes_back_read_only() {
             hand.finish(0);
         }
         hand.finish(2);
-        let pte = hand.world.pte(page(&hand.world)).present().expect("mapped again");
-        assert_eq!((pte.frame, pte.writable), (old, !forks));
+        let back = pte(&hand.world, 0);
+        assert_eq!((back.frame, back.writable), (old, !forks));
     }
 }
 
@@ -101,8 +97,26 @@ fn a_page_that_was_given_up_meanwhile_is_left_alone() {
             hand.finish(0);
         }
         hand.finish(2);
-        assert_eq!(hand.world.pte(page(&hand.world)), left, "{ops:?}");
-        assert_eq!(hand.world.cached_frame(page(&hand.world)), None, "{ops:?}");
+        assert_eq!(hand.world.pte(page(&hand.world, 0)), left, "{ops:?}");
+        assert_eq!(hand.world.cached_frame(page(&hand.world, 0)), None, "{ops:?}");
         assert!(!hand.world.folio(old).allocated, "{ops:?}");
+    }
+}
+
+#[test]
+fn who_has_pinned_a_page_that_goes_while_it_is_moved_frees_it() {
+    for pinned in [false, true] {
+        let (mut hand, old) = one_page();
+        hand.begin(2, migrate());
+        hand.step_until(2, |act| matches!(act, Act::Isolate(_)));
+        hand.begin(0, Op::call(OpKind::Munmap, span(0, 1)));
+        hand.finish(0);
+        assert!(hand.world.folio(old).dropped, "migration has the last reference");
+        if pinned {
+            hand.pins(old);
+        }
+        hand.finish(2);
+        let folio = hand.world.folio(old);
+        assert_eq!((folio.allocated, folio.gathered, folio.dropped), (pinned, u8::from(pinned), false));
     }
 }

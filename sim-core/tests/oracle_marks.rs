@@ -3,35 +3,28 @@
 
 mod common;
 
-use common::{MM, Machine, load, order, span, store};
+use common::{MM, Machine, load, order, page, pte, span, store};
+use sim_core::drive::explore::race::Recorder;
 use sim_core::machine::testing::prime_profile;
 use sim_core::machine::tlb::Entry;
 use sim_core::nouns::marks::{Class, Marks};
-use sim_core::nouns::types::{AccessKind, Actor, Backing, Cpu, FrameNo, Page, Pte, Task};
+use sim_core::nouns::types::{AccessKind, Actor, Backing, Cpu, FrameNo, Pte, Task};
 use sim_core::oracle::{self, ghost};
 use sim_core::policy;
 use sim_core::step::era;
-use sim_core::step::frame::{Act, Cx, Path, Probe, StepId};
+use sim_core::step::frame::{Cx, Path, StepId};
 use sim_core::world::World;
 use sim_core::world::big::Big;
 
 const WHO: Actor = Actor { task: Task(0), cpu: Cpu(0) };
 
-struct Deaf;
-
-impl Probe for Deaf {
-    fn act(&mut self, _who: Actor, _act: Act, _at: StepId) {}
-    fn marked_use(&mut self, _who: Actor, _page: Page, _kind: AccessKind, _marks: Marks) {}
-    fn window(&mut self, _cpu: Cpu, _page: Page, _class: Option<Class>) {}
-}
-
 /// Something happens in a world.
-fn event(world: &mut Big, what: impl FnOnce(&mut Cx<'_, Big, Deaf>)) {
+fn event(world: &mut Big, what: impl FnOnce(&mut Cx<'_, Big, Recorder>)) {
     let mut cx = Cx {
         world,
         policy: policy::find("batched").expect("registered").strategy,
         era: era::find("v6.18").expect("an era"),
-        probe: &mut Deaf,
+        probe: &mut Recorder::default(),
         acted: false,
         at: StepId { path: Path::Other, pc: 0 },
     };
@@ -45,12 +38,8 @@ fn machine() -> Machine {
     machine
 }
 
-fn page(world: &Big, vpn: u64) -> Page {
-    world.page(MM, vpn).expect("a touched page")
-}
-
 fn frame(world: &Big, vpn: u64) -> FrameNo {
-    world.pte(page(world, vpn)).present().expect("a present page").frame
+    pte(world, vpn).frame
 }
 
 /// A CPU gets a translation that stores without asking the PTE.

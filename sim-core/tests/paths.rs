@@ -44,6 +44,20 @@ fn run<const N: usize>(mut machine: Machine, plays: [(u16, Op); N]) -> Clock<com
     machine.run()
 }
 
+/// Runs it and notes something of its acts, in order.
+fn run_noting<T>(machine: Machine, note: impl Fn(Act, Path) -> Option<T>) -> (Clock<common::Script>, Vec<T>) {
+    let mut clock = machine.clock(|script| script, RunAhead::Off);
+    clock.stats.log = Some(Vec::new());
+    clock.run();
+    let log = clock.stats.log.take().expect("it was kept");
+    let noted = log.iter().filter_map(|entry| match entry.what {
+        Happened::Act(act, step) => note(act, step.path),
+        _ => None,
+    });
+    let noted = noted.collect();
+    (clock, noted)
+}
+
 #[test]
 fn fork_shares_every_private_page_and_a_store_copies_one() {
     let mut machine = family();
@@ -233,17 +247,10 @@ fn a_move_goes_as_far_at_a_time_as_one_pair_of_page_tables_reaches() {
     let frames: Vec<_> = (0..4).map(|n| pte(&machine.world, MM, old.first + n).frame).collect();
     // MREMAP_FIXED unmaps the new place first.
     machine.plays(0, [order(0, Op::call(OpKind::Munmap, span(new, 4))), order(0, Op::mremap(old, new))]);
-    let mut clock = machine.clock(|script| script, RunAhead::Off);
-    clock.stats.log = Some(Vec::new());
-    clock.run();
-    let log = clock.stats.log.take().expect("it was kept");
-    let under: Vec<_> = log
-        .iter()
-        .filter_map(|entry| match entry.what {
-            Happened::Act(Act::Lock(Lock::Ptl(table)), step) if step.path == Path::Mremap => Some(table),
-            _ => None,
-        })
-        .collect();
+    let (mut clock, under) = run_noting(machine, |act, path| match act {
+        Act::Lock(Lock::Ptl(table)) if path == Path::Mremap => Some(table),
+        _ => None,
+    });
     let [first, second, third] = [510, 512, 1024].map(|vpn| {
         let page = clock.world.populate(MM, vpn);
         clock.world.table_of(page)
@@ -279,14 +286,11 @@ fn a_load_of_a_private_file_page_and_a_store_to_it_leave_no_frame_behind() {
     let vma = sim_core::world::Vma { mapped: true, rights: Rights::READ_WRITE, backing: Backing::PrivateFile };
     machine.world.map(MM, span(0, 1), vma);
     machine.plays(0, [order(0, load(0)), order(0, store(0))]);
-    let mut clock = machine.clock(|script| script, RunAhead::Off);
-    clock.stats.log = Some(Vec::new());
-    clock.run();
-    let copies = clock.stats.log.take().expect("it was kept").into_iter().filter_map(|entry| match entry.what {
-        Happened::Act(Act::Copy { from, to }, _) => Some((from, to)),
+    let (clock, copies) = run_noting(machine, |act, _| match act {
+        Act::Copy { from, to } => Some((from, to)),
         _ => None,
     });
-    let [(from, to)] = copies.collect::<Vec<_>>()[..] else { panic!("one copy") };
+    let [(from, to)] = copies[..] else { panic!("one copy") };
     assert_eq!(pte(&clock.world, MM, 0).frame, to);
     assert!(!clock.world.folio(from).allocated && clock.world.folio(to).allocated);
 }
@@ -308,19 +312,25 @@ fn a_page_stays_in_the_rmap_until_who_unmaps_it_has_flushed_whatever_happens_bes
 }
 
 #[test]
-fn a_page_that_is_unmapped_while_it_is_written_is_freed_by_writeback() {
-    let mut machine = Machine::new(&prime_profile(), &[]);
-    machine.fill(span(0, 1), Backing::SharedFile, true);
-    let frame = pte(&machine.world, MM, 0).frame;
-    machine.world.set_folio(frame, Folio { dirty: true, ..machine.world.folio(frame) });
-    let mut hand = Hand::new(machine.world, *era::find("v6.18").expect("an era"));
-    hand.begin(2, Op::call(OpKind::Writeback(MM), span(0, 1)));
-    hand.step_until(2, |act| matches!(act, Act::PteRead(_)));
-    hand.begin(0, Op::call(OpKind::Munmap, span(0, 1)));
-    hand.finish(0);
-    assert!(hand.world.folio(frame).allocated, "locked");
-    hand.finish(2);
-    assert!(!hand.world.folio(frame).allocated);
+fn a_page_that_is_unmapped_while_it_is_written_is_freed_by_writeback_or_by_who_has_it_pinned() {
+    for pinned in [false, true] {
+        let mut machine = Machine::new(&prime_profile(), &[]);
+        machine.fill(span(0, 1), Backing::SharedFile, true);
+        let frame = pte(&machine.world, MM, 0).frame;
+        machine.world.set_folio(frame, Folio { dirty: true, ..machine.world.folio(frame) });
+        let mut hand = Hand::new(machine.world, *era::find("v6.18").expect("an era"));
+        hand.begin(2, Op::call(OpKind::Writeback(MM), span(0, 1)));
+        hand.step_until(2, |act| matches!(act, Act::PteRead(_)));
+        hand.begin(0, Op::call(OpKind::Munmap, span(0, 1)));
+        hand.finish(0);
+        assert!(hand.world.folio(frame).dropped, "writeback has the last reference");
+        if pinned {
+            hand.pins(frame);
+        }
+        hand.finish(2);
+        let folio = hand.world.folio(frame);
+        assert_eq!((folio.allocated, folio.gathered, folio.dropped), (pinned, u8::from(pinned), false));
+    }
 }
 
 #[test]

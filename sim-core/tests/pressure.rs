@@ -3,13 +3,13 @@
 mod common;
 
 use common::hand::Hand;
-use common::{MM, Machine, at, load, order, span, store};
+use common::{MM, Machine, at, load, order, pte, span, store};
 use sim_core::drive::clock::source::{Order, Source};
 use sim_core::drive::clock::{Clock, RunAhead};
-use sim_core::drive::engine::{Progress, Setting};
+use sim_core::drive::engine::Setting;
 use sim_core::machine::testing::prime_profile;
 use sim_core::nouns::op::{Op, OpKind};
-use sim_core::nouns::types::{Actor, Backing, Cpu, FrameNo, Present, Pte, Span, Task};
+use sim_core::nouns::types::{Backing, Cpu, FrameNo, Present, Pte, Span};
 use sim_core::policy;
 use sim_core::step::era::{self, Era};
 use sim_core::step::frame::{Act, Frame, Path, Wait};
@@ -25,8 +25,7 @@ fn reclaim(pages: Span) -> Op {
 }
 
 fn frame_of(world: &Big, vpn: u64) -> FrameNo {
-    let page = world.page(MM, vpn).expect("a touched page");
-    world.pte(page).present().expect("a mapped page").frame
+    pte(world, vpn).frame
 }
 
 /// Page 0 is isolated, `op` comes first, then reclaim looks at its list.
@@ -298,29 +297,8 @@ fn kswapd_that_finds_nothing_on_any_list_waits_for_memory() {
         world.add_task(Some(mm));
         let mut hand = Hand::new(world, *era::find("v6.18").expect("an era"));
         hand.begin(0, Op::call(OpKind::Kswapd, Span::default()));
-        let who = Actor { cpu: Cpu(0), task: Task(0) };
-        let mut waits = false;
-        for _ in 0..16 {
-            let progress = hand.setting.advance(&mut hand.world, &mut hand.heard, who, &mut hand.stacks[0]);
-            waits = matches!(progress, Progress::Blocked(Wait::Memory));
-            if waits || hand.stacks[0].is_empty() {
-                break;
-            }
-        }
-        assert_eq!((waits, hand.stacks[0].is_empty()), (blocked, !blocked), "high {high}");
+        assert_eq!(hand.waits(0), blocked.then_some(Wait::Memory), "high {high}");
     }
-}
-
-#[test]
-fn what_swap_has_no_copy_of_is_written_whatever_its_pte_says() {
-    let mut machine = machine(&[0]);
-    machine.fill(span(0, 1), Backing::Anon, false);
-    let frame = frame_of(&machine.world, 0);
-    machine.world.set_folio(frame, Folio { dirty: false, ..machine.world.folio(frame) });
-    let reclaimer = machine.world.add_task(None);
-    machine.plays(2, [Order { task: reclaimer, ..order(2, reclaim(span(0, 1))) }]);
-    let clock = machine.run();
-    assert_eq!((clock.stats.writes, clock.world.folio(frame).allocated), (1, false));
 }
 
 /// kswapd has looked at page 0 for references when `op` overtakes it and is done; then DONTNEED comes by once more and has not freed
@@ -361,8 +339,7 @@ fn a_reference_that_comes_after_the_last_one_went_is_waited_for() {
     // A lockless walker has read the PTE before it went, and gets the frame while reclaim holds it.
     let (mut hand, frame) = overtaken(Backing::Anon, Op::call(OpKind::Dontneed, span(0, 1)));
     assert!(hand.world.folio(frame).dropped);
-    hand.world.set_folio(frame, Folio { gathered: 1, ..hand.world.folio(frame) });
-    hand.world.free_later(Task(1), frame);
+    hand.pins(frame);
     hand.finish(2);
     let folio = hand.world.folio(frame);
     assert!(folio.allocated && !folio.isolated && !folio.dropped && folio.gathered == 1, "{folio:?}");
@@ -394,6 +371,12 @@ fn reclaimed(backing: Backing, dirty: bool, lazyfree: bool) -> (Pte, Folio, u64)
     machine.plays(2, [Order { task: reclaimer, ..order(2, reclaim(span(0, 1))) }]);
     let clock = machine.run();
     (clock.world.pte(clock.world.page(MM, 0).expect("touched")), clock.world.folio(frame), clock.stats.writes)
+}
+
+#[test]
+fn what_swap_has_no_copy_of_is_written_whatever_its_pte_says() {
+    let (pte, folio, writes) = reclaimed(Backing::Anon, false, false);
+    assert_eq!((pte, folio.allocated, writes), (Pte::Swap, false, 1));
 }
 
 #[test]

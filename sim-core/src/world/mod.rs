@@ -61,6 +61,14 @@ pub struct Folio {
 }
 
 impl Folio {
+    /// Without the folio lock. Whoever has unmapped it meanwhile has left the last reference to the one who had it locked, who now has
+    /// to put it.
+    #[must_use]
+    pub fn unlocked(self) -> Folio {
+        let gathered = self.gathered + u8::from(self.dropped);
+        Folio { locked: false, dropped: false, gathered, ..self }
+    }
+
     /// Only a reference of reclaim, of the device or of a reader keeps its frame: nobody else may free it.
     pub fn pinned(self) -> bool {
         self.isolated || self.pinned_elsewhere()
@@ -455,6 +463,10 @@ pub trait World {
     /// Does a PTE name this frame?
     fn mapped(&self, frame: FrameNo) -> bool {
         self.next_mapping(frame, 0).is_some()
+    }
+    /// Is a frame what the PTE of a page names?
+    fn maps(&self, page: Page, frame: FrameNo) -> bool {
+        self.pte(page).present().is_some_and(|pte| pte.frame == frame)
     }
     /// Has another page a claim to this frame, by its PTE or by its swap entry (after fork)?
     fn shared(&self, frame: FrameNo, page: Page) -> bool {

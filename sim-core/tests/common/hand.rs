@@ -3,11 +3,12 @@
 use sim_core::drive::engine::{Progress, Setting, Stack};
 use sim_core::drive::explore::race::Recorder;
 use sim_core::nouns::op::Op;
-use sim_core::nouns::types::{Actor, Cpu, Task};
+use sim_core::nouns::types::{Actor, Cpu, FrameNo, Task};
 use sim_core::policy;
 use sim_core::step::era::Era;
-use sim_core::step::frame::{Act, Frame};
+use sim_core::step::frame::{Act, Frame, Wait};
 use sim_core::world::big::Big;
+use sim_core::world::{Folio, World};
 
 /// Tasks 0 to 2, each on the CPU of its number, stepped by hand under `batched`.
 pub struct Hand {
@@ -46,8 +47,27 @@ impl Hand {
         }
     }
 
+    /// The rest of the operation, or up to what it has to wait for.
+    pub fn waits(&mut self, task: u16) -> Option<Wait> {
+        let who = Actor { cpu: Cpu(task), task: Task(task) };
+        let stack = &mut self.stacks[usize::from(task)];
+        while !stack.is_empty() {
+            if let Progress::Blocked(wait) = self.setting.advance(&mut self.world, &mut self.heard, who, stack) {
+                return Some(wait);
+            }
+        }
+        None
+    }
+
     /// The rest of the operation, during which nobody else does anything.
     pub fn finish(&mut self, task: u16) {
         while self.step(task) {}
+    }
+
+    /// A lockless walker, task 1, gets a reference to a frame that its PTE named before it was cleared.
+    pub fn pins(&mut self, frame: FrameNo) {
+        let folio = self.world.folio(frame);
+        self.world.set_folio(frame, Folio { gathered: folio.gathered + 1, ..folio });
+        self.world.free_later(Task(1), frame);
     }
 }

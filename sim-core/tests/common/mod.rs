@@ -11,7 +11,7 @@ use sim_core::drive::engine::Setting;
 use sim_core::machine::profile::Profile;
 use sim_core::nouns::op::Op;
 use sim_core::nouns::types::Backing;
-use sim_core::nouns::types::{AccessKind, Cpu, Mm, Present, Pte, Rights, Span, Task};
+use sim_core::nouns::types::{AccessKind, Cpu, Mm, Page, Present, Pte, Rights, Span, Task};
 use sim_core::policy;
 use sim_core::step::era::{self, Era};
 use sim_core::world::big::Big;
@@ -39,6 +39,16 @@ pub fn store(vpn: u64) -> Op {
 
 pub fn span(first: u64, pages: u64) -> Span {
     Span { first, pages }
+}
+
+/// A page of the address space that has been touched.
+pub fn page(world: &Big, vpn: u64) -> Page {
+    world.page(MM, vpn).expect("a touched page")
+}
+
+/// The PTE of a present page.
+pub fn pte(world: &Big, vpn: u64) -> Present {
+    world.pte(page(world, vpn)).present().unwrap_or_else(|| panic!("page {vpn} is not present"))
 }
 
 /// When an order began and ended, in cycles.

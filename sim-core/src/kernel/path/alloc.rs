@@ -14,7 +14,7 @@ pub(super) fn owned<W: World>(world: &W, frame: FrameNo, page: Page) -> bool {
 }
 
 /// Does a store to a page that is mapped read-only copy it? Whoever has locked its folio, KSM, has a reference too and may be
-/// comparing it (`wp_can_reuse_anon_folio()`; before v5.9 `do_wp_page()` waited).
+/// comparing it (`wp_can_reuse_anon_folio()`; `do_wp_page()` of v4.13 waits instead).
 pub(super) fn copies<W: World>(world: &W, era: &Era, frame: FrameNo, page: Page) -> bool {
     !era.wp_reuses || !owned(world, frame, page) || world.folio(frame).locked
 }

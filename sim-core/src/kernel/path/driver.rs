@@ -99,7 +99,7 @@ fn mapping_step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut F
         Step::Pending => check_pending(cx, who, f, mm, (cx.era.protections.check_in_zap, Step::Zap as u8)),
         Step::Zap => {
             ghost::inspected(cx.world, f.page);
-            if cx.world.pte(f.page).present().is_some_and(|pte| pte.frame == f.frame) {
+            if cx.world.maps(f.page, f.frame) {
                 ghost::weakened(cx.world, who.cpu, f.page);
                 cx.xchg(who, f.page, Pte::None);
                 f.flags = CLEARED;

@@ -97,10 +97,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::ReunlockPtl => unlock_ptl(cx, who, f, Step::UnlockFolio as u8),
         Step::UnlockFolio => {
             let folio = cx.world.folio(f.frame);
-            // Whoever has unmapped it meanwhile has left the last reference here.
-            let gathered = folio.gathered + u8::from(folio.dropped);
-            let unlocked = Folio { locked: false, isolated: false, dropped: false, gathered, ..folio };
-            cx.world.set_folio(f.frame, unlocked);
+            cx.world.set_folio(f.frame, Folio { isolated: false, ..folio.unlocked() });
             if folio.dropped {
                 cx.world.free_later(who.task, f.frame);
             }

@@ -75,7 +75,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
 fn isolate<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page) {
     ghost::inspected(cx.world, page);
     match cx.world.pte(page).present().map(|pte| (pte.frame, cx.world.folio(pte.frame))) {
-        // Pages that a relative maps too are left to reclaim (v5.7, "mm: madvise: MADV_PAGEOUT for CoW pages").
+        // `madvise_cold_or_pageout_pte_range()` passes over a folio whose mapcount is not 1.
         Some((frame, folio)) if folio.lru && !folio.isolated && !cx.world.shared(frame, page) => {
             cx.world.set_folio(frame, Folio { isolated: true, ..folio });
             cx.world.isolate(who.task, page, frame);

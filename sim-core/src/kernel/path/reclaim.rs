@@ -311,7 +311,7 @@ fn next<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) ->
         return Flow::Next;
     };
     let folio = cx.world.folio(frame);
-    let mapped = cx.world.pte(page).present().is_some_and(|pte| pte.frame == frame);
+    let mapped = cx.world.maps(page, frame);
     // Off the LRU come folios that nobody maps, too. Of those that an operation names, one that has been unmapped or moved
     // since is passed over; so is one that somebody has locked, or writes, or that only the isolate reference keeps.
     let moved = !mapped && (f.flags & REFERENCES == 0 || cx.world.mapped(frame));
@@ -350,13 +350,12 @@ fn add_to_swap<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, f: &Frame) {
 
 /// The page at hand, or another one if that does not map the frame any more: what was unmapped since is found by nobody.
 fn mapping<W: World>(world: &W, f: &Frame) -> Option<Page> {
-    let maps = |page: Page| world.pte(page).present().is_some_and(|pte| pte.frame == f.frame);
-    if maps(f.page) {
+    if world.maps(f.page, f.frame) {
         return Some(f.page);
     }
     let mut from = 0;
     while let Some(page) = world.next_mapping(f.frame, from) {
-        if maps(page) {
+        if world.maps(page, f.frame) {
             return Some(page);
         }
         from = page.0 + 1;

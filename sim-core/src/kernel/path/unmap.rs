@@ -34,8 +34,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::LockPtl => lock_ptl(cx, who, f, Step::ReadPte as u8),
         Step::ReadPte => {
             cx.act(who, Act::PteRead(f.page));
-            let maps = cx.world.pte(f.page).present().is_some_and(|pte| pte.frame == f.frame);
-            f.pc = if maps { Step::Decide as u8 } else { Step::UnlockPtl as u8 };
+            f.pc = if cx.world.maps(f.page, f.frame) { Step::Decide as u8 } else { Step::UnlockPtl as u8 };
             Flow::Next
         }
         Step::Decide => {

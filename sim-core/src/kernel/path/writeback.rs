@@ -65,9 +65,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         }
         Step::Submit => {
             let folio = cx.world.folio(f.frame);
-            // Whoever has unmapped it meanwhile has left the last reference here.
-            let gathered = folio.gathered + u8::from(folio.dropped);
-            cx.world.set_folio(f.frame, Folio { locked: false, dropped: false, gathered, ..folio });
+            cx.world.set_folio(f.frame, folio.unlocked());
             cx.act(who, Act::Write(f.frame));
             if folio.dropped {
                 cx.put(who, f.frame);
