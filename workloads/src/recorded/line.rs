@@ -27,7 +27,7 @@ pub(super) struct Header<'a> {
 /// in the line, and what precedes it must not be longer than a task's name can be: a longer one
 /// comes from a line that was cut and runs into the next.
 pub(super) fn header(line: &str) -> Option<Header<'_>> {
-    let (comm, pid, tid, cpu, after) = line.match_indices('[').find_map(|(bracket, _)| {
+    let (comm, pid, tid, cpu, after) = memchr::memchr_iter(b'[', line.as_bytes()).find_map(|bracket| {
         let (comm, pid, tid) = task(&line[..bracket])?;
         let (cpu, after) = cut(&line[bracket + 1..], b"]")?;
         let cpu = u16::try_from(digits(cpu, 10)?).ok()?;
