@@ -242,7 +242,7 @@ fn migration_flushes_for_an_inaccessible_pte_if_a_flush_is_pending() {
     let scenario = migrated(&[call(OpKind::Migrate(Mm(0)), 0)]);
     let mut setting = setting("pending-generation", "v4.13");
     assert_eq!(verdict(&scenario, setting), Verdict::Never { vacuous: false });
-    setting.era.protections.migration_checks_pending = false;
+    setting.era.protections.accessible_checks_pending = false;
     assert!(copies(&scenario, setting));
 }
 

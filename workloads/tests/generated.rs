@@ -141,7 +141,7 @@ const SWITCHES: &[&str] = &[
     "wp_reuses",
     "swapin_grants_write",
     "reclaim_may_write",
-    "migration_checks_pending",
+    "accessible_checks_pending",
     "gup_rechecks_pte",
     "pfnmap_flushes_before_unlink",
     "flush_before_copy",

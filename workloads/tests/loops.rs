@@ -4,13 +4,14 @@ mod shipped;
 
 use shipped::{Way, variant as workload};
 use sim_core::drive::clock::RunAhead;
+use sim_core::step::era::{self, Era};
 use sim_core::world::Cause;
 use workloads::machines::machine;
 use workloads::outcome::Outcome;
 use workloads::synthetic::Synthetic;
 
 fn run_on(workload: &Synthetic, profile: &'static str, policy: &str, run_ahead: RunAhead) -> Outcome {
-    let era = sim_core::step::era::find("v5.17");
+    let era = era::find("v5.17");
     shipped::run(workload, policy, Way { profile: Some(profile), era, run_ahead, ..Way::default() })
 }
 
@@ -51,6 +52,25 @@ fn calls_of_other_threads_make_a_second_flush_of_a_dirty_page() {
     let nested = outcome.stats.flushes.get(&Cause::Nested).copied().unwrap_or(0) as f64 / outcome.rounds as f64;
     assert!(nested > 0.9, "{nested}");
     near(flushes(&outcome), 1.0 + nested);
+}
+
+#[test]
+fn a_page_that_numa_balancing_moves_costs_no_flush_of_its_own() {
+    // The pass flushes once for all 64 pages. `v5.17` flushes for migrations at once, and looks whether a TLB can hold the PTE.
+    let outcome =
+        run(&workload("numa-migration", &[("cores", "1"), ("duration_cycles", "40_000_000")]), "skx_2s", "immediate");
+    near(flushes(&outcome), 1.0 / 64.0);
+    // In a batch the flush is put off, or not owed. A PTE counts as accessible while a pass of any thread has not flushed.
+    let era = era::find("v6.18").expect("an era");
+    let all = Box::leak(Box::new(Era { batch_skips_inaccessible: false, ..*era }));
+    let [all, some] = [all, era].map(|era| {
+        let way = Way { era: Some(era), ..Way::default() };
+        shipped::run(&workload("numa-migration", &[]), "batched", way)
+    });
+    let share = |of: &Outcome, count: u64| count as f64 / of.rounds as f64;
+    near(share(&all, all.stats.deferred), 1.0 - 512.0 / all.rounds as f64);
+    assert!(share(&some, some.stats.deferred) < 0.3);
+    assert!(share(&some, some.stats.ipis_sent) < 0.3 * share(&all, all.stats.ipis_sent));
 }
 
 #[test]

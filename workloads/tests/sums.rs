@@ -39,6 +39,8 @@ const CASES: &[Case] = &[
     case("flush-range", "v6.18", &["arm64-dsb", "arm64-flush"], &[("duration_cycles", "2_000_000")]),
     case("gc-mprotect", "v6.18", &["pending-generation", "immediate"], &[("duration_cycles", "1_500_000"), ("cores", "3")]),
     case("lru-file-mmap-read", "v5.17", &["immediate", "pending-generation"], &[("duration_cycles", "6_000_000"), ("cores", "2"), ("frames", "1024")]),
+    case("numa-migration", "v6.18", &["pending-generation", "immediate"], &[("duration_cycles", "1_500_000"), ("cores", "3")]),
+    case("numa-migration", "v5.17", &["pending-generation"], &[("duration_cycles", "1_500_000"), ("cores", "3")]),
     case("mmap-server", "v5.17", &["pending-generation", "generation-check"], &[("duration_cycles", "1_500_000"), ("cores", "3")]),
     case("overlap", "v4.13", DEFERRING, &[("duration_cycles", "6_000_000")]),
     case("overlap", "v6.18", &["clean-only", "local-only", "flag-before-clear", "generation-check"], &[("duration_cycles", "4_000_000")]),

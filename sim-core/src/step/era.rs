@@ -23,8 +23,9 @@ pub struct Protections {
     /// `tlb_flush_pending` counts who has not flushed yet (v4.13, 16af97dc5a89); before it was a flag, which the first to be done
     /// cleared for all.
     pub flush_pending_counts: bool,
-    /// Migration flushes for a PTE that is `PROT_NONE` if a flush is pending in the address space (v4.13, 20841405940e).
-    pub migration_checks_pending: bool,
+    /// A PTE that is `PROT_NONE` counts as accessible while a flush is pending in the address space (`pte_accessible()`; v4.13,
+    /// 20841405940e): whoever took its rights away may not have flushed yet.
+    pub accessible_checks_pending: bool,
     /// gup-fast reads the PTE again when it has a reference, and gives that up if the PTE has changed (v2.6.27, 8174c430e445).
     pub gup_rechecks_pte: bool,
     /// munmap flushes for the memory of drivers before it unlinks the VMA, by which drivers go (v5.19, b67fbebd4cf9).
@@ -90,7 +91,7 @@ impl Protections {
         flush_before_io: true,
         pending_until_flushed: true,
         flush_pending_counts: true,
-        migration_checks_pending: true,
+        accessible_checks_pending: true,
         gup_rechecks_pte: true,
         pfnmap_flushes_before_unlink: true,
         flush_before_copy: true,
@@ -170,6 +171,9 @@ pub struct Era {
     pub flushes_before_keeping: bool,
     /// Migration defers its flush as reclaim does and makes it in a batch (v6.3, 7e12beb8ca2a).
     pub migration_batches: bool,
+    /// Reclaim and migration put no flush off for a PTE that is not accessible (v6.5, 4d4b6d66db63). One that is flushed at once is
+    /// passed over in every era (`ptep_clear_flush()`).
+    pub batch_skips_inaccessible: bool,
     /// `page_mkclean()` makes the pending check. No kernel does; the other remedy for the same loss.
     pub mkclean_checks_pending: bool,
     /// A store to a read-only anonymous page of its own takes it over as it is. Off: it is copied, as v5.9 to v5.18 did for any
@@ -219,6 +223,7 @@ const V4_13: Era = Era {
     pageout_reenters: false,
     flushes_before_keeping: false,
     migration_batches: false,
+    batch_skips_inaccessible: false,
     mkclean_checks_pending: false,
     wp_reuses: true,
     swapin_grants_write: true,
@@ -255,6 +260,7 @@ pub static ERAS: &[Era] = &[
         skips_idle_targets: true,
         anon_on_trial: true,
         migration_batches: true,
+        batch_skips_inaccessible: true,
         ksm_flushes_exclusive: true,
         faults_lock_vma: true,
         reads_mm_gen_always: false,

@@ -74,6 +74,8 @@ pub static LITMUS: &[Builtin] = catalogue! {
     "B19-munmap-late-flush"
     "B20-numa-migration"
     "B20-numa-migration-checks"
+    "B20-reclaim"
+    "B20-reclaim-checks"
     "C1-ksm"
     "C1-ksm-after-fork"
     "C1-ksm-counts"

@@ -92,6 +92,11 @@ pub static SWITCHES: &[Switch] = &[
         "reclaim flushes before it lets go of a dirty file page that it keeps",
     ),
     flag("migration_batches", |e| &mut e.migration_batches, "migration defers its flush as reclaim does"),
+    flag(
+        "batch_skips_inaccessible",
+        |e| &mut e.batch_skips_inaccessible,
+        "reclaim and migration put no flush off for a PTE that is not accessible",
+    ),
     flag("mkclean_checks_pending", |e| &mut e.mkclean_checks_pending, "`page_mkclean()` makes the pending check"),
     flag("flush_before_free", |e| &mut e.protections.flush_before_free, "reclaim flushes before it frees frames"),
     flag(
@@ -213,9 +218,9 @@ pub static SWITCHES: &[Switch] = &[
         "reclaim writes dirty pages; off: it keeps them once they are unmapped",
     ),
     flag(
-        "migration_checks_pending",
-        |e| &mut e.protections.migration_checks_pending,
-        "migration flushes for an inaccessible PTE if a flush is pending",
+        "accessible_checks_pending",
+        |e| &mut e.protections.accessible_checks_pending,
+        "a `PROT_NONE` PTE is taken for accessible while a flush is pending",
     ),
     flag(
         "gup_rechecks_pte",

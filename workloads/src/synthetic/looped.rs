@@ -100,6 +100,7 @@ impl Looped {
             StepKind::Pageout => Op::call(OpKind::Pageout, span),
             StepKind::Msync => Op::call(OpKind::Writeback(self.mm), span),
             StepKind::NumaScan => Op::call(OpKind::NumaScan, span),
+            StepKind::Migrate => Op::call(OpKind::Migrate(self.mm), span),
             StepKind::Mremap | StepKind::Work => unreachable!("no loop has these"),
         }
     }

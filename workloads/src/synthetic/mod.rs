@@ -58,6 +58,7 @@ pub static WORKLOADS: &[Builtin] = &[
     builtin!("gc-mprotect"),
     builtin!("lru-file-mmap-read"),
     builtin!("mmap-server"),
+    builtin!("numa-migration"),
     builtin!("overlap"),
     builtin!("overlap-two-tables"),
     builtin!("pageout-loop"),

@@ -262,6 +262,8 @@ pub enum StepKind {
     Msync,
     /// A pass of NUMA balancing: the next access of each page faults.
     NumaScan,
+    /// Each page moves to another frame, as a hint fault of NUMA balancing asks for it.
+    Migrate,
 }
 
 impl Workload {

@@ -90,6 +90,34 @@ fn programs_move_and_free() {
 }
 
 #[test]
+fn a_program_migrates_page_by_page() {
+    let text = find("pressure").unwrap().text;
+    let program = "[[program]]\ncore = 0\nsteps = [{ do = \"migrate\", first = 3, pages = 2 }]\n[user]";
+    let workload = Synthetic::parse("x.toml", &text.replace("[user]", program)).unwrap().workload;
+    let mut programmed = Programmed::new(&workload, &workload.programs[0], 1);
+    let [first, second] = [(); 2].map(|()| programmed.next().0);
+    assert!(matches!((first.kind, second.kind), (OpKind::Migrate(_), OpKind::Migrate(_))));
+    assert_eq!((first.span.pages, second.span), (1, sim_core::nouns::types::Span::page(first.span.first + 1)));
+}
+
+#[test]
+fn rules_of_loops_name_the_line() {
+    for (from, to, expected) in [
+        ("numa_scan", "migrate", "\"migrate\" moves one page, expected it in each_page"),
+        ("numa_scan", "mremap", "expected anything but \"mremap\" and \"work\" in a loop"),
+        ("numa_scan", "mprotect", "\"mprotect\" needs rights"),
+        (
+            "gap_cycles = 500",
+            "gap_cycles = 500\n[user]\nstores_percent = 1\nwritten_percent = 1\npattern = \"uniform\"\ngap_cycles = 1",
+            "expected no [user]",
+        ),
+    ] {
+        let message = complaint_about("numa-migration", from, to);
+        assert!(message.contains(expected) && message.starts_with("x.toml:"), "{to}: {message}");
+    }
+}
+
+#[test]
 fn rules_that_types_cannot_express_name_the_line() {
     let cases = [
         ("page_tables = 1", "page_tables = 7", "a divisor of pages"),

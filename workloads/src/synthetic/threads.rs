@@ -145,14 +145,18 @@ impl Programmed {
                 pages: step.pages.as_ref().map_or(0, |pages| pages.get_ref().get()),
             };
             let gap = workload.gap_cycles();
-            let mut each = |kind| ops.extend((span.first..span.end()).map(|vpn| (Op::access(kind, vpn), gap)));
+            let mut each = |op: fn(u64) -> Op| ops.extend((span.first..span.end()).map(|vpn| (op(vpn), gap)));
             let op = match step.what.get_ref() {
                 StepKind::Load => {
-                    each(AccessKind::Load);
+                    each(|vpn| Op::access(AccessKind::Load, vpn));
                     continue;
                 }
                 StepKind::Store => {
-                    each(AccessKind::Store);
+                    each(|vpn| Op::access(AccessKind::Store, vpn));
+                    continue;
+                }
+                StepKind::Migrate => {
+                    each(|vpn| Op::call(OpKind::Migrate(PROCESS), Span::page(vpn)));
                     continue;
                 }
                 StepKind::Work => {

@@ -6,12 +6,12 @@
 //! operations, and of reclaim nothing does. Contents are taken to be equal.
 
 use crate::kernel::path::alloc::owned;
-use crate::kernel::path::{lock_ptl, unlock_ptl};
+use crate::kernel::path::{flush_cleared, lock_ptl, unlock_ptl};
 use crate::nouns::op::OpKind;
 use crate::nouns::types::{Actor, FrameNo, Lock, Mm, Present, Pte};
 use crate::oracle::{self, ghost};
 use crate::step::frame::{Act, Cx, Flow, Frame, Probe, steps};
-use crate::world::{Cause, Folio, Request, World};
+use crate::world::{Folio, World};
 
 steps! {
     Enter = "S0" "cmp_and_merge_page()",
@@ -67,7 +67,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             Flow::Next
         }
         Step::RelockPtl => lock_ptl(cx, who, f, Step::Replace as u8),
-        Step::Replace => replace(cx, who, f, mm),
+        Step::Replace => replace(cx, who, f),
         Step::Map => map(cx, who, f, mm),
         Step::ReunlockPtl => unlock_ptl(cx, who, f, Step::UnlockFolio as u8),
         Step::UnlockFolio => {
@@ -138,8 +138,7 @@ fn clear_flush<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Fr
     // For the moment there is no PTE, but the mapping stays.
     cx.world.keep_rmap(f.page, Some(f.frame));
     remember(f, old);
-    f.pc = Step::Protect as u8;
-    Flow::Call(Cx::<W, P>::flush(Request::page(mm, cx.world.vpn(f.page), Cause::Operation)))
+    flush_cleared(cx, f, old, Step::Protect as u8)
 }
 
 /// S4: read-only and clean, or as it was if somebody else has a reference.
@@ -175,7 +174,7 @@ fn protected<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, f: &mut Frame) {
 }
 
 /// S7: if the PTE is what it was at the comparison, its translations go.
-fn replace<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm: Mm) -> Flow {
+fn replace<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
     if cx.world.pte(f.page) != Pte::Present(remembered(f)) {
         cx.act(who, Act::PteRead(f.page));
         f.pc = Step::ReunlockPtl as u8;
@@ -184,8 +183,7 @@ fn replace<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame,
     ghost::weakened(cx.world, who.cpu, f.page);
     cx.xchg(who, f.page, Pte::None);
     cx.world.keep_rmap(f.page, Some(f.frame));
-    f.pc = Step::Map as u8;
-    Flow::Call(Cx::<W, P>::flush(Request::page(mm, cx.world.vpn(f.page), Cause::Operation)))
+    flush_cleared(cx, f, remembered(f), Step::Map as u8)
 }
 
 /// S8: the stable page takes its place, and a folio that reclaim may drop needs both owners' word for that.

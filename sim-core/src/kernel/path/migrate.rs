@@ -4,7 +4,7 @@
 //! From the copy on a store to the old frame is lost, so no CPU may store there without asking the PTE. A PTE that is not
 //! accessible (`PROT_NONE`) can be in no TLB, unless whoever made it so has not flushed yet: `tlb_flush_pending` says that.
 
-use crate::kernel::path::{batch, hook, lock_ptl, put_off, unlock_ptl};
+use crate::kernel::path::{accessible, batch, hook, lock_ptl, put_off, unlock_ptl};
 use crate::nouns::op::OpKind;
 use crate::nouns::types::{Actor, FrameNo, Mm, Present, Pte};
 use crate::oracle::{self, ghost};
@@ -142,7 +142,7 @@ fn lock_folio<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Fra
     Flow::Next
 }
 
-/// G2. `pte_accessible()`: usable by the hardware, or still cached because its flush is pending.
+/// G2.
 fn clear<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm: Mm) -> Flow {
     ghost::inspected(cx.world, f.page);
     let Some(old) = cx.world.pte(f.page).present().filter(|pte| pte.frame == f.frame) else {
@@ -153,14 +153,15 @@ fn clear<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, m
         return Flow::Next;
     };
     ghost::weakened(cx.world, who.cpu, f.page);
-    let pending = cx.era.protections.migration_checks_pending && *cx.world.flush_pending(mm) > 0;
+    let accessible = accessible(cx, mm, old);
     let bit = |set: bool, bit: u8| if set { bit } else { 0 };
-    f.flags = bit(old.dirty, DIRTY) | bit(old.writable, WRITABLE) | bit(!old.protnone || pending, ACCESSIBLE);
+    f.flags = bit(old.dirty, DIRTY) | bit(old.writable, WRITABLE) | bit(accessible, ACCESSIBLE);
     cx.xchg(who, f.page, Pte::None);
     // Until there is an entry, the mapping keeps its reference.
     cx.world.keep_rmap(f.page, Some(f.frame));
     let defers = f.count == DEFERS && (!old.dirty || cx.policy.defers_dirty());
-    (f.count, f.pc) = (0, if defers && f.flags & ACCESSIBLE != 0 { Step::AddMask } else { Step::Flush } as u8);
+    let queued = accessible || !cx.era.batch_skips_inaccessible;
+    (f.count, f.pc) = (0, if defers && queued { Step::AddMask } else { Step::Flush } as u8);
     Flow::Next
 }
 

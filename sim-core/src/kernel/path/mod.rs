@@ -33,7 +33,7 @@ pub use access::{entry_of, would_hit};
 pub(crate) use flush::POSTING;
 pub(crate) use irq::{SERVED, SERVING};
 
-use crate::nouns::types::{Actor, Lock, Mm, Page, Span, Task};
+use crate::nouns::types::{Actor, Lock, Mm, Page, Present, Span, Task};
 use crate::oracle;
 use crate::policy::{Hook, HookStep};
 use crate::step::era::Era;
@@ -180,6 +180,22 @@ fn put_off<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, di
     batch.required = true;
     batch.writable |= dirty;
     cx.act(who, Act::Deferred { page, dirty });
+}
+
+/// `pte_accessible()`: can a TLB hold this PTE? One that is `PROT_NONE` only until whoever made it so has flushed.
+fn accessible<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, mm: Mm, pte: Present) -> bool {
+    !pte.protnone || (cx.era.protections.accessible_checks_pending && *cx.world.flush_pending(mm) > 0)
+}
+
+/// `ptep_clear_flush()` of an operation, once it has cleared the PTE `old` of the page at hand: a flush, if a TLB can hold it. Then
+/// the frame goes on with step `next`.
+fn flush_cleared<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, f: &mut Frame, old: Present, next: u8) -> Flow {
+    f.pc = next;
+    let mm = cx.world.mm_of(f.page);
+    if !accessible(cx, mm, old) {
+        return Flow::Next;
+    }
+    Flow::Call(Cx::<W, P>::flush(Request::page(mm, cx.world.vpn(f.page), Cause::Operation)))
 }
 
 /// Runs one step of a policy hook inside the calling frame. When the hook is done the frame goes on with step `next`.

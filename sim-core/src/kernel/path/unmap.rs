@@ -1,7 +1,7 @@
 //! Unmapping one page for reclaim: `try_to_unmap_one()`, steps R4.1..R4.11.
 
-use crate::kernel::path::{hook, lock_ptl, put_off};
-use crate::nouns::types::{Actor, Lock, Present, Pte};
+use crate::kernel::path::{accessible, hook, lock_ptl, put_off};
+use crate::nouns::types::{Actor, Lock, Mm, Present, Pte};
 use crate::oracle::ghost;
 use crate::policy::Hook;
 use crate::step::frame::{Act, Cx, Flow, Frame, Probe, steps};
@@ -45,9 +45,13 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         }
         Step::Announce => hook(cx, who, f, mm, Hook::BeforeClear, Step::Clear as u8),
         Step::Clear => {
-            clear(cx, who, f);
+            let accessible = clear(cx, who, f, mm);
             let defer = f.flags & DIRTY == 0 || cx.policy.defers_dirty();
-            f.pc = if defer { Step::AddMask as u8 } else { Step::FlushPage as u8 };
+            f.pc = match defer {
+                true if accessible || !cx.era.batch_skips_inaccessible => Step::AddMask as u8,
+                false if accessible => Step::FlushPage as u8,
+                _ => Step::SwapEntry as u8,
+            };
             Flow::Next
         }
         Step::AddMask => {
@@ -57,8 +61,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         }
         Step::SetPending => hook(cx, who, f, mm, Hook::Deferred, Step::SwapEntry as u8),
         Step::ClearFlush => {
-            clear(cx, who, f);
-            f.pc = Step::FlushPage as u8;
+            f.pc = if clear(cx, who, f, mm) { Step::FlushPage as u8 } else { Step::SwapEntry as u8 };
             Flow::Next
         }
         Step::FlushPage => {
@@ -95,11 +98,11 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
     }
 }
 
-fn clear<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) {
+/// Returns whether a TLB can hold what was there.
+fn clear<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm: Mm) -> bool {
     ghost::weakened(cx.world, who.cpu, f.page);
-    let old = cx.xchg(who, f.page, Pte::None);
+    let Pte::Present(old) = cx.xchg(who, f.page, Pte::None) else { unreachable!("under its PTL the page is mapped") };
     let bit = |set: bool, bit: u8| if set { bit } else { 0 };
-    f.flags = old
-        .present()
-        .map_or(0, |pte| bit(pte.dirty, DIRTY) | bit(pte.writable, WRITABLE) | bit(pte.protnone, PROTNONE));
+    f.flags = bit(old.dirty, DIRTY) | bit(old.writable, WRITABLE) | bit(old.protnone, PROTNONE);
+    accessible(cx, mm, old)
 }

@@ -3,13 +3,13 @@
 //! A page that is marked clean must not be stored to through a translation that has W and D: no PTE would tell. `page_mkclean()`
 //! sees to that for the PTEs that the rmap finds. Where reclaim has cleared a PTE and not flushed yet, it finds none.
 
-use crate::kernel::path::{hook, lock_ptl, unlock_ptl};
+use crate::kernel::path::{flush_cleared, hook, lock_ptl, unlock_ptl};
 use crate::nouns::op::OpKind;
 use crate::nouns::types::{Actor, FrameNo, Mm, Page, Present, Pte, Span};
 use crate::oracle::{self, ghost};
 use crate::policy::Hook;
 use crate::step::frame::{Act, Cx, Flow, Frame, Probe, Wait, steps};
-use crate::world::{Cause, Folio, Request, World};
+use crate::world::{Folio, World};
 
 steps! {
     Enter = "W0" "write_cache_pages()",
@@ -120,7 +120,6 @@ fn clear_flush<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Fr
     // For the moment there is no PTE, but the mapping stays.
     cx.xchg(who, f.page, Pte::None);
     cx.world.keep_rmap(f.page, Some(f.frame));
-    (f.flags, f.pc) = (u8::from(old.protnone), Step::SetClean as u8);
-    let (mm, vpn) = (cx.world.mm_of(f.page), cx.world.vpn(f.page));
-    Flow::Call(Cx::<W, P>::flush(Request::page(mm, vpn, Cause::Operation)))
+    f.flags = u8::from(old.protnone);
+    flush_cleared(cx, f, old, Step::SetClean as u8)
 }

@@ -9,9 +9,9 @@ inline MAKE_CLEAN(c, q, t, mm, f) {
   if
   :: !MAPS(q, f)   /* [W2] */
   :: d_step { MAPS(q, f) && !ptl[t] && !(HAS(q, f) && (pte[q] & (W | D))) -> skip }   /* [W3] */
-  :: d_step { HAS(q, f) && (pte[q] & (W | D)) && !ptl[t] -> ptl[t] = 1; was = pte[q]; pte[q] = NONE; pfn[q] = 0; kept[q] = f + 1 };   /* [W3] */
-     SHOOT(c, MASK(mm), 1 << (q));
-     d_step { true -> pte[q] = PRESENT | A | (was & N); pfn[q] = f; kept[q] = 0; was = 0; ptl[t] = 0 }   /* [W4] */
+  :: d_step { HAS(q, f) && (pte[q] & (W | D)) && !ptl[t] -> ptl[t] = 1; was = pte[q]; usable = ACCESSIBLE(was, mm); pte[q] = NONE; pfn[q] = 0; kept[q] = f + 1 };   /* [W3] */
+     FLUSH_CLEARED(c, q, mm);
+     d_step { true -> pte[q] = PRESENT | A | (was & N); pfn[q] = f; kept[q] = 0; was = 0; usable = 0; ptl[t] = 0 }   /* [W4] */
   fi
 }
 

@@ -22,11 +22,11 @@ inline WRITE_PROTECT(c, p, t, mm, v) {
        going = !KSM_COUNTS_READ_ONLY || ALONE(v - 1);
        ptl[t] = 0
      }   /* [S3] [S5] */
-  :: d_step { HAS(p, v - 1) && OWES_FLUSH(p, mm) -> was = pte[p]; pte[p] = NONE; pfn[p] = 0; kept[p] = v };   /* [S3] */
-     SHOOT(c, MASK(mm), 1 << (p));
+  :: d_step { HAS(p, v - 1) && OWES_FLUSH(p, mm) -> was = pte[p]; usable = ACCESSIBLE(was, mm); pte[p] = NONE; pfn[p] = 0; kept[p] = v };   /* [S3] */
+     FLUSH_CLEARED(c, p, mm);
      d_step {
        true ->
-       kept[p] = 0;
+       kept[p] = 0; usable = 0;
        if
        :: ALONE(v - 1) ->
           folio[v - 1] = folio[v - 1] | ((was & D) -> DIRTY : 0);
@@ -45,11 +45,11 @@ inline REPLACE(c, p, t, mm, stable, v) {
   LOCK(t);   /* [S7] */
   if
   :: d_step { !(HAS(p, v - 1) && pte[p] == was) -> ptl[t] = 0 }
-  :: d_step { HAS(p, v - 1) && pte[p] == was -> pte[p] = NONE; pfn[p] = 0; kept[p] = v };   /* [S7] */
-     SHOOT(c, MASK(mm), 1 << (p));
+  :: d_step { HAS(p, v - 1) && pte[p] == was -> usable = ACCESSIBLE(was, mm); pte[p] = NONE; pfn[p] = 0; kept[p] = v };   /* [S7] */
+     FLUSH_CLEARED(c, p, mm);
      d_step {
        true ->
-       kept[p] = 0;
+       kept[p] = 0; usable = 0;
        folio[stable - 1] = (folio[stable - 1] | DIRTY) & ~LAZYFREE;
        pte[p] = PRESENT | A | (vr[p] -> 0 : N); pfn[p] = stable - 1;
        ptl[t] = 0

@@ -172,6 +172,17 @@ inline SHOOT(c, mask, pages) {
   AWAIT(c)
 }
 
+/* pte_accessible(), as a PTE is cleared: usable by the hardware, or maybe still cached because a flush is pending. */
+#define ACCESSIBLE(bits, mm) (!((bits) & N) || (ACCESSIBLE_CHECKS_PENDING && unflushed[mm] != 0))
+
+/* What ptep_clear_flush() does beside clearing the PTE, under the PTL. */
+inline FLUSH_CLEARED(c, p, mm) {
+  if
+  :: usable -> SHOOT(c, MASK(mm), 1 << (p))
+  :: !usable
+  fi
+}
+
 /* [G1] [G7] [G9] A target drops what it is asked to and lets the initiator go on. Its own steps are suspended meanwhile, and nobody
    else can tell the one from the other, so that this is one step. For a broadcast there is no interrupt. */
 inline SERVE(from, to) {

@@ -12,10 +12,9 @@ inline TAKE_FOR_MOVE(p) {
 #define MOVABLE(p) ((pte[p] & PRESENT) && !SHARED(pfn[p], p) && \
                     (folio[pfn[p]] & (ANON | LRU | ISOLATED | LAZYFREE)) == (ANON | LRU) && MEMORY_LEFT)
 
-/* pte_accessible(): usable by the hardware, or still cached because a flush is pending. g1 says so. */
 inline CLEAR_FOR_MOVE(q, mm) {
   was = pte[q]; pte[q] = NONE; pfn[q] = 0; kept[q] = from + 1;
-  g1 = !(was & N) || (MIGRATION_CHECKS_PENDING && unflushed[mm] != 0)
+  usable = ACCESSIBLE(was, mm)
 }
 
 /* One mapping gives way to a migration entry. defers: the flush may be put off. */
@@ -40,14 +39,14 @@ inline MOVE_AWAY(c, q, t, mm, defers) {
      fi;
 #endif
      if
-     :: d_step { g1 && (defers) && (DEFERS_DIRTY || !(was & D)) ->
+     :: d_step { (usable || !BATCH_SKIPS_INACCESSIBLE) && (defers) && (DEFERS_DIRTY || !(was & D)) ->
           batch_mask = batch_mask | MASK(mm); required = 1; writable = writable || (was & D)
         };
         SET_PENDING(c, q, mm)   /* [G3] */
-     :: g1 && !((defers) && (DEFERS_DIRTY || !(was & D))) -> SHOOT(c, MASK(mm), 1 << (q))   /* [G3] */
-     :: !g1
+     :: usable && !((defers) && (DEFERS_DIRTY || !(was & D))) -> SHOOT(c, MASK(mm), 1 << (q))   /* [G3] */
+     :: !usable && (BATCH_SKIPS_INACCESSIBLE || !((defers) && (DEFERS_DIRTY || !(was & D))))
      fi;
-     d_step { true -> pte[q] = MOVING; found[q] = from + 1; kept[q] = 0; g1 = 0; ptl[t] = 0 }   /* [G3] */
+     d_step { true -> pte[q] = MOVING; found[q] = from + 1; kept[q] = 0; usable = 0; ptl[t] = 0 }   /* [G3] */
   fi
 }
 

@@ -54,7 +54,7 @@ fn locals(facts: &Facts<'_>, cpu: usize) -> String {
     if facts.litmus.scenario.programs[cpu].iter().any(walks) {
         let batch = if facts.on("batch_per_task") { "  byte batch_mask;\n  bool required, writable;\n" } else { "" };
         format!(
-            "{batch}  byte freeing, keeping, was, from, to, g1, g2, changed, gathered, v0, v1, v2, v3;\n  bool nested, forced, unlinks, going;\n"
+            "{batch}  byte freeing, keeping, was, from, to, g1, g2, changed, gathered, v0, v1, v2, v3;\n  bool nested, forced, unlinks, going, usable;\n"
         )
     } else {
         "  byte from, to;\n".to_owned()

@@ -27,17 +27,17 @@ inline FLUSH_BATCH(c) {
   d_step { true -> batch_mask = 0; required = 0; writable = 0 }
 }
 
+/* What was cleared goes into the batch; a dirty page of a policy that flushes for it at once does not. */
+#define DEFERRED (DEFERS_DIRTY || !(was & D))
+#define QUEUED   (DEFERRED && (usable || !BATCH_SKIPS_INACCESSIBLE))
+
 /* [R4.4a] [R4.5a] Clears a PTE and puts its flush off. */
 inline CLEAR_DEFERRED(q, mm) {
-  was = pte[q]; pte[q] = NONE; pfn[q] = 0;
-#if DEFERS_DIRTY
-  batch_mask = batch_mask | MASK(mm); required = 1; writable = writable || (was & D)
-#else
+  was = pte[q]; usable = ACCESSIBLE(was, mm); pte[q] = NONE; pfn[q] = 0;
   if
-  :: !(was & D) -> batch_mask = batch_mask | MASK(mm); required = 1
+  :: QUEUED -> batch_mask = batch_mask | MASK(mm); required = 1; writable = writable || (was & D)
   :: else
   fi
-#endif
 }
 
 /* One mapping of frame f, where the flush may be put off. */
@@ -50,13 +50,11 @@ inline UNMAP_DEFERRED(c, q, t, mm, f) {
      MAPPING_GONE(q, t, f)
 #else
   :: d_step { HAS(q, f) && !ptl[t] -> ptl[t] = 1; CLEAR_DEFERRED(q, mm) };   /* [R4.1] [R4.2] [R4.3] [R4.4a] [R4.5a] */
-#if !DEFERS_DIRTY
      if
-     :: was & D -> SHOOT(c, MASK(mm), 1 << (q))   /* [R4.4b] */
+     :: !DEFERRED && usable -> SHOOT(c, MASK(mm), 1 << (q))   /* [R4.4b] */
+     :: QUEUED -> SET_PENDING(c, q, mm)   /* [R4.6a] */
      :: else
      fi;
-#endif
-     SET_PENDING(c, q, mm);   /* [R4.6a] */
      MAPPING_GONE(q, t, f)
 #endif
   fi
@@ -66,8 +64,8 @@ inline UNMAP_DEFERRED(c, q, t, mm, f) {
 inline UNMAP_NOW(c, q, t, mm, f) {
   if
   :: !MAPS(q, f)
-  :: d_step { HAS(q, f) && !ptl[t] -> ptl[t] = 1; was = pte[q]; pte[q] = NONE; pfn[q] = 0 };   /* [R4.1] [R4.2] [R4.3] [R4.4b] */
-     SHOOT(c, MASK(mm), 1 << (q));
+  :: d_step { HAS(q, f) && !ptl[t] -> ptl[t] = 1; was = pte[q]; usable = ACCESSIBLE(was, mm); pte[q] = NONE; pfn[q] = 0 };   /* [R4.1] [R4.2] [R4.3] [R4.4b] */
+     FLUSH_CLEARED(c, q, mm);
      MAPPING_GONE(q, t, f)
   fi
 }
@@ -88,7 +86,7 @@ inline MAPPING_GONE(q, t, f) {
        :: else
        fi
     fi;
-    was = 0;
+    was = 0; usable = 0;
     ptl[t] = 0
   }
 }

@@ -53,6 +53,9 @@ impl Rules<'_> {
         if each_page.is_empty() {
             return self.fail(looped, "each_page: expected at least one step".to_owned());
         }
+        if let Some(step) = at_end.iter().find(|step| *step.what.get_ref() == StepKind::Migrate) {
+            return self.fail(&step.what, "do: \"migrate\" moves one page, expected it in each_page".to_owned());
+        }
         for step in each_page.iter().chain(at_end) {
             let kind = *step.what.get_ref();
             if matches!(kind, StepKind::Mremap | StepKind::Work) {
