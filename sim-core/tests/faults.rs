@@ -115,3 +115,45 @@ fn dontneed_hands_the_dirty_bit_to_the_page_cache() {
         assert!(kept.allocated && kept.cached && kept.dirty == dirty, "{dirty}: {kept:?}");
     }
 }
+
+/// A process on one CPU, whose pages are dirty and its own, makes these operations.
+fn after(era: &'static str, ops: &[Op]) -> (u64, bool) {
+    let mut machine = Machine::new(&prime_profile(), &[0]);
+    machine.era = era;
+    machine.fill(span(0, 1), Backing::Anon, true);
+    machine.plays(0, ops.iter().map(|&op| order(0, op)));
+    let clock = machine.run();
+    assert_eq!(clock.stats.segvs, 0);
+    (clock.stats.faults, pte(&clock.world, 0).writable)
+}
+
+#[test]
+fn w_that_mprotect_gives_back_costs_a_fault_before_6_0() {
+    let there_and_back = [Op::mprotect(span(0, 1), Rights::READ), Op::mprotect(span(0, 1), Rights::READ_WRITE)];
+    let stored = [there_and_back.as_slice(), &[load(0), store(0), store(0)]].concat();
+    let none = [Op::mprotect(span(0, 1), Rights::NONE), Op::mprotect(span(0, 1), Rights::READ_WRITE), load(0)];
+    for (era, granted) in [("v4.13", false), ("v5.17", false), ("v6.18", true)] {
+        assert_eq!(after(era, &there_and_back), (0, granted), "{era}");
+        assert_eq!(after(era, &stored), (u64::from(!granted), true), "{era}");
+        assert_eq!(after(era, &none), (0, granted), "{era}");
+    }
+}
+
+#[test]
+fn w_that_numa_balancing_left_comes_back_with_the_hint_fault() {
+    let scan = Op::call(OpKind::NumaScan, span(0, 1));
+    let lost = [Op::mprotect(span(0, 1), Rights::READ), Op::mprotect(span(0, 1), Rights::READ_WRITE), scan, load(0)];
+    for (era, granted) in [("v4.13", false), ("v5.17", false), ("v6.18", true)] {
+        assert_eq!(after(era, &[scan, load(0)]), (1, true), "{era}");
+        assert_eq!(after(era, &lost), (1, granted), "{era}");
+    }
+}
+
+#[test]
+fn a_load_that_swaps_a_page_in_gives_w_in_late_kernels_only() {
+    for (era, granted) in [("v4.13", false), ("v5.17", false), ("v6.18", true)] {
+        let pageout = Op::call(OpKind::Pageout, span(0, 1));
+        assert_eq!(after(era, &[pageout, load(0)]), (1, granted), "{era}");
+        assert_eq!(after(era, &[pageout, store(0)]), (1, true), "{era}");
+    }
+}

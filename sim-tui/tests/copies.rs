@@ -50,7 +50,7 @@ fn happens(events: &[Event], is: impl Fn(&Act) -> bool) -> usize {
 
 #[test]
 fn a_workload_short_of_memory() {
-    let events = copied(&workload(PRESSED, 1), "patched");
+    let events = copied(&workload(PRESSED, 4), "patched");
     assert_eq!(events.len(), POSITIONS + EVENTS);
     let wakes = happens(&events, |act| matches!(act, Act::WakeKswapd { .. }));
     let interrupts = happens(&events, |act| matches!(act, Act::IrqEnter { .. }));

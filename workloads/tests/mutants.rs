@@ -97,6 +97,7 @@ static MUTANTS: &[(Invariant, &str, Mutant, Caught, Policies)] = &[
     (Unmap, "B01-mremap", Off("check_in_mremap"), By(Class::Unmapped), CHECKING),
     (Data, "M04-own-cpu-left-out-dontneed", Off("flushes_own_cpu"), By(Class::Data), ALL),
     (Data, "B01-dontneed", Off("check_in_zap"), By(Class::Data), CHECKING),
+    (Data, "C5-mincore-trusted-dirty", Off("mincore_asks_caches"), By(Class::Data), BATCHING_DIRTY),
     (Data, "B01-free", Off("check_in_free"), By(Class::Data), CHECKING),
     (Data, "B06-walker-rechecks", Off("recheck_after_relock"), By(Class::Data), CHECKING),
     (Free, "M01-flush-before-free", Off("flush_before_free"), By(Class::FreedFrame), BATCHING),

@@ -47,6 +47,8 @@ pub struct Protections {
     pub ksm_checks_pending: bool,
     /// KSM leaves a page alone that has more references than it knows of, once it has flushed for its PTE.
     pub ksm_checks_references: bool,
+    /// `mincore` says of a page without a PTE that it is resident if it is in the page cache or the swap cache (`mincore_page()`).
+    pub mincore_asks_caches: bool,
     /// A pass of soft-dirty tracking counts itself in `tlb_flush_pending` (v4.13, b3a81d0841a9).
     pub soft_dirty_counts: bool,
     /// A store that has to copy a page of its own flushes for it first if a flush is pending in the address space (v5.12,
@@ -102,6 +104,7 @@ impl Protections {
         isolate_until_flushed: true,
         ksm_checks_pending: true,
         ksm_checks_references: true,
+        mincore_asks_caches: true,
         soft_dirty_counts: true,
         wp_fault_checks_pending: true,
         check_in_zap: true,
@@ -179,7 +182,12 @@ pub struct Era {
     /// A store to a read-only anonymous page of its own takes it over as it is. Off: it is copied, as v5.9 to v5.18 did for any
     /// reference too many, which every page is then taken to have.
     pub wp_reuses: bool,
-    /// A load that swaps a page in maps it writable if it may be. Off: only a store does, as before v6.11.
+    /// mprotect that gives W makes the PTEs of pages of one's own writable at once (v6.0, 64fe24a3e05e), and so does a hint fault of
+    /// a load (v6.2, 6a56ccbcf6c6). Off: the next store faults for it.
+    pub mprotect_grants_write: bool,
+    /// Clearing soft-dirty bits takes `mmap_lock` for writing (v5.11, 29a951dfb3c3), so that no fault copies a page beside it.
+    pub soft_dirty_excludes_faults: bool,
+    /// A load that swaps a page in maps it writable if it may be (v6.11, c18160dba5ff). Off: only a store does.
     pub swapin_grants_write: bool,
     /// Reclaim may write pages. Off: it keeps dirty ones once it has unmapped them, as with laptop mode or for an allocation that
     /// must not start IO.
@@ -226,7 +234,9 @@ const V4_13: Era = Era {
     batch_skips_inaccessible: false,
     mkclean_checks_pending: false,
     wp_reuses: true,
-    swapin_grants_write: true,
+    mprotect_grants_write: false,
+    soft_dirty_excludes_faults: false,
+    swapin_grants_write: false,
     reclaim_may_write: true,
     ksm_flushes_exclusive: false,
     ksm_counts_read_only: false,
@@ -247,6 +257,7 @@ pub static ERAS: &[Era] = &[
         mremap_flushes_under_ptl: true,
         skips_idle_targets: true,
         anon_on_trial: true,
+        soft_dirty_excludes_faults: true,
         ..V4_13
     },
     Era {
@@ -261,6 +272,9 @@ pub static ERAS: &[Era] = &[
         anon_on_trial: true,
         migration_batches: true,
         batch_skips_inaccessible: true,
+        mprotect_grants_write: true,
+        soft_dirty_excludes_faults: true,
+        swapin_grants_write: true,
         ksm_flushes_exclusive: true,
         faults_lock_vma: true,
         reads_mm_gen_always: false,

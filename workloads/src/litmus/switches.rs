@@ -208,6 +208,21 @@ pub static SWITCHES: &[Switch] = &[
         "a store to a read-only page of its own takes it over; off: copies it, as for a reference too many",
     ),
     flag(
+        "mprotect_grants_write",
+        |e| &mut e.mprotect_grants_write,
+        "mprotect to more rights makes the PTEs of one's own pages writable; off: the next store does",
+    ),
+    flag(
+        "soft_dirty_excludes_faults",
+        |e| &mut e.soft_dirty_excludes_faults,
+        "a pass of soft-dirty tracking takes `mmap_lock` for writing",
+    ),
+    flag(
+        "mincore_asks_caches",
+        |e| &mut e.protections.mincore_asks_caches,
+        "`mincore` looks into the page cache and the swap cache for what has no PTE",
+    ),
+    flag(
         "swapin_grants_write",
         |e| &mut e.swapin_grants_write,
         "a load that swaps a page in maps it writable if it may be",

@@ -120,7 +120,9 @@ fn map<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, kin
         Pte::Present(old) => {
             // A page that somebody else has a claim to waits for the retried store to copy it.
             let own = vma.backing.shared() || owned(cx.world, old.frame, f.page);
-            let writable = vma.rights.write() && own && (store || !vma.backing.shared());
+            // What NUMA balancing made inaccessible keeps its W.
+            let kept = old.writable || (cx.era.mprotect_grants_write && !vma.backing.shared());
+            let writable = vma.rights.write() && own && (store || kept);
             let store = store && writable;
             let pte = Present { writable, dirty: old.dirty || store, accessed: true, protnone: false, ..old };
             install(cx, who, f, pte, false)

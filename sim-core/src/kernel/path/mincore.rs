@@ -1,11 +1,12 @@
-//! `mincore`: `mincore_pte_range()`, steps I0..I5. It looks at a PTE under its lock and promises nothing.
+//! `mincore`: `mincore_pte_range()`, steps I0..I5. It looks at a PTE under its lock, and in the caches for what has none, and promises
+//! nothing.
 //!
 //! Somebody who trusts it takes a page that is not resident for one that nobody can reach any more. That is not what it says: the
-//! PTE is gone as soon as it is cleared, and the translations are when whoever cleared it has flushed.
+//! page is gone when it has left its cache, and the translations are when whoever cleared the PTE has flushed.
 
 use crate::kernel::path::unlock_ptl;
 use crate::nouns::op::OpKind;
-use crate::nouns::types::{Actor, Lock};
+use crate::nouns::types::{Actor, Lock, Page, Pte};
 use crate::oracle::{self, ghost};
 use crate::step::frame::{Act, Cx, Flow, Frame, Probe, steps};
 use crate::world::World;
@@ -42,7 +43,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             cx.lock(who, f, Lock::Ptl(table), Step::Look as u8)
         }
         Step::Look => {
-            let gone = cx.world.pte(f.page).present().is_none();
+            let gone = !resident(cx, f.page);
             // An operation that is giving the content up has promised more than the caller can conclude.
             if op.kind == OpKind::Mincore(true) && gone && cx.world.emptier(f.page).is_none() {
                 ghost::inspected(cx.world, f.page);
@@ -62,5 +63,17 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             cx.act(who, Act::Return(op.kind));
             Flow::Return(0)
         }
+    }
+}
+
+/// I3, and `mincore_page()` for what has no PTE: is it in the page cache, or for a swap entry in the swap cache?
+fn resident<W: World, P: Probe>(cx: &Cx<'_, W, P>, page: Page) -> bool {
+    let pte = cx.world.pte(page);
+    let found = || cx.world.cached_frame(page).map(|frame| cx.world.folio(frame));
+    match pte {
+        Pte::Present(_) => true,
+        _ if !cx.era.protections.mincore_asks_caches => false,
+        Pte::Swap => found().is_some(),
+        Pte::None => found().is_some_and(|folio| !folio.anon && !folio.external()),
     }
 }

@@ -37,7 +37,8 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         _ => cx.world.mm(who.task).expect("mprotect has an address space"),
     };
     let mprotect = op.kind == OpKind::Mprotect;
-    let lock = if mprotect { Lock::MmapWrite(mm) } else { Lock::MmapRead(mm) };
+    let alone = mprotect || (soft_dirty(op) && cx.era.soft_dirty_excludes_faults);
+    let lock = if alone { Lock::MmapWrite(mm) } else { Lock::MmapRead(mm) };
     match Step::of(f) {
         Step::Enter => {
             cx.act(who, Act::Enter(op.kind));
@@ -192,7 +193,7 @@ fn change<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, op:
         return;
     };
     // can_change_pte_writable(): a promotion makes an exclusive anonymous page writable here; others fault on the next store.
-    let exclusive = || owned(cx.world, old.frame, page);
+    let promoted = || cx.era.mprotect_grants_write && owned(cx.world, old.frame, page);
     let numa = op.kind == OpKind::NumaScan;
     if numa && (old.protnone || cx.world.folio(old.frame).external()) {
         cx.act(who, Act::PteRead(page));
@@ -201,7 +202,7 @@ fn change<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, op:
     let (writable, protnone) = match op.kind {
         OpKind::NumaScan => (old.writable, true),
         _ if faults => (false, old.protnone),
-        _ => (op.rights.write() && (old.writable || exclusive()), !op.rights.read()),
+        _ => (op.rights.write() && (old.writable || promoted()), !op.rights.read()),
     };
     let new = Present { writable, protnone, ..old };
     let weaker = (old.writable && !writable) || (new.protnone && !old.protnone);

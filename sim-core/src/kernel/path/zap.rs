@@ -6,7 +6,7 @@ use crate::kernel::path::mprotect::{leave, next_table};
 use crate::kernel::path::pending::{self, NESTED};
 use crate::kernel::path::{CheckOrder, check_pending, hook};
 use crate::nouns::op::{Op, OpKind};
-use crate::nouns::types::{Actor, FrameNo, Lock, Mm, Page, Present, Pte, Rights, Span};
+use crate::nouns::types::{Actor, Backing, FrameNo, Lock, Mm, Page, Present, Pte, Rights, Span};
 use crate::oracle::{self, ghost};
 use crate::policy::Hook;
 use crate::step::era::Protections;
@@ -208,8 +208,10 @@ fn walk<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm
         f.pc = Step::ForceFlush as u8;
         return Flow::Next;
     };
+    let backing = cx.world.vma(mm, cx.world.vpn(page)).backing;
     if f.path == Path::Free {
-        if age(cx, who, page) {
+        // `madvise_free_single_vma()` refuses what is not anonymous.
+        if backing == Backing::Anon && age(cx, who, page) {
             oracle::outdate(cx, who, page);
         }
         leave(cx.world.vpn(page), in_table, f, Step::ForceFlush as u8);
@@ -219,9 +221,10 @@ fn walk<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm
         }
         return Flow::Next;
     }
+    // A page of a file comes back as it was, but for a copy of one's own.
+    let lost = backing == Backing::Anon || (backing == Backing::PrivateFile && is_copy(cx.world, page));
     f.flags |= zap(cx, who, page, unmap);
-    // A shared file page comes back as it was.
-    if !unmap && !cx.world.vma(mm, cx.world.vpn(page)).backing.shared() {
+    if !unmap && lost {
         oracle::outdate(cx, who, page);
     }
     leave(cx.world.vpn(page), in_table, f, Step::ForceFlush as u8);
@@ -332,6 +335,15 @@ fn unlink<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, 
 
 fn is_external<W: World>(world: &W, page: Page) -> bool {
     world.cached_frame(page).is_some_and(|frame| world.folio(frame).external())
+}
+
+/// Has a store made this page of a private mapping one's own?
+fn is_copy<W: World>(world: &W, page: Page) -> bool {
+    match world.pte(page) {
+        Pte::None => false,
+        Pte::Swap => true,
+        Pte::Present(pte) => world.folio(pte.frame).anon,
+    }
 }
 
 fn for_pages<W: World>(world: &mut W, mm: Mm, span: Span, mut each: impl FnMut(&mut W, Page)) {

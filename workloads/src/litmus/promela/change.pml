@@ -12,12 +12,12 @@ inline LOCK(t) {
 #define UNCOUNT(mm) unflushed[mm] = 0
 #endif
 
-/* [M6] One PTE gets these rights. A page of one's own becomes writable at once, others on the next store. */
+/* [M6] One PTE gets these rights. A page of one's own becomes writable at once in late kernels, others on the next store. */
 inline CHANGE(p, r, w) {
   if
   :: pte[p] & PRESENT ->
      m_ = pte[p];
-     w_ = (w) && ((m_ & W) || OWNED(pfn[p], p));
+     w_ = (w) && ((m_ & W) || (MPROTECT_GRANTS_WRITE && OWNED(pfn[p], p)));
      pte[p] = (m_ & ~(W | N)) | (w_ -> W : 0) | ((r) -> 0 : N);
      if
      :: !MPROTECT_GATHERS || (!(m_ & N) && ((!(m_ & W)) == w_ || !(r))) -> changed = changed | (1 << (p))

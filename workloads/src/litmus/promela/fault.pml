@@ -16,7 +16,9 @@ inline MAP(p, st) {
   if
   :: pte[p] & PRESENT ->
      f_ = pfn[p];
-     w_ = vw[p] && (vb[p] != ANONYMOUS -> (st) : OWNED(f_, p));
+     /* What NUMA balancing made inaccessible keeps its W. */
+     w_ = vw[p] && (vb[p] != ANONYMOUS || OWNED(f_, p)) &&
+          ((st) || (pte[p] & W) || (MPROTECT_GRANTS_WRITE && vb[p] == ANONYMOUS));
      pte[p] = PRESENT | A | (pte[p] & D) | (w_ -> W : 0) | ((st) && w_ -> D : 0)
   :: pte[p] == SWAP ->
      if

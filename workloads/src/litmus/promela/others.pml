@@ -156,3 +156,6 @@ inline GIVE_AWAY(v) {
   FRAME_FREED(v - 1);
   v = 0
 }
+
+/* What mincore says of a page: without a PTE, whether it is in the page cache or in the swap cache. */
+#define RESIDENT(p) ((pte[p] & PRESENT) || (MINCORE_ASKS_CACHES && found[p] && vb[p] != DRIVER))

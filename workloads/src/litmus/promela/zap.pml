@@ -49,7 +49,7 @@ inline ZAP(c, p, unmaps) {
 /* MADV_FREE, in place of [Z5]: from now on only a store that sets D again keeps the content. */
 inline AGE(c, p) {
   if
-  :: pte[p] == NONE -> PASS(c, p)
+  :: vb[p] == ANONYMOUS && pte[p] == NONE -> PASS(c, p)
   :: pte[p] == SWAP ->
      pte[p] = NONE;
      if

@@ -69,7 +69,8 @@ impl Process<'_, '_> {
         let soft_dirty = matches!(op.kind, OpKind::SoftDirty(_));
         let counts = !soft_dirty || self.facts.on("soft_dirty_counts");
         self.comment(CHANGE.name, &pages);
-        let mut begin = if mprotect {
+        let alone = mprotect || (soft_dirty && self.facts.on("soft_dirty_excludes_faults"));
+        let mut begin = if alone {
             format!("!writer[{n}] && readers[{n}] == 0 -> writer[{n}] = 1")
         } else {
             format!("!writer[{n}] -> readers[{n}]++")
@@ -103,7 +104,7 @@ impl Process<'_, '_> {
         if counts && self.facts.on("pending_until_flushed") {
             let _ = write!(end, "; UNCOUNT({n})");
         }
-        let _ = if mprotect { write!(end, "; writer[{n}] = 0") } else { write!(end, "; readers[{n}]--") };
+        let _ = if alone { write!(end, "; writer[{n}] = 0") } else { write!(end, "; readers[{n}]--") };
         for p in pages {
             let _ = match op.kind {
                 OpKind::Mprotect => write!(
