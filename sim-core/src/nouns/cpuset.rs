@@ -101,8 +101,110 @@ impl<const WORDS: usize> FromIterator<Cpu> for CpuSet<WORDS> {
     }
 }
 
+/// Words of a [`Crowd`].
+const CROWD_WORDS: usize = 16;
+
+/// A set of up to 1,024 CPUs that is asked for its members more often than it is changed: words without any are passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Crowd {
+    words: [u64; CROWD_WORDS],
+    /// One bit for each word that is not 0.
+    used: u32,
+}
+
+impl Default for Crowd {
+    fn default() -> Self {
+        Crowd::EMPTY
+    }
+}
+
+impl Crowd {
+    /// Nobody.
+    pub const EMPTY: Self = Crowd { words: [0; CROWD_WORDS], used: 0 };
+    /// How many CPUs it can name.
+    pub const CAPACITY: u16 = (CROWD_WORDS * 64) as u16;
+
+    /// Adds a CPU.
+    #[inline]
+    pub fn insert(&mut self, cpu: Cpu) {
+        self.words[usize::from(cpu.0 / 64)] |= 1 << (cpu.0 % 64);
+        self.used |= 1 << (cpu.0 / 64);
+    }
+
+    /// Removes a CPU.
+    #[inline]
+    pub fn remove(&mut self, cpu: Cpu) {
+        let word = &mut self.words[usize::from(cpu.0 / 64)];
+        *word &= !(1 << (cpu.0 % 64));
+        self.used &= !(u32::from(*word == 0) << (cpu.0 / 64));
+    }
+
+    /// Removes everybody.
+    #[inline]
+    pub fn clear(&mut self) {
+        let mut used = std::mem::take(&mut self.used);
+        while used != 0 {
+            self.words[used.trailing_zeros() as usize] = 0;
+            used &= used - 1;
+        }
+    }
+
+    /// Is the CPU in it?
+    #[inline]
+    pub fn contains(&self, cpu: Cpu) -> bool {
+        self.words[usize::from(cpu.0 / 64)] & (1 << (cpu.0 % 64)) != 0
+    }
+
+    /// Adds all of another set.
+    pub fn insert_all(&mut self, other: &Self) {
+        for (mine, theirs) in self.words.iter_mut().zip(other.words) {
+            *mine |= theirs;
+        }
+        self.used |= other.used;
+    }
+
+    /// Is nobody in it?
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.used == 0
+    }
+
+    /// Is anybody but this CPU in it?
+    #[inline]
+    pub fn any_but(&self, cpu: Cpu) -> bool {
+        let own = cpu.0 / 64;
+        self.used & !(1 << own) != 0 || self.words[usize::from(own)] & !(1 << (cpu.0 % 64)) != 0
+    }
+
+    /// The lowest CPU with a number of at least `from`.
+    #[inline]
+    pub fn next_from(&self, from: u16) -> Option<Cpu> {
+        let word = u32::from(from / 64);
+        let bits = self.words.get(word as usize)? & (u64::MAX << (from % 64));
+        if bits != 0 {
+            return Some(Cpu(word as u16 * 64 + bits.trailing_zeros() as u16));
+        }
+        let later = self.used & (u32::MAX << word << 1);
+        let word = later.trailing_zeros() as u16;
+        let bits = self.words.get(usize::from(word))?;
+        Some(Cpu(word * 64 + bits.trailing_zeros() as u16))
+    }
+
+    /// The CPUs in ascending order.
+    pub fn iter(&self) -> impl Iterator<Item = Cpu> + '_ {
+        let mut from = 0;
+        std::iter::from_fn(move || {
+            let cpu = self.next_from(from)?;
+            from = cpu.0 + 1;
+            Some(cpu)
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -120,5 +222,42 @@ mod tests {
         assert!(set.any_but(Cpu(2)));
         set.insert(Cpu(9));
         assert!(set.any_but(Cpu(3)));
+    }
+
+    proptest! {
+        #[test]
+        fn a_crowd_is_a_plain_set_of_its_size(ops in prop::collection::vec((0_u8..12, 0_u16..1_024), 1..200)) {
+            let (mut crowd, mut plain) = (Crowd::EMPTY, CpuSet::<CROWD_WORDS>::EMPTY);
+            for (what, cpu) in ops {
+                let cpu = Cpu(cpu);
+                match what {
+                    0..6 => (crowd.insert(cpu), plain.insert(cpu)),
+                    6..10 => {
+                        let held = plain.next_from(cpu.0).unwrap_or(cpu);
+                        (crowd.remove(held), plain.remove(held))
+                    }
+                    10 => {
+                        let others: Crowd = Crowd { ..crowd };
+                        crowd = Crowd::EMPTY;
+                        crowd.insert(cpu);
+                        plain.insert(cpu);
+                        (crowd.insert_all(&others), ())
+                    }
+                    _ => {
+                        plain = CpuSet::EMPTY;
+                        (crowd.clear(), ())
+                    }
+                };
+                prop_assert_eq!(crowd.words, *plain.words());
+                prop_assert_eq!(crowd.is_empty(), plain.is_empty());
+                prop_assert_eq!(crowd.any_but(cpu), plain.any_but(cpu));
+                prop_assert_eq!(crowd.contains(cpu), plain.contains(cpu));
+                for from in [0, cpu.0, cpu.0 + 1, 1_023, 1_024] {
+                    prop_assert_eq!(crowd.next_from(from), plain.next_from(from));
+                }
+                prop_assert!(crowd.iter().eq(plain.iter()));
+                prop_assert_eq!(crowd == Crowd::EMPTY, plain.is_empty());
+            }
+        }
     }
 }

@@ -40,7 +40,7 @@ impl Big {
 
     /// How many acknowledgements a CPU still waits for.
     pub fn acks_left(&self, cpu: Cpu) -> u16 {
-        self.cpus[usize::from(cpu.0)].waiting.len() as u16
+        self.cpus[usize::from(cpu.0)].waiting.iter().count() as u16
     }
 
     /// The policy's words of an address space.

@@ -20,7 +20,7 @@ use crate::machine::mmu::{Access, Lookup, Mmu};
 use crate::machine::profile::Profile;
 use crate::machine::psc::Levels;
 use crate::machine::tlb::{Entry, Key, PageSize};
-use crate::nouns::cpuset::CpuSet;
+use crate::nouns::cpuset::Crowd as Cpus;
 use crate::nouns::op::Op;
 use crate::nouns::types::Promise;
 use crate::nouns::types::{AccessKind, Actor, Cpu, FrameNo, Lock, Mm, Page, Pte, Rights, Span, Table, Task};
@@ -30,10 +30,6 @@ use crate::world::{Batch, Folio, Gather, IoQueue, Lockless, Lru, Memory, Request
 
 /// log2 of the pages under one page-table page.
 const TABLE_SHIFT: u32 = 9;
-/// 64 times this many CPUs.
-const CPU_WORDS: usize = 16;
-
-type Cpus = CpuSet<CPU_WORDS>;
 
 #[derive(Clone, Debug, Default)]
 struct MmState {
