@@ -1,66 +1,79 @@
 //! The VMAs of one address space: disjoint ranges in order.
 
-use std::collections::BTreeMap;
-
 use crate::nouns::types::{Rights, Span};
 use crate::world::Vma;
 
-/// Disjoint mapped ranges by first page number.
+/// A mapped range.
+#[derive(Clone, Copy, Debug)]
+struct Range {
+    first: u64,
+    end: u64,
+    vma: Vma,
+}
+
+/// Disjoint mapped ranges in order. Few change, and every fault asks: a search of what is close together beats a tree.
 #[derive(Clone, Debug, Default)]
-pub struct Vmas(BTreeMap<u64, (u64, Vma)>);
+pub struct Vmas(Vec<Range>);
 
 impl Vmas {
+    /// How many ranges begin at or before this page number.
+    #[inline]
+    fn begun(&self, vpn: u64) -> usize {
+        self.0.partition_point(|range| range.first <= vpn)
+    }
+
+    #[inline]
+    fn range_at(&self, vpn: u64) -> Option<&Range> {
+        let last = self.0.get(self.begun(vpn).checked_sub(1)?)?;
+        (vpn < last.end).then_some(last)
+    }
+
     /// The VMA at a page number; an unmapped one where there is none.
     pub fn at(&self, vpn: u64) -> Vma {
-        match self.0.range(..=vpn).next_back() {
-            Some((_, &(end, vma))) if vpn < end => vma,
-            _ => Vma::default(),
-        }
+        self.range_at(vpn).map_or(Vma::default(), |range| range.vma)
     }
 
     /// The first page number behind this one that is in another VMA, or in none if this one is in one.
     pub fn end_at(&self, vpn: u64) -> u64 {
-        match self.0.range(..=vpn).next_back() {
-            Some((_, &(end, _))) if vpn < end => end,
-            _ => self.0.range(vpn..).next().map_or(u64::MAX, |(&first, _)| first),
+        match self.range_at(vpn) {
+            Some(range) => range.end,
+            None => self.0.get(self.begun(vpn)).map_or(u64::MAX, |range| range.first),
         }
     }
 
     /// Does a VMA reach into a span?
     pub fn reach_into(&self, span: Span) -> bool {
-        self.at(span.first).mapped || self.0.range(span.first..span.end()).next().is_some()
+        let next = self.0.partition_point(|range| range.first < span.first);
+        self.at(span.first).mapped || self.0.get(next).is_some_and(|range| range.first < span.end())
     }
 
-    /// Cuts at the edges of a span, so that every VMA is inside or outside.
-    fn split(&mut self, span: Span) {
-        for cut in [span.first, span.end()] {
-            let Some((&first, &(end, vma))) = self.0.range(..cut).next_back() else {
-                continue;
-            };
-            if cut < end {
-                self.0.insert(first, (cut, vma));
-                self.0.insert(cut, (end, vma));
+    /// Cuts at the edges of a span, so that every VMA is inside or outside. Returns which are inside.
+    fn split(&mut self, span: Span) -> std::ops::Range<usize> {
+        let [first, end] = [span.first, span.end()].map(|cut| {
+            let at = self.0.partition_point(|range| range.first < cut);
+            if let Some(before) = at.checked_sub(1)
+                && let Range { end, vma, .. } = self.0[before]
+                && cut < end
+            {
+                self.0[before].end = cut;
+                self.0.insert(at, Range { first: cut, end, vma });
             }
-        }
+            at
+        });
+        first..end
     }
 
     /// Replaces whatever is in a span; an unmapped `vma` leaves a hole.
     pub fn set(&mut self, span: Span, vma: Vma) {
-        self.split(span);
-        let inside: Vec<u64> = self.0.range(span.first..span.end()).map(|(&first, _)| first).collect();
-        for first in inside {
-            self.0.remove(&first);
-        }
-        if vma.mapped && span.pages > 0 {
-            self.0.insert(span.first, (span.end(), vma));
-        }
+        let inside = self.split(span);
+        let new = (vma.mapped && span.pages > 0).then_some(Range { first: span.first, end: span.end(), vma });
+        self.0.splice(inside, new);
     }
 
     /// Changes the rights of what is mapped in a span; holes stay holes.
     pub fn protect(&mut self, span: Span, rights: Rights) {
-        self.split(span);
-        for (_, (_, vma)) in self.0.range_mut(span.first..span.end()) {
-            vma.rights = rights;
+        for range in self.split(span) {
+            self.0[range].vma.rights = rights;
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Cores that wait for somebody else, and who goes on when.
 
+use std::collections::hash_map::Entry;
+
 use crate::drive::clock::Clock;
 use crate::drive::clock::cores::State;
 use crate::drive::clock::source::Source;
@@ -35,18 +37,24 @@ pub(super) fn wait_key(wait: Wait) -> Option<WaitKey> {
 impl<S: Source> Clock<S> {
     /// Wakes waiters: the first for a PTL, which it is handed; all for anything else.
     pub(super) fn wake(&mut self, key: WaitKey, lock: Option<Lock>, from: Cpu, now: u64) {
-        let Some(queue) = self.waiters.get_mut(&key) else {
+        if self.waiters.is_empty() {
+            return;
+        }
+        let Entry::Occupied(mut queue) = self.waiters.entry(key) else {
             return;
         };
-        let woken: Vec<Cpu> = match lock {
-            Some(Lock::Ptl(table)) if !queue.is_empty() => {
-                let first = queue.remove(0);
+        let woken = match lock {
+            Some(Lock::Ptl(table)) => {
+                let first = queue.get_mut().remove(0);
+                if queue.get().is_empty() {
+                    queue.remove();
+                }
                 let order = self.cores[usize::from(first.0)].order;
                 let heir = order.expect("a waiter executes an order").task;
                 self.world.hand_over(table, heir);
                 vec![first]
             }
-            _ => std::mem::take(queue),
+            _ => queue.remove(),
         };
         for cpu in woken {
             let handoff = lock.map_or(0, |lock| self.prices.handoff_cycles(lock, from, cpu));
@@ -66,8 +74,13 @@ impl<S: Source> Clock<S> {
 
     /// An interrupt takes a waiter out of its queue; it tries again afterwards.
     pub(super) fn leave_queue(&mut self, cpu: Cpu, wait: Wait) {
-        if let Some(queue) = wait_key(wait).and_then(|key| self.waiters.get_mut(&key)) {
-            queue.retain(|&c| c != cpu);
+        if let Some(key) = wait_key(wait)
+            && let Entry::Occupied(mut queue) = self.waiters.entry(key)
+        {
+            queue.get_mut().retain(|&c| c != cpu);
+            if queue.get().is_empty() {
+                queue.remove();
+            }
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use super::{
     AccessKind, Actor, Batch, Big, Cpu, Cpus, Entry, Folio, FrameNo, FrameState, Gather, IoQueue, Lock, Lockless, Lru,
-    Memory, Mm, NO_PAGE, Op, Page, Promise, Pte, Request, Reverse, Rights, Span, TABLE_SHIFT, Table, Task, TlbLevel,
-    Vma, Words, World, memory, tables, usable,
+    Memory, Mm, Op, Page, Promise, Pte, Request, Reverse, Rights, Span, TABLE_SHIFT, Table, Task, TlbLevel, Vma, Words,
+    World, memory, tables, usable,
 };
 
 impl World for Big {
@@ -34,10 +34,7 @@ impl World for Big {
     }
 
     fn page(&self, mm: Mm, vpn: u64) -> Option<Page> {
-        let table = self.any_table(mm, vpn)?;
-        let slot = vpn & ((1 << TABLE_SHIFT) - 1);
-        let page = self.tables[table.0 as usize].pages[slot as usize];
-        (page != NO_PAGE).then_some(Page(page))
+        tables::page_at(&self.mms, &self.tables, mm, vpn)
     }
 
     fn populate(&mut self, mm: Mm, vpn: u64) -> Page {
@@ -202,7 +199,8 @@ impl World for Big {
     fn drain(&mut self, cpu: Cpu) -> u16 {
         let state = &mut self.cpus[usize::from(cpu.0)];
         assert!(state.serving.is_empty(), "interrupts do not nest");
-        state.serving = std::mem::take(&mut state.queued);
+        // Each keeps the room that it has had.
+        std::mem::swap(&mut state.serving, &mut state.queued);
         // Lowest initiator first, the order both worlds agree on.
         state.serving.make_contiguous().sort_unstable();
         state.serving.len() as u16

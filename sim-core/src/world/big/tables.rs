@@ -1,7 +1,8 @@
 //! The big world's page tables, and what finds a page from its frame: the rmap and the caches.
 
 use super::{
-    Big, Cpus, FrameNo, Mm, NO_PAGE, Page, PageState, Promise, Pte, Span, TABLE_SHIFT, Table, TableState, World,
+    Big, Cpus, FrameNo, Mm, MmState, NO_PAGE, Page, PageState, Promise, Pte, Span, TABLE_SHIFT, Table, TableState,
+    World,
 };
 
 impl Big {
@@ -62,15 +63,19 @@ impl Big {
             return None;
         }
         let (first, last) = (span.first >> TABLE_SHIFT, (span.end() - 1) >> TABLE_SHIFT);
-        for (&index, table) in self.mms[usize::from(mm.0)].tables.range(first..=last) {
+        let within = |index: u64, table: Table| {
             let covered = Span { first: index << TABLE_SHIFT, pages: 1 << TABLE_SHIFT }.clip(span);
             let start = (covered.first - (index << TABLE_SHIFT)) as usize;
             let slots = &self.tables[table.0 as usize].pages[start..start + covered.pages as usize];
-            if let Some(&page) = slots.iter().find(|&&page| page != NO_PAGE) {
-                return Some(Page(page));
-            }
+            slots.iter().find(|&&page| page != NO_PAGE).map(|&page| Page(page))
+        };
+        let state = &self.mms[usize::from(mm.0)];
+        // Walks ask page by page, so that the next one is under the same table as a rule.
+        let found = state.table_of.get(&first).and_then(|&table| within(first, table));
+        if found.is_some() || first == last {
+            return found;
         }
-        None
+        state.tables.range(first + 1..=last).find_map(|(&index, &table)| within(index, table))
     }
 
     pub(super) fn inherit_vmas(&mut self, from: Mm, to: Mm) {
@@ -128,6 +133,15 @@ impl Big {
             state.last_page = Some(page);
         }
     }
+}
+
+/// The page at a page number, if it was ever touched.
+#[inline]
+pub(super) fn page_at(mms: &[MmState], tables: &[TableState], mm: Mm, vpn: u64) -> Option<Page> {
+    let table = mms[usize::from(mm.0)].table_of.get(&(vpn >> TABLE_SHIFT))?;
+    let slot = vpn & ((1 << TABLE_SHIFT) - 1);
+    let page = tables[table.0 as usize].pages[slot as usize];
+    (page != NO_PAGE).then_some(Page(page))
 }
 
 /// Lists of pages are short and in order; most have one member.

@@ -1,6 +1,6 @@
 //! What the big world does to TLBs: lookups, fills, flushes and broadcasts, and the generations that go with them.
 
-use super::tables::insert;
+use super::tables::{insert, page_at};
 use super::{AccessKind, Big, Cpu, Entry, Key, Lookup, Mm, Page, PageSize, Span, TlbLevel, World, access as side};
 
 impl Big {
@@ -103,9 +103,13 @@ impl Big {
     }
 
     pub(super) fn drop_translations(&mut self, cpu: Cpu, (mm, span): (Mm, Span), gone: &mut dyn FnMut(Page, Entry)) {
-        let mut dropped = Vec::new();
-        let state = &mut self.cpus[usize::from(cpu.0)];
-        let sink = &mut |key, entry| dropped.push((key, entry));
+        let Big { cpus, mms, tables, pages, .. } = self;
+        let sink = &mut |key: Key, entry| {
+            let page = page_at(mms, tables, Mm(key.asid), key.vpn).expect("a translation names a touched page");
+            pages[page.0 as usize].holders.remove(cpu);
+            gone(page, entry);
+        };
+        let state = &mut cpus[usize::from(cpu.0)];
         if span.pages == u64::MAX {
             state.mmu.invalidate_asid(mm.0, sink);
         } else {
@@ -128,11 +132,6 @@ impl Big {
             } else if of_request == Some(*seen + 1) {
                 *seen += 1;
             }
-        }
-        for (key, entry) in dropped {
-            let page = self.page_of_key(key);
-            self.forget_holder(cpu, page);
-            gone(page, entry);
         }
     }
 }
