@@ -9,7 +9,7 @@ mod error;
 mod topology;
 
 pub use error::ProfileError;
-pub use topology::{CPUS_MAX, Distance};
+pub use topology::{CPUS_MAX, Distance, Places};
 
 use serde::Deserialize;
 

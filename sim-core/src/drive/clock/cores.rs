@@ -49,7 +49,15 @@ pub(super) struct Core {
 }
 
 impl Core {
+    /// Is it in an interrupt?
+    #[inline]
+    pub(super) fn in_interrupt(&self) -> bool {
+        debug_assert_eq!(self.interrupted.is_some(), self.stack.in_interrupt());
+        self.interrupted.is_some()
+    }
+
     /// When something next happens on this core.
+    #[inline]
     pub(super) fn next_event(&self) -> Option<u64> {
         let arrival = self.arrival.filter(|_| !self.stack.irqs_off());
         match self.state {
@@ -74,6 +82,7 @@ impl Core {
     }
 
     /// Has an interrupt arrived that can be taken at this time?
+    #[inline]
     pub(super) fn interrupt_due(&self, time: u64) -> bool {
         self.arrival.is_some_and(|a| a <= time) && !self.stack.irqs_off()
     }

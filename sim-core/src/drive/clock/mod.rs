@@ -31,7 +31,7 @@ use crate::drive::clock::recent::Recent;
 use crate::drive::clock::source::{Access, Order, Source, What};
 use crate::drive::clock::stats::Stats;
 use crate::drive::clock::waiters::{WaitKey, wait_key};
-use crate::drive::engine::{Progress, Setting};
+use crate::drive::engine::{Progress, Setting, Stack};
 use crate::drive::tournament::Tournament;
 use crate::machine::profile::Profile;
 use crate::nouns::op::OpKind;
@@ -80,6 +80,12 @@ impl Probe for Heard {
     }
 }
 
+/// One transition. Apart, and without a source: so the kernel paths are compiled once, next to the world that they call at every turn.
+#[inline(never)]
+fn transition(setting: &Setting, world: &mut Big, heard: &mut Heard, who: Actor, stack: &mut Stack) -> Progress {
+    setting.advance(world, heard, who, stack)
+}
+
 /// A simulation in cycles. A clone goes on by itself, and in the same way.
 #[derive(Clone)]
 pub struct Clock<S: Source> {
@@ -98,6 +104,7 @@ pub struct Clock<S: Source> {
     cores: Vec<Core>,
     /// By core: is it free? Apart, so that events without run-ahead need not look at the core.
     free: Vec<bool>,
+    /// By what they wait for, longest first; no queue is empty.
     waiters: FxHashMap<WaitKey, Vec<Cpu>>,
     lookahead_cycles: Option<u64>,
     /// Boxed: moving it out and back for each act costs more than the act.
@@ -320,10 +327,10 @@ impl<S: Source> Clock<S> {
         let task = core.order.as_ref().map_or(Task(u16::MAX), |o| o.task);
         let who = Actor { cpu, task };
         let in_operation = core.stack.frames().first().is_some_and(|f| f.path != Path::Irq);
-        let in_interrupt = core.stack.in_interrupt();
+        let in_interrupt = core.in_interrupt();
         self.kernel_steps += u64::from(core.stack.frames().last().is_some_and(|f| f.path != Path::Access));
         let heard = self.heard.as_deref_mut().expect("nobody is settling");
-        match self.setting.advance(&mut self.world, heard, who, &mut core.stack) {
+        match transition(&self.setting, &mut self.world, heard, who, &mut core.stack) {
             Progress::Blocked(wait) => {
                 core.park(wait);
                 if let Some(key) = wait_key(wait) {
@@ -346,22 +353,19 @@ impl<S: Source> Clock<S> {
     fn settle(&mut self, cpu: Cpu) {
         let mut heard = self.heard.take().expect("nobody is settling");
         let start = self.cores[usize::from(cpu.0)].ready;
-        for (holder, page, class) in heard.windows.drain(..) {
-            self.stats.window(holder, page, class, start);
-        }
-        for change in heard.remarks.drain(..) {
-            self.recent.changed(start, cpu, change);
+        if !heard.windows.is_empty() || !heard.remarks.is_empty() {
+            self.note_marks(cpu, &mut heard, start);
         }
         let breaks = heard.breaks.take();
         let (mut now, mut paced) = (start, None);
         let mut touched = Vec::new();
-        for (who, act, at) in heard.acts.drain(..) {
+        for &(who, ref act, at) in &heard.acts {
             let cycles = self.prices.price(who, act, at, now, &self.world);
-            if let Act::FlushBegin { request, .. } = act {
-                let op = self.core(cpu).order.map(|o| o.what);
-                self.stats.flush_value(request, op, &mut self.world);
+            now += cycles;
+            if self.hot_victims {
+                touched.extend(self.about_to_change(who, act, at));
             }
-            match act {
+            match *act {
                 Act::Walk { page, .. } | Act::Assist(page) => self.recent.filled(cpu, page),
                 Act::Use { page, kind, .. } => {
                     let bound = self.recent.binding(cpu, page, start);
@@ -374,18 +378,12 @@ impl<S: Source> Clock<S> {
                         self.stats.violated(cpu, page, class, start);
                     }
                 }
-                _ => {}
-            }
-            now += cycles;
-            if self.hot_victims {
-                touched.extend(self.about_to_change(who, act, at));
-            }
-            match act {
+                Act::FlushBegin { request, .. } => {
+                    let op = self.core(cpu).order.map(|o| o.what);
+                    self.stats.flush_value(request, op, &mut self.world);
+                }
                 Act::Write(_) | Act::Freeze(_) => paced = Some(act),
                 Act::Lock(_) | Act::Unlock(_) if paced.is_none() => paced = Some(act),
-                _ => {}
-            }
-            match act {
                 Act::Submit { .. } => self.io_submitted(now),
                 Act::Broadcast(request) => self.broadcast(cpu, request, now - cycles),
                 Act::WakeKswapd { .. } => {
@@ -397,6 +395,8 @@ impl<S: Source> Clock<S> {
             self.stats.act(who, act, at, now, cycles, &self.world);
             self.notify(who, act, now);
         }
+        let paced = paced.copied();
+        heard.acts.clear();
         self.heard = Some(heard);
         self.core(cpu).ready = now;
         for page in touched {
@@ -413,9 +413,19 @@ impl<S: Source> Clock<S> {
         }
     }
 
+    /// Takes in what a step has changed about promises.
+    fn note_marks(&mut self, cpu: Cpu, heard: &mut Heard, now: u64) {
+        for (holder, page, class) in heard.windows.drain(..) {
+            self.stats.window(holder, page, class, now);
+        }
+        for change in heard.remarks.drain(..) {
+            self.recent.changed(now, cpu, change);
+        }
+    }
+
     /// Wakes those who waited for an act.
-    fn notify(&mut self, who: Actor, act: Act, now: u64) {
-        match act {
+    fn notify(&mut self, who: Actor, act: &Act, now: u64) {
+        match *act {
             // The interrupts leave when the last target has been turned to, whether it needs one or not.
             Act::Post { to, .. } | Act::Skip(to) if self.world.next_target(who.cpu, to.0 + 1).is_none() => {
                 for (to, arrival) in self.prices.arrivals(who.cpu, now) {

@@ -349,11 +349,11 @@ impl Stats {
     }
 
     /// An act that took `cycles` and ended at `now`.
-    pub(super) fn act(&mut self, who: Actor, act: Act, at: StepId, now: u64, cycles: u64, world: &Big) {
+    pub(super) fn act(&mut self, who: Actor, act: &Act, at: StepId, now: u64, cycles: u64, world: &Big) {
         if let Some(timeline) = &mut self.timeline {
-            timeline.act(who.cpu, act, now, cycles);
+            timeline.act(who.cpu, *act, now, cycles);
         }
-        self.logs(now, cycles, who.cpu, Happened::Act(act, at));
+        self.logs(now, cycles, who.cpu, Happened::Act(*act, at));
         self.steps.note(at);
         match at.path {
             Path::Flush => self.cycles.initiator += cycles,
@@ -361,7 +361,7 @@ impl Stats {
             Path::Access => self.access_cycles += cycles,
             _ => {}
         }
-        match act {
+        match *act {
             Act::FlushBegin { request, remote } => {
                 *self.flushes.entry(request.cause).or_default() += 1;
                 if request.cause == Cause::PendingCheck {

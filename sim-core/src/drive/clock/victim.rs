@@ -14,8 +14,8 @@ use crate::world::{Cause, World};
 
 impl<S: Source> Clock<S> {
     /// The pages that an act announces a change of.
-    pub(super) fn about_to_change(&self, who: Actor, act: Act, at: StepId) -> Vec<Page> {
-        match act {
+    pub(super) fn about_to_change(&self, who: Actor, act: &Act, at: StepId) -> Vec<Page> {
+        match *act {
             Act::PteRead(page) if at.path == Path::Unmap => return vec![page],
             Act::Lock(Lock::Ptl(_)) => {}
             Act::FlushEnd(request) if request.cause == Cause::PendingCheck => {}

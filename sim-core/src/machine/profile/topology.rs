@@ -23,6 +23,60 @@ impl Distance {
     pub const ALL: [Self; 4] = [Self::Same, Self::Socket, Self::Die, Self::Remote];
 }
 
+/// The distances of a machine for those who ask at every turn: a look-up where [`Profile::distance`] divides.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// By CPU.
+    of: Box<[Place]>,
+    /// The largest distance there is.
+    pub farthest: Distance,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    core: u16,
+    die: u16,
+    socket: u16,
+}
+
+impl Places {
+    /// Where the CPUs of a machine are.
+    pub fn new(profile: &Profile) -> Places {
+        let machine = &profile.machine;
+        let cores_per_die = machine.cores_per_socket / machine.dies_per_socket;
+        let place = |cpu| {
+            let core = profile.core_of(cpu);
+            let (die, socket) = (core / cores_per_die, core / machine.cores_per_socket);
+            Place { core: core as u16, die: die as u16, socket: socket as u16 }
+        };
+        let farthest = match (machine.sockets, machine.dies_per_socket, machine.cores_per_socket) {
+            (1, 1, 1) => Distance::Same,
+            (1, 1, _) => Distance::Socket,
+            (1, ..) => Distance::Die,
+            _ => Distance::Remote,
+        };
+        Places { of: (0..profile.cpus() as u16).map(place).collect(), farthest }
+    }
+
+    /// How far one CPU is from another.
+    ///
+    /// # Panics
+    /// If a CPU does not exist.
+    #[inline]
+    pub fn distance(&self, a: u16, b: u16) -> Distance {
+        let (a, b) = (self.of[usize::from(a)], self.of[usize::from(b)]);
+        if a.core == b.core {
+            Distance::Same
+        } else if a.die == b.die {
+            Distance::Socket
+        } else if a.socket == b.socket {
+            Distance::Die
+        } else {
+            Distance::Remote
+        }
+    }
+}
+
 /// Distance-dependent costs.
 ///
 /// No source prices an SMT sibling, so [`Distance::Same`] costs what [`Distance::Socket`] costs (an upper bound); a CPU that
@@ -171,6 +225,23 @@ mod tests {
             assert_eq!(profile.distance(cpu, 0), distance, "CPU {cpu}");
         }
         assert_eq!(profile.distance(10, 3), Distance::Socket);
+    }
+
+    #[test]
+    fn places_are_as_far_apart_as_the_cpus() {
+        let mut profile = prime_profile();
+        for (sockets, dies) in [(2, 2), (1, 2), (1, 1), (2, 1)] {
+            (profile.machine.sockets, profile.machine.dies_per_socket) = (sockets, dies);
+            let places = Places::new(&profile);
+            let cpus = 0..profile.cpus() as u16;
+            let pairs = cpus.clone().flat_map(|a| cpus.clone().map(move |b| (a, b)));
+            let mut farthest = Distance::Same;
+            for (a, b) in pairs {
+                assert_eq!(places.distance(a, b), profile.distance(a, b));
+                farthest = farthest.max(places.distance(a, b));
+            }
+            assert_eq!(places.farthest, farthest);
+        }
     }
 
     #[test]

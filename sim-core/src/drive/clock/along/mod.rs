@@ -213,7 +213,7 @@ impl Along {
         }
         let (mut now, ready) = (start, self.times.ready[n]);
         for &(_, act, at) in &heard.acts {
-            let cycles = self.prices.price(who, act, at, now, &self.player.world);
+            let cycles = self.prices.price(who, &act, at, now, &self.player.world);
             match act {
                 Act::FlushBegin { request, .. } => {
                     let op = self.player.world.op(who.task);
@@ -225,7 +225,7 @@ impl Along {
                 _ => {}
             }
             now += cycles;
-            self.stats.act(who, act, at, now, cycles, &self.player.world);
+            self.stats.act(who, &act, at, now, cycles, &self.player.world);
             self.times.heard(&self.prices, &self.player.world, cpu, act, now);
         }
         if !matches!(mv, Move::Deliver(..)) {

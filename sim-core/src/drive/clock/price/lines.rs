@@ -4,11 +4,14 @@
 //! that one has it. So lines that everybody writes (`mmap_lock`, `tlb_gen`, the call queue of a CPU) cost each CPU more the more
 //! CPUs write them, and no number for contention is needed.
 
-use rustc_hash::FxHashMap;
-
-use crate::machine::profile::{Distance, Profile};
-use crate::nouns::cpuset::CpuSet;
+use crate::machine::profile::{Distance, Places, Profile};
+use crate::nouns::cpuset::Crowd;
 use crate::nouns::types::{Cpu, Mm, Table};
+
+/// Lines of one page table: of eight PTEs each.
+pub(super) const PTE_LINES: usize = 64;
+/// Levels above it.
+const UPPER_LINES: usize = 3;
 
 /// A cache line the model tracks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,8 +20,8 @@ pub(super) enum LineId {
     /// The lock of its anonymous VMA.
     AnonVma(Mm),
     Ptl(Table),
-    /// Eight PTEs of a table.
-    Ptes(Table, u64),
+    /// Eight PTEs of a table: which of its lines.
+    Ptes(Table, u8),
     /// A level above, of a table's part of the tree.
     Upper(Table, u8),
     Mask(Mm),
@@ -41,7 +44,7 @@ struct Owner {
     /// Who wrote it last.
     writer: Option<Cpu>,
     /// Who has read it since.
-    readers: CpuSet<16>,
+    readers: Crowd,
     /// When its last writer has it, in cycles.
     there_at: u64,
 }
@@ -57,83 +60,156 @@ pub(super) enum Found {
     Away(Distance),
 }
 
+/// Nobody has touched the line.
+const UNTOUCHED: u32 = u32::MAX;
+const OF_MM: usize = 6;
+const OF_TABLE: usize = 1 + UPPER_LINES + PTE_LINES;
+
 /// All lines that have been touched.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Lines(FxHashMap<LineId, Owner>);
+#[derive(Clone, Debug)]
+pub(super) struct Lines {
+    places: Places,
+    /// What looking a line up takes.
+    lookup_cycles: u64,
+    owners: Vec<Owner>,
+    /// Where the owner of each line is: by what there is any number of, then by line.
+    of_mms: Vec<[u32; OF_MM]>,
+    of_tables: Vec<[u32; OF_TABLE]>,
+    of_cpus: Vec<[u32; 1]>,
+    /// Of the whole machine.
+    others: Vec<[u32; 1]>,
+}
 
 impl Lines {
     /// Every CPU has its own call queue.
-    pub(super) fn with_queues(cpus: u16) -> Lines {
-        let mut lines = Lines::default();
+    pub(super) fn with_queues(profile: &Profile, cpus: u16) -> Lines {
+        let mut lines = Lines {
+            places: Places::new(profile),
+            lookup_cycles: profile.cache.llc_cyc,
+            owners: Vec::new(),
+            of_mms: Vec::new(),
+            of_tables: Vec::new(),
+            of_cpus: Vec::new(),
+            others: Vec::new(),
+        };
         (0..cpus).map(Cpu).for_each(|cpu| lines.hand_over(LineId::Queue(cpu), cpu));
         lines
     }
 
-    /// How a CPU that only reads would find a line.
-    pub(super) fn to_read(&self, p: &Profile, cpu: Cpu, id: LineId) -> Found {
-        match self.0.get(&id) {
-            None => Found::Untouched,
-            Some(Owner { writer: Some(writer), readers, .. }) if *writer != cpu && !readers.contains(cpu) => {
-                Found::Away(p.distance(writer.0, cpu.0))
-            }
-            Some(_) => Found::Own,
+    /// How far one CPU is from another.
+    #[inline]
+    pub(super) fn distance(&self, from: Cpu, to: Cpu) -> Distance {
+        self.places.distance(from.0, to.0)
+    }
+
+    fn slot(&mut self, id: LineId) -> &mut u32 {
+        match id {
+            LineId::Mmap(mm) => row(&mut self.of_mms, mm.0, 0),
+            LineId::AnonVma(mm) => row(&mut self.of_mms, mm.0, 1),
+            LineId::Mask(mm) => row(&mut self.of_mms, mm.0, 2),
+            LineId::Words(mm) => row(&mut self.of_mms, mm.0, 3),
+            LineId::Gen(mm) => row(&mut self.of_mms, mm.0, 4),
+            LineId::Pending(mm) => row(&mut self.of_mms, mm.0, 5),
+            LineId::Ptl(table) => row(&mut self.of_tables, table.0, 0),
+            LineId::Upper(table, level) => row(&mut self.of_tables, table.0, 1 + usize::from(level)),
+            LineId::Ptes(table, line) => row(&mut self.of_tables, table.0, 1 + UPPER_LINES + usize::from(line)),
+            LineId::Queue(cpu) => row(&mut self.of_cpus, cpu.0, 0),
+            LineId::Lru => row(&mut self.others, 0_u16, 0),
+            LineId::Flag(flag) => row(&mut self.others, 1 + u16::from(flag), 0),
         }
     }
 
-    /// How one that writes would: the copies of all others have to go, the farthest last.
-    fn to_write(&self, p: &Profile, cpu: Cpu, id: LineId) -> Found {
-        let Some(owner) = self.0.get(&id) else {
-            return Found::Untouched;
-        };
-        let others = owner.readers.iter().chain(owner.writer).filter(|&other| other != cpu);
-        let farthest = others.map(|other| p.distance(other.0, cpu.0)).max();
-        farthest.map_or(Found::Own, Found::Away)
+    /// The owner of a line, and whether somebody has touched it before.
+    #[inline]
+    fn owner(&mut self, id: LineId) -> (&mut Owner, bool, &Places) {
+        let fresh = self.owners.len();
+        let slot = self.slot(id);
+        let touched = *slot != UNTOUCHED;
+        if !touched {
+            *slot = fresh as u32;
+        }
+        let at = *slot as usize;
+        if !touched {
+            self.owners.push(Owner::default());
+        }
+        (&mut self.owners[at], touched, &self.places)
     }
 
     /// Reads a line at `now`. A copy costs `transfer`, and comes no sooner than the last writer has the line; what costs 0
-    /// otherwise is left to the caller.
-    pub(super) fn read(
+    /// otherwise is left to the caller. And how the line was found.
+    pub(super) fn find(
         &mut self,
-        p: &Profile,
         (cpu, now): (Cpu, u64),
         id: LineId,
         transfer: impl Fn(Distance) -> u64,
-    ) -> Option<u64> {
-        let found = self.to_read(p, cpu, id);
-        let owner = self.0.entry(id).or_default();
+    ) -> (Found, Option<u64>) {
+        let lookup_cycles = self.lookup_cycles;
+        let (owner, touched, places) = self.owner(id);
+        let away = owner.writer.filter(|&writer| writer != cpu && !owner.readers.contains(cpu));
         owner.readers.insert(cpu);
-        match found {
-            Found::Away(distance) => {
-                let cycles = owner.there_at.saturating_sub(now) + transfer(distance);
-                // The next one is served when this request has been looked up; a copy needs nobody to give anything up.
-                owner.there_at = owner.there_at.max(now) + p.cache.llc_cyc.min(transfer(distance));
-                Some(cycles)
-            }
-            Found::Untouched | Found::Own => None,
-        }
+        let Some(writer) = away else {
+            return (if touched { Found::Own } else { Found::Untouched }, None);
+        };
+        let distance = places.distance(writer.0, cpu.0);
+        let transfer = transfer(distance);
+        let cycles = owner.there_at.saturating_sub(now) + transfer;
+        // The next one is served when this request has been looked up; a copy needs nobody to give anything up.
+        owner.there_at = owner.there_at.max(now) + lookup_cycles.min(transfer);
+        (Found::Away(distance), Some(cycles))
     }
 
-    /// Writes it, and keeps it for `hold` cycles from when it is there. None: it was the CPU's own.
+    /// The price alone.
+    #[inline]
+    pub(super) fn read(&mut self, cpu: (Cpu, u64), id: LineId, transfer: impl Fn(Distance) -> u64) -> Option<u64> {
+        self.find(cpu, id, transfer).1
+    }
+
+    /// Writes it, and keeps it for `hold` cycles from when it is there: the copies of all others have to go, the farthest last. None:
+    /// it was the CPU's own.
     pub(super) fn write(
         &mut self,
-        p: &Profile,
         (cpu, now): (Cpu, u64),
         id: LineId,
         hold: u64,
         transfer: impl Fn(Distance) -> u64,
     ) -> Option<u64> {
-        let found = self.to_write(p, cpu, id);
-        let owner = self.0.entry(id).or_default();
-        let cycles = match found {
-            Found::Away(distance) => Some(owner.there_at.saturating_sub(now) + transfer(distance)),
-            Found::Untouched | Found::Own => None,
-        };
-        *owner = Owner { writer: Some(cpu), readers: CpuSet::EMPTY, there_at: now + cycles.unwrap_or(0) + hold };
+        let (owner, _, places) = self.owner(id);
+        let cycles = owner.farthest(places, cpu).map(|far| owner.there_at.saturating_sub(now) + transfer(far));
+        owner.readers.clear();
+        owner.writer = Some(cpu);
+        owner.there_at = now + cycles.unwrap_or(0) + hold;
         cycles
     }
 
     /// A line changes hands at a price of its own.
     pub(super) fn hand_over(&mut self, id: LineId, to: Cpu) {
-        self.0.insert(id, Owner { writer: Some(to), ..Owner::default() });
+        *self.owner(id).0 = Owner { writer: Some(to), ..Owner::default() };
     }
+}
+
+impl Owner {
+    /// How far the farthest of all others who have the line is from a CPU.
+    #[inline]
+    fn farthest(&self, places: &Places, cpu: Cpu) -> Option<Distance> {
+        let mut farthest = self.writer.filter(|&writer| writer != cpu).map(|writer| places.distance(writer.0, cpu.0));
+        let mut from = 0;
+        while farthest != Some(places.farthest)
+            && let Some(reader) = self.readers.next_from(from)
+        {
+            from = reader.0 + 1;
+            if reader != cpu {
+                farthest = farthest.max(Some(places.distance(reader.0, cpu.0)));
+            }
+        }
+        farthest
+    }
+}
+
+#[inline]
+fn row<const N: usize>(rows: &mut Vec<[u32; N]>, at: impl Into<u32>, line: usize) -> &mut u32 {
+    let at = at.into() as usize;
+    if at >= rows.len() {
+        rows.resize(at + 1, [UNTOUCHED; N]);
+    }
+    &mut rows[at][line]
 }

@@ -12,7 +12,7 @@ mod shootdown;
 use thiserror::Error;
 
 use crate::drive::clock::price::broadcast::BroadcastCost;
-use crate::drive::clock::price::lines::{Found, LineId, Lines};
+use crate::drive::clock::price::lines::{Found, LineId, Lines, PTE_LINES};
 use crate::drive::clock::price::shootdown::Shootdown;
 use crate::machine::profile::{IpiMode, Profile};
 use crate::machine::psc::Level;
@@ -88,7 +88,7 @@ impl Prices {
             vma_locks: era.faults_lock_vma,
             gen_read_always: era.reads_mm_gen_always,
             zap_drains: era.zap_drains_lru,
-            lines: Lines::with_queues(cpus),
+            lines: Lines::with_queues(profile, cpus),
             shootdowns: vec![Shootdown::default(); usize::from(cpus)],
             shares_core: (0..cpus).map(|cpu| profile.siblings(cpu).any(|sibling| sibling < cpus)).collect(),
         })
@@ -117,11 +117,11 @@ impl Prices {
     pub fn handoff_cycles(&mut self, lock: Lock, from: Cpu, to: Cpu) -> u64 {
         // The hand-over is the transfer of the line: the waiter has it now.
         self.lines.hand_over(lock_line(lock), to);
-        self.profile.spin_handoff_cycles(self.profile.distance(from.0, to.0))
+        self.profile.spin_handoff_cycles(self.lines.distance(from, to))
     }
 
     /// What one act costs the CPU that begins it at `now`. `world` is as the step left it.
-    pub fn price(&mut self, who: Actor, act: Act, at: StepId, now: u64, world: &Big) -> u64 {
+    pub fn price(&mut self, who: Actor, act: &Act, at: StepId, now: u64, world: &Big) -> u64 {
         let cycles = self.alone(who, act, at, now, world);
         // User accesses are left alone: they are hits, for the most part, and run ahead.
         let shared = at.path != Path::Access && self.shares_core[usize::from(who.cpu.0)];
@@ -130,10 +130,10 @@ impl Prices {
     }
 
     /// The same on a core of its own.
-    fn alone(&mut self, who: Actor, act: Act, at: StepId, now: u64, world: &Big) -> u64 {
+    fn alone(&mut self, who: Actor, act: &Act, at: StepId, now: u64, world: &Big) -> u64 {
         let cpu = (who.cpu, now);
         let p = &self.profile;
-        match act {
+        match *act {
             Act::Enter(OpKind::Munmap | OpKind::Dontneed | OpKind::Free) => p.kernel.syscall_cyc + self.drain_lru(cpu),
             Act::Enter(_) => p.kernel.syscall_cyc,
             Act::Lock(Lock::MmapRead(mm)) | Act::Unlock(Lock::MmapRead(mm))
@@ -163,7 +163,7 @@ impl Prices {
             Act::IrqEnter { .. } => self.enter(cpu),
             Act::FlushRemote { from, request, wrong_cpu } => self.flush_remote(cpu, from, (request, wrong_cpu), world),
             // Reading is_lazy and loaded_mm of the target.
-            Act::Skip(to) => p.c2c_cycles(p.distance(who.cpu.0, to.0)) + self.send((who.cpu, to), world),
+            Act::Skip(to) => p.c2c_cycles(self.lines.distance(who.cpu, to)) + self.send((who.cpu, to), world),
             Act::LeaveLazy(_) => p.inval.cr3_noflush_cyc.unwrap_or(p.cache.l1_cyc),
             Act::IrqExit => p.ipi.irq_exit_cyc,
             Act::Use { level, .. } => self.use_cycles(level.unwrap_or(TlbLevel::L1)),
@@ -223,9 +223,9 @@ impl Prices {
     }
 
     /// A PTE, and the rmap walk that found it where reclaim looks at one.
-    fn pte(&mut self, cpu: (Cpu, u64), act: Act, at: StepId, world: &Big) -> u64 {
+    fn pte(&mut self, cpu: (Cpu, u64), act: &Act, at: StepId, world: &Big) -> u64 {
         let rmap = self.profile.kernel.rmap_unmap_one_cyc;
-        match act {
+        match *act {
             // R4.2 carries the rmap walk that found the PTE.
             Act::PteRead(page) if matches!(at.path, Path::Unmap | Path::Referenced) => {
                 rmap + self.read(cpu, ptes(world, page))
@@ -241,8 +241,8 @@ impl Prices {
         let p = &self.profile;
         let away = |distance| p.c2c_cycles(distance);
         let cycles = match touch {
-            Touch::Read => self.lines.read(p, cpu, LineId::Pending(mm), away),
-            _ => self.lines.write(p, cpu, LineId::Pending(mm), 0, away),
+            Touch::Read => self.lines.read(cpu, LineId::Pending(mm), away),
+            _ => self.lines.write(cpu, LineId::Pending(mm), 0, away),
         };
         cycles.unwrap_or(0)
     }
@@ -263,7 +263,7 @@ impl Prices {
     fn lock_lru(&mut self, (cpu, now): (Cpu, u64)) -> u64 {
         let p = &self.profile;
         let Some(hold) = p.kernel.lru_lock_hold_cyc else { return 0 };
-        hold + self.lines.write(p, (cpu, now), LineId::Lru, hold, |d| p.spin_handoff_cycles(d)).unwrap_or(0)
+        hold + self.lines.write((cpu, now), LineId::Lru, hold, |d| p.spin_handoff_cycles(d)).unwrap_or(0)
     }
 
     /// A CPU loads another address space.
@@ -291,12 +291,12 @@ impl Prices {
                 Level::Pte => ptes(world, page),
                 upper => LineId::Upper(table, upper as u8),
             };
-            found[level as usize] = match self.lines.to_read(&self.profile, cpu.0, id) {
+            let p = &self.profile;
+            found[level as usize] = match self.lines.find(cpu, id, |distance| p.c2c_cycles(distance)).0 {
                 Found::Untouched => Line::Cold,
                 Found::Own => Line::Warm,
                 Found::Away(distance) => Line::Owned(distance),
             };
-            self.read(cpu, id);
         }
         if updated {
             self.write(cpu, ptes(world, page));
@@ -307,12 +307,12 @@ impl Prices {
     /// Kernel data is never cold: some earlier call has touched it.
     fn read(&mut self, cpu: (Cpu, u64), id: LineId) -> u64 {
         let p = &self.profile;
-        self.lines.read(p, cpu, id, |distance| p.c2c_cycles(distance)).unwrap_or(p.cache.l1_cyc)
+        self.lines.read(cpu, id, |distance| p.c2c_cycles(distance)).unwrap_or(p.cache.l1_cyc)
     }
 
     fn write(&mut self, cpu: (Cpu, u64), id: LineId) -> u64 {
         let p = &self.profile;
-        self.lines.write(p, cpu, id, 0, |distance| p.c2c_cycles(distance)).unwrap_or(p.cache.l1_cyc)
+        self.lines.write(cpu, id, 0, |distance| p.c2c_cycles(distance)).unwrap_or(p.cache.l1_cyc)
     }
 }
 
@@ -324,5 +324,6 @@ fn lock_line(lock: Lock) -> LineId {
 }
 
 fn ptes(world: &Big, page: Page) -> LineId {
-    LineId::Ptes(world.table_of(page), world.vpn(page) >> PTES_PER_LINE_SHIFT)
+    let line = (world.vpn(page) >> PTES_PER_LINE_SHIFT) % PTE_LINES as u64;
+    LineId::Ptes(world.table_of(page), line as u8)
 }

@@ -37,12 +37,12 @@ impl Prices {
         let p = &self.profile;
         let away = |distance| p.c2c_cycles(distance);
         let raised = if request.catch_up {
-            self.lines.read(p, cpu, LineId::Gen(mm), away)
+            self.lines.read(cpu, LineId::Gen(mm), away)
         } else {
-            self.lines.write(p, cpu, LineId::Gen(mm), 0, away)
+            self.lines.write(cpu, LineId::Gen(mm), 0, away)
         };
         let raised = raised.unwrap_or(0);
-        raised + self.lines.read(p, (cpu.0, cpu.1 + raised), LineId::Mask(mm), away).unwrap_or(0)
+        raised + self.lines.read((cpu.0, cpu.1 + raised), LineId::Mask(mm), away).unwrap_or(0)
     }
 
     /// Requests are queued at all targets first; the last one carries the ICR writes.
@@ -51,18 +51,18 @@ impl Prices {
         let sending = self.send((cpu.0, to), world);
         let p = &self.profile;
         // csd_lock(): the entry was released by its target.
-        let entry = p.csd_enqueue_cycles(p.distance(cpu.0.0, to.0));
+        let entry = p.csd_enqueue_cycles(self.lines.distance(cpu.0, to));
         // llist_add() reads the head of the queue before it exchanges it, and so fetches the line twice.
         let away = |distance| p.c2c_cycles(distance);
         let (id, mut ready) = (LineId::Queue(to), cpu.1 + entry);
-        ready += self.lines.read(p, (cpu.0, ready), id, away).unwrap_or(0);
-        ready += self.lines.write(p, (cpu.0, ready), id, 0, away).unwrap_or(0);
+        ready += self.lines.read((cpu.0, ready), id, away).unwrap_or(0);
+        ready += self.lines.write((cpu.0, ready), id, 0, away).unwrap_or(0);
         ready - cpu.1 + sending
     }
 
     /// The ICR writes for all targets, once the last of them has been turned to.
     pub(super) fn send(&self, (from, to): (Cpu, Cpu), world: &Big) -> u64 {
-        let writes = if world.is_last_target(from, to) { self.icr_writes(from).1 } else { 0 };
+        let writes = if world.is_last_target(from, to) { self.icr_writes(from) } else { 0 };
         writes * self.profile.ipi.icr_write_cyc.unwrap_or(0)
     }
 
@@ -70,35 +70,38 @@ impl Prices {
     /// they go and when they arrive. Each leaves with its own write.
     pub fn arrivals(&self, from: Cpu, now: u64) -> Vec<(Cpu, u64)> {
         let icr = self.profile.ipi.icr_write_cyc.unwrap_or(0);
-        let (targets, writes) = self.icr_writes(from);
+        let writes = self.icr_writes(from);
         let arrival = |(to, write): (Cpu, u64)| {
-            let distance = self.profile.distance(from.0, to.0);
+            let distance = self.lines.distance(from, to);
             (to, now - (writes - write) * icr + self.profile.delivery_cycles(distance))
         };
-        targets.into_iter().map(arrival).collect()
+        self.interrupted(from).map(arrival).collect()
     }
 
-    /// Each target that needs an interrupt with the number of the ICR write that sends it, and how many writes that takes.
-    fn icr_writes(&self, from: Cpu) -> (Vec<(Cpu, u64)>, u64) {
+    /// How many ICR writes a shootdown takes.
+    fn icr_writes(&self, from: Cpu) -> u64 {
+        self.interrupted(from).last().map_or(0, |(_, write)| write)
+    }
+
+    /// Each target that needs an interrupt with the number of the ICR write that sends it.
+    fn interrupted(&self, from: Cpu) -> impl Iterator<Item = (Cpu, u64)> {
         let clusters = self.profile.ipi.mode == IpiMode::X2apicCluster;
-        let mut targets: Vec<(Cpu, u64)> = Vec::new();
-        for &(to, _) in self.shootdowns[usize::from(from.0)].posted.iter().filter(|(_, sent)| *sent) {
-            let write = match targets.last() {
-                Some(&(last, write)) if clusters && last.0 / CLUSTER_CPUS == to.0 / CLUSTER_CPUS => write,
-                Some(&(_, write)) => write + 1,
-                None => 1,
-            };
-            targets.push((to, write));
-        }
-        let writes = targets.last().map_or(0, |&(_, write)| write);
-        (targets, writes)
+        let sent = self.shootdowns[usize::from(from.0)].posted.iter().filter(|(_, sent)| *sent);
+        sent.scan((None, 0), move |(cluster, write), &(to, _)| {
+            let own = Some(to.0 / CLUSTER_CPUS);
+            if !clusters || *cluster != own {
+                *write += 1;
+            }
+            *cluster = own;
+            Some((to, *write))
+        })
     }
 
     /// Interrupt entry, and `llist_del_all()` of the queue that others have written.
     pub(super) fn enter(&mut self, cpu: (Cpu, u64)) -> u64 {
         let p = &self.profile;
         let entry = p.ipi.irq_entry_cyc + p.ipi.pti_extra_cyc.unwrap_or(0) + p.ipi.handler_body_cyc.unwrap_or(0);
-        let head = self.lines.write(p, (cpu.0, cpu.1 + entry), LineId::Queue(cpu.0), 0, |d| p.c2c_cycles(d));
+        let head = self.lines.write((cpu.0, cpu.1 + entry), LineId::Queue(cpu.0), 0, |d| p.c2c_cycles(d));
         entry + head.unwrap_or(0)
     }
 
@@ -111,14 +114,14 @@ impl Prices {
         world: &Big,
     ) -> u64 {
         let p = &self.profile;
-        let entry = p.c2c_cycles(p.distance(from.0, cpu.0.0));
+        let entry = p.c2c_cycles(self.lines.distance(from, cpu.0));
         if wrong_cpu {
             return entry;
         }
         // aa44284960d5: who has made a flush as young as this one need not ask for the youngest.
         let asks = self.gen_read_always || !world.last_drop_current(cpu.0);
         let youngest = match request.mm.filter(|_| asks) {
-            Some(mm) => self.lines.read(p, (cpu.0, cpu.1 + entry), LineId::Gen(mm), |d| p.c2c_cycles(d)).unwrap_or(0),
+            Some(mm) => self.lines.read((cpu.0, cpu.1 + entry), LineId::Gen(mm), |d| p.c2c_cycles(d)).unwrap_or(0),
             None => 0,
         };
         entry + youngest + self.flush(cpu.0, request, world)
@@ -147,6 +150,6 @@ impl Prices {
         let p = &self.profile;
         let state = &mut self.shootdowns[usize::from(cpu.0)];
         state.freed = false;
-        state.posted.iter().map(|(to, _)| p.ack_read_cycles(p.distance(cpu.0, to.0))).sum()
+        state.posted.iter().map(|(to, _)| p.ack_read_cycles(self.lines.distance(cpu, *to))).sum()
     }
 }
