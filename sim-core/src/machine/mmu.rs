@@ -79,38 +79,39 @@ impl Mmu {
     pub fn lookup(&mut self, key: Key, access: Access) -> Lookup {
         let (tag, size) = (key.live_tag(), key.size);
         let first = first_level(&mut self.fetch, &mut self.data, access, size);
-        let ghost = match first.lookup_tag(tag) {
-            Found::Hit(entry) => return Lookup::L1(entry),
-            Found::Flushed => true,
-            Found::Absent => false,
-        };
         let Some(stlb) = second_level(&mut self.stlb, self.stlb_holds_2m, size) else {
-            return Lookup::Miss { flushed: ghost };
+            return match first.lookup_tag(tag) {
+                Found::Hit(entry) => Lookup::L1(entry),
+                missed => Lookup::Miss { flushed: missed == Found::Flushed },
+            };
         };
+        if let Some(entry) = first.lookup_if(tag, |_| true) {
+            return Lookup::L1(entry);
+        }
         match stlb.lookup_tag(tag) {
             Found::Hit(entry) => {
-                first.refill_tag(tag, entry, ghost);
+                first.refill_tag(tag, entry);
                 Lookup::Stlb(entry)
             }
-            Found::Flushed => Lookup::Miss { flushed: true },
-            Found::Absent => Lookup::Miss { flushed: false },
+            missed => Lookup::Miss { flushed: missed == Found::Flushed },
         }
     }
 
     /// [`Mmu::lookup`] in the first level alone, unless it would miss or find a translation that does not serve: then nothing
     /// moves.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a call here makes a hit a third dearer")]
+    #[inline(always)]
     pub fn first_if(&mut self, key: Key, access: Access, serves: impl Fn(Entry) -> bool) -> Option<Entry> {
         let first = first_level(&mut self.fetch, &mut self.data, access, key.size);
         first.lookup_if(key.live_tag(), serves)
     }
 
-    /// The same in the second level alone, when the first has missed.
+    /// The same in the second level alone, when the first has missed, or holds what does not serve: then neither does the copy.
     pub fn second_if(&mut self, key: Key, access: Access, serves: impl Fn(Entry) -> bool) -> Option<Entry> {
         let (tag, size) = (key.live_tag(), key.size);
         let stlb = second_level(&mut self.stlb, self.stlb_holds_2m, size)?;
         let entry = stlb.lookup_if(tag, serves)?;
-        first_level(&mut self.fetch, &mut self.data, access, size).insert_tag(tag, entry);
+        first_level(&mut self.fetch, &mut self.data, access, size).refill_tag(tag, entry);
         Some(entry)
     }
 
@@ -167,11 +168,14 @@ impl Mmu {
     /// `sink` gets the translation once, however many copies there were.
     pub fn invalidate_page(&mut self, key: Key, sink: &mut impl FnMut(Key, Entry)) {
         let at = key.size as usize;
-        let fetch = self.fetch[at].invalidate(key);
-        let data = self.data[at].invalidate(key);
-        let stlb = self.stlb.as_mut().and_then(|stlb| stlb.invalidate(key));
-        if let Some(entry) = stlb.or(data).or(fetch) {
-            sink(key, entry);
+        let stlb = second_level(&mut self.stlb, self.stlb_holds_2m, key.size).map(|stlb| stlb.invalidate(key));
+        // What the second level could hold and does not, no other does.
+        if stlb != Some(None) {
+            let fetch = self.fetch[at].invalidate(key);
+            let data = self.data[at].invalidate(key);
+            if let Some(entry) = stlb.flatten().or(data).or(fetch) {
+                sink(key, entry);
+            }
         }
         if self.psc_flushed_by_page {
             self.psc.invalidate_asid(key.asid);

@@ -74,6 +74,11 @@ const LIVE_ONLY: u64 = 0b10;
 const NEVER_USED: u64 = 0;
 /// Set in the stamp of a live way, so that the smallest stamp is a free way if there is one.
 const LIVE_STAMP: u64 = 1 << 63;
+/// The low bits of a stamp are its way, unless the set is wide: so the smallest stamp says where it is.
+const WAY_BITS: u32 = SEARCHED_WAYS.ilog2();
+const WAY_MASK: u64 = SEARCHED_WAYS as u64 - 1;
+/// What the clock goes on by.
+const TICK: u64 = 1 << WAY_BITS;
 
 /// What a translation says about its page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -106,7 +111,7 @@ pub enum Found {
 /// What a hit needs beside the tag is together: with many cores each access finds its lines cold.
 #[derive(Clone, Copy, Debug, Default)]
 struct Way {
-    /// Time of last use.
+    /// Time of last use, and which way this is.
     stamp: u64,
     entry: Entry,
 }
@@ -129,12 +134,15 @@ pub struct Tlb {
     /// The bits of a page number that choose its set, or `NO_MASK`.
     set_mask: u64,
     clock: u64,
+    /// The number of ways is the usual one, and that of sets a power of two.
+    is_usual: bool,
     /// Where a page whose number ends in these bits was last. Unused if sets are narrow, as the next.
     guesses: Box<[u32]>,
     /// How many pages whose numbers end in these bits are there, ghosts included: 0 saves the search.
     counts: Box<[u32]>,
     sets: u64,
     held: usize,
+    ghosts: usize,
     /// One bit for each live way: a flush visits what is there, not the whole array.
     live: Box<[u64]>,
 }
@@ -151,17 +159,24 @@ impl Tlb {
         );
         let (total, sets, ways_per_set) = (entries as usize, u64::from(entries / ways), ways as usize);
         // Searching a wide set in vain is slow: more buckets, so that more of them are empty.
-        let buckets = if ways_per_set <= SEARCHED_WAYS { 1 } else { 4 * total.next_power_of_two() };
+        let narrow = ways_per_set <= SEARCHED_WAYS;
+        let buckets = if narrow { 1 } else { 4 * total.next_power_of_two() };
+        let way = |at: usize| {
+            let stamp = if narrow { (at % ways_per_set) as u64 } else { 0 };
+            Way { stamp, entry: Entry::default() }
+        };
         Self {
             tags: vec![NEVER_USED; total].into(),
-            ways: vec![Way::default(); total].into(),
+            ways: (0..total).map(way).collect(),
             ways_per_set,
             set_mask: if sets.is_power_of_two() { sets - 1 } else { NO_MASK },
             clock: 0,
+            is_usual: ways_per_set == USUAL_WAYS && sets.is_power_of_two(),
             guesses: vec![0; buckets].into(),
             counts: vec![0; buckets].into(),
             sets,
             held: 0,
+            ghosts: 0,
             live: vec![0; total.div_ceil(64)].into(),
         }
     }
@@ -189,26 +204,35 @@ impl Tlb {
         if let Some(entry) = self.lookup_if(tag, |_| true) {
             return Found::Hit(entry);
         }
-        // Not there alive.
-        if self.search(tag).is_some() { Found::Flushed } else { Found::Absent }
+        if self.ghosts > 0 && self.search(tag).is_some() { Found::Flushed } else { Found::Absent }
     }
 
     /// [`Tlb::lookup`], unless it would not hit or find a translation that does not serve: then nothing changes.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a call here makes a hit a third dearer")]
+    #[inline(always)]
     pub(super) fn lookup_if(&mut self, tag: u64, serves: impl Fn(Entry) -> bool) -> Option<Entry> {
-        let at = self.live_at(tag)?;
-        let narrow = self.is_narrow();
+        if self.is_usual {
+            let at = self.live_at_usual(tag)?;
+            return self.touch(at, serves);
+        }
+        let at = self.live_at_any(tag)?;
+        let entry = self.touch(at, serves)?;
+        if !self.is_narrow() {
+            self.guesses[self.bucket_of(tag)] = at as u32;
+        }
+        Some(entry)
+    }
+
+    /// Makes a live way that serves the most recently used.
+    #[inline]
+    fn touch(&mut self, at: usize, serves: impl Fn(Entry) -> bool) -> Option<Entry> {
         let way = &mut self.ways[at];
         if !serves(way.entry) {
             return None;
         }
-        self.clock += 1;
-        way.stamp = self.clock | LIVE_STAMP;
-        let entry = way.entry;
-        if !narrow {
-            self.guesses[self.bucket_of(tag)] = at as u32;
-        }
-        Some(entry)
+        self.clock += TICK;
+        way.stamp = way.stamp & WAY_MASK | self.clock | LIVE_STAMP;
+        Some(way.entry)
     }
 
     /// The translation, if held; its age does not change.
@@ -227,10 +251,10 @@ impl Tlb {
         self.put(at, tag, entry)
     }
 
-    /// [`Tlb::insert`] after a lookup that did not hit; returns no victim. `ghost`: that lookup found the ghost of the page.
-    pub(super) fn refill_tag(&mut self, tag: u64, entry: Entry, ghost: bool) {
-        debug_assert_eq!(self.search(tag).is_some(), ghost);
-        let own = if ghost { self.search(tag) } else { None };
+    /// [`Tlb::insert`] after a lookup that did not hit; returns no victim.
+    pub(super) fn refill_tag(&mut self, tag: u64, entry: Entry) {
+        debug_assert_eq!(self.live_at(tag), None);
+        let own = if self.ghosts > 0 { self.search(tag) } else { None };
         self.put(own.unwrap_or_else(|| self.oldest(tag)), tag, entry);
     }
 
@@ -250,6 +274,9 @@ impl Tlb {
 
     /// Flushes one page: its ghost stays.
     pub fn invalidate(&mut self, key: Key) -> Option<Entry> {
+        if self.held == 0 {
+            return None;
+        }
         let at = self.live_at(key.live_tag())?;
         Some(self.release(at))
     }
@@ -266,17 +293,23 @@ impl Tlb {
             self.counts[self.bucket_of(tag)] -= 1;
         }
         self.tags[at] = NEVER_USED;
-        self.ways[at].stamp = 0;
+        self.ghosts -= 1;
+        self.ways[at].stamp &= WAY_MASK;
         Some(entry)
     }
 
     /// Flushes one address space, or all of them for `None`, and reports each translation removed, by set and way.
     pub fn sweep(&mut self, asid: Option<u16>, sink: &mut impl FnMut(Key, Entry)) {
+        let mut left = self.held;
         for word in 0..self.live.len() {
+            if left == 0 {
+                break;
+            }
             let mut bits = self.live[word];
             while bits != 0 {
                 let at = word * 64 + bits.trailing_zeros() as usize;
                 bits &= bits - 1;
+                left -= 1;
                 let key = Key::from_tag(self.tags[at]);
                 if asid.is_none_or(|asid| asid == key.asid) {
                     sink(key, self.release(at));
@@ -325,14 +358,24 @@ impl Tlb {
     /// Where the page is, if it is there alive.
     #[inline]
     pub(super) fn live_at(&self, tag: u64) -> Option<usize> {
-        if self.ways_per_set == USUAL_WAYS {
-            let set = self.set_of(tag);
-            return find_in::<USUAL_WAYS>(&self.tags[set.clone()], tag, 0).map(|way| set.start + way);
-        }
-        self.live_at_any(tag)
+        if self.is_usual { self.live_at_usual(tag) } else { self.live_at_any(tag) }
     }
 
-    /// The same for sets of any width.
+    /// The same for the usual geometry.
+    #[inline]
+    fn live_at_usual(&self, tag: u64) -> Option<usize> {
+        let start = self.usual_start(tag);
+        let set = &self.tags[start..start + USUAL_WAYS];
+        find_in::<USUAL_WAYS>(set, tag, 0).map(|way| start + way)
+    }
+
+    /// The first way of a set of that geometry.
+    #[inline]
+    fn usual_start(&self, tag: u64) -> usize {
+        (tag >> VPN_SHIFT & self.set_mask) as usize * USUAL_WAYS
+    }
+
+    /// Where it is in any.
     #[inline(never)]
     fn live_at_any(&self, tag: u64) -> Option<usize> {
         if self.is_narrow() {
@@ -347,15 +390,35 @@ impl Tlb {
     }
 
     /// The way to fill next: of the smallest stamp.
+    #[inline]
     fn oldest(&self, tag: u64) -> usize {
+        if self.is_usual {
+            let start = self.usual_start(tag);
+            let least = least_of(&self.ways[start..start + USUAL_WAYS]);
+            return start + (least & WAY_MASK) as usize;
+        }
         let set = self.set_of(tag);
-        set.start + oldest_of(&self.ways[set.clone()])
+        let ways = &self.ways[set.clone()];
+        let least = match ways.len() {
+            8 => least_in::<8>(ways),
+            12 => least_in::<12>(ways),
+            16 => least_in::<16>(ways),
+            _ => None,
+        };
+        let least = least.unwrap_or_else(|| least_of(ways));
+        if self.is_narrow() {
+            return set.start + (least & WAY_MASK) as usize;
+        }
+        set.start + ways.iter().position(|way| way.stamp == least).unwrap_or(0)
     }
 
+    #[inline]
     fn put(&mut self, at: usize, tag: u64, entry: Entry) -> Option<(u64, Entry)> {
-        self.clock += 1;
+        self.clock += TICK;
         let old_tag = std::mem::replace(&mut self.tags[at], tag);
-        let old = std::mem::replace(&mut self.ways[at], Way { stamp: self.clock | LIVE_STAMP, entry });
+        let way = &mut self.ways[at];
+        way.stamp = way.stamp & WAY_MASK | self.clock | LIVE_STAMP;
+        let old = std::mem::replace(&mut way.entry, entry);
         if !self.is_narrow() {
             if old_tag != NEVER_USED {
                 self.counts[self.bucket_of(old_tag)] -= 1;
@@ -367,9 +430,10 @@ impl Tlb {
         if old_tag & LIVE_ONLY == 0 {
             self.live[at / 64] |= 1 << (at % 64);
             self.held += 1;
+            self.ghosts -= usize::from(old_tag != NEVER_USED);
             return None;
         }
-        (old_tag != tag).then_some((old_tag, old.entry))
+        (old_tag != tag).then_some((old_tag, old))
     }
 
     /// Frees a live way and leaves the ghost.
@@ -379,12 +443,17 @@ impl Tlb {
         way.stamp &= !LIVE_STAMP;
         self.live[at / 64] &= !(1 << (at % 64));
         self.held -= 1;
+        self.ghosts += 1;
         way.entry
     }
 }
 
 /// The way whose tag is `live` once these bits are set; there is at most one.
-#[inline]
+#[expect(
+    clippy::inline_always,
+    reason = "of two callers, one ignores nothing: half the instructions if that is compiled in"
+)]
+#[inline(always)]
 fn find(tags: &[u64], live: u64, ignored: u64) -> Option<usize> {
     // Usual widths get loops of a length the compiler knows.
     match tags.len() {
@@ -399,11 +468,11 @@ fn find(tags: &[u64], live: u64, ignored: u64) -> Option<usize> {
 #[inline]
 fn find_in<const W: usize>(tags: &[u64], live: u64, ignored: u64) -> Option<usize> {
     let tags: &[u64; W] = tags.try_into().ok()?;
-    let mut hits = 0_u32;
-    for (n, tag) in tags.iter().enumerate() {
-        hits |= u32::from(tag | ignored == live) << n;
+    let mut found = W;
+    for (n, tag) in tags.iter().enumerate().rev() {
+        found = if tag | ignored == live { n } else { found };
     }
-    (hits != 0).then(|| hits.trailing_zeros() as usize)
+    (found < W).then_some(found)
 }
 
 #[inline(never)]
@@ -418,31 +487,16 @@ fn find_wide(tags: &[u64], live: u64, ignored: u64) -> Option<usize> {
     Some(tags.len() - rest.len() + way)
 }
 
-/// The first way of the smallest stamp; two passes without branches beat one that jumps on each new minimum.
 #[inline]
-fn oldest_of(ways: &[Way]) -> usize {
-    match ways.len() {
-        4 => oldest_in::<4>(ways),
-        8 => oldest_in::<8>(ways),
-        12 => oldest_in::<12>(ways),
-        16 => oldest_in::<16>(ways),
-        _ => None,
-    }
-    .unwrap_or_else(|| {
-        let least = ways.iter().fold(u64::MAX, |least, way| least.min(way.stamp));
-        ways.iter().position(|way| way.stamp == least).unwrap_or(0)
-    })
+fn least_in<const W: usize>(ways: &[Way]) -> Option<u64> {
+    let ways: &[Way; W] = ways.try_into().ok()?;
+    Some(least_of(ways))
 }
 
+/// The smallest stamp.
 #[inline]
-fn oldest_in<const W: usize>(ways: &[Way]) -> Option<usize> {
-    let ways: &[Way; W] = ways.try_into().ok()?;
-    let least = ways.iter().fold(u64::MAX, |least, way| least.min(way.stamp));
-    let mut hits = 0_u32;
-    for (n, way) in ways.iter().enumerate() {
-        hits |= u32::from(way.stamp == least) << n;
-    }
-    Some(hits.trailing_zeros() as usize)
+fn least_of(ways: &[Way]) -> u64 {
+    ways.iter().fold(u64::MAX, |least, way| least.min(way.stamp))
 }
 
 #[cfg(test)]

@@ -139,16 +139,6 @@ impl Crowd {
         self.used &= !(u32::from(*word == 0) << (cpu.0 / 64));
     }
 
-    /// Removes everybody.
-    #[inline]
-    pub fn clear(&mut self) {
-        let mut used = std::mem::take(&mut self.used);
-        while used != 0 {
-            self.words[used.trailing_zeros() as usize] = 0;
-            used &= used - 1;
-        }
-    }
-
     /// Is the CPU in it?
     #[inline]
     pub fn contains(&self, cpu: Cpu) -> bool {
@@ -201,6 +191,95 @@ impl Crowd {
     }
 }
 
+/// Any number of sets of the CPUs of one machine, by number; each takes as many words as the machine needs.
+#[derive(Clone, Debug)]
+pub struct Crowds {
+    words: Vec<u64>,
+    words_each: usize,
+}
+
+impl Crowds {
+    /// No set yet.
+    pub fn new(cpus: u16) -> Crowds {
+        Crowds { words: Vec::new(), words_each: usize::from(cpus.max(1)).div_ceil(64) }
+    }
+
+    /// Adds a set with nobody in it.
+    pub fn push(&mut self) {
+        self.words.resize(self.words.len() + self.words_each, 0);
+    }
+
+    /// What one set takes, in bytes.
+    pub fn bytes_each(&self) -> usize {
+        self.words_each * size_of::<u64>()
+    }
+
+    #[inline]
+    fn set(&self, set: u32) -> &[u64] {
+        let start = set as usize * self.words_each;
+        &self.words[start..start + self.words_each]
+    }
+
+    #[inline]
+    fn set_mut(&mut self, set: u32) -> &mut [u64] {
+        let start = set as usize * self.words_each;
+        &mut self.words[start..start + self.words_each]
+    }
+
+    /// Adds a CPU to a set.
+    #[inline]
+    pub fn insert(&mut self, set: u32, cpu: Cpu) {
+        self.set_mut(set)[usize::from(cpu.0 / 64)] |= 1 << (cpu.0 % 64);
+    }
+
+    /// Removes a CPU from a set.
+    #[inline]
+    pub fn remove(&mut self, set: u32, cpu: Cpu) {
+        self.set_mut(set)[usize::from(cpu.0 / 64)] &= !(1 << (cpu.0 % 64));
+    }
+
+    /// Removes everybody from a set.
+    #[inline]
+    pub fn clear(&mut self, set: u32) {
+        self.set_mut(set).fill(0);
+    }
+
+    /// Is a CPU in a set?
+    #[inline]
+    pub fn contains(&self, set: u32, cpu: Cpu) -> bool {
+        self.set(set)[usize::from(cpu.0 / 64)] & (1 << (cpu.0 % 64)) != 0
+    }
+
+    /// Is nobody in a set?
+    #[inline]
+    pub fn is_empty(&self, set: u32) -> bool {
+        self.set(set).iter().all(|&word| word == 0)
+    }
+
+    /// The lowest CPU of a set with a number of at least `from`.
+    #[inline]
+    pub fn next_from(&self, set: u32, from: u16) -> Option<Cpu> {
+        let words = self.set(set);
+        let mut word = usize::from(from / 64);
+        let mut bits = words.get(word)? & (u64::MAX << (from % 64));
+        while bits == 0 {
+            word += 1;
+            bits = *words.get(word)?;
+        }
+        Some(Cpu(word as u16 * 64 + bits.trailing_zeros() as u16))
+    }
+
+    /// The CPUs of a set in ascending order.
+    pub fn iter(&self, set: u32) -> impl Iterator<Item = Cpu> + '_ {
+        let mut from = 0;
+        std::iter::from_fn(move || {
+            let cpu = self.next_from(set, from)?;
+            from = cpu.0 + 1;
+            Some(cpu)
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -226,26 +305,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_crowd_is_a_plain_set_of_its_size(ops in prop::collection::vec((0_u8..12, 0_u16..1_024), 1..200)) {
+        fn a_crowd_is_a_plain_set_of_its_size(ops in prop::collection::vec((0_u8..11, 0_u16..1_024), 1..200)) {
             let (mut crowd, mut plain) = (Crowd::EMPTY, CpuSet::<CROWD_WORDS>::EMPTY);
             for (what, cpu) in ops {
                 let cpu = Cpu(cpu);
                 match what {
-                    0..6 => (crowd.insert(cpu), plain.insert(cpu)),
-                    6..10 => {
+                    0..5 => (crowd.insert(cpu), plain.insert(cpu)),
+                    5..10 => {
                         let held = plain.next_from(cpu.0).unwrap_or(cpu);
                         (crowd.remove(held), plain.remove(held))
                     }
-                    10 => {
-                        let others: Crowd = Crowd { ..crowd };
+                    _ => {
+                        let others = crowd;
                         crowd = Crowd::EMPTY;
                         crowd.insert(cpu);
-                        plain.insert(cpu);
-                        (crowd.insert_all(&others), ())
-                    }
-                    _ => {
-                        plain = CpuSet::EMPTY;
-                        (crowd.clear(), ())
+                        (crowd.insert_all(&others), plain.insert(cpu))
                     }
                 };
                 prop_assert_eq!(crowd.words, *plain.words());
@@ -258,6 +332,26 @@ mod tests {
                 prop_assert!(crowd.iter().eq(plain.iter()));
                 prop_assert_eq!(crowd == Crowd::EMPTY, plain.is_empty());
             }
+        }
+    }
+
+    #[test]
+    fn crowds_of_one_machine_are_apart() {
+        for (cpus, each) in [(1, 8), (64, 8), (65, 16), (1_024, 128)] {
+            let mut crowds = Crowds::new(cpus);
+            (0..3).for_each(|_| crowds.push());
+            assert_eq!(crowds.bytes_each(), each);
+            let last = Cpu(cpus - 1);
+            crowds.insert(1, last);
+            crowds.insert(1, Cpu(0));
+            assert_eq!(crowds.iter(1).last(), Some(last), "{cpus} CPUs");
+            assert_eq!(crowds.next_from(1, cpus), None);
+            assert!(crowds.is_empty(0) && crowds.is_empty(2) && crowds.contains(1, last));
+            crowds.remove(1, last);
+            assert_eq!(crowds.contains(1, last), cpus > 1 && last == Cpu(0));
+            crowds.insert(1, last);
+            crowds.clear(1);
+            assert!(crowds.is_empty(1));
         }
     }
 }

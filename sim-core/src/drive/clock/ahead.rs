@@ -11,6 +11,7 @@ use crate::machine::tlb::Entry;
 use crate::nouns::op::OpKind;
 use crate::nouns::types::Cpu;
 use crate::oracle::Marks;
+use crate::world::big::Front;
 use crate::world::{TlbLevel, World};
 
 impl<S: Source> Clock<S> {
@@ -72,40 +73,42 @@ impl<S: Source> Clock<S> {
         }
         let assist = self.setting.era.dirty_assist;
         let l1_cycles = self.prices.use_cycles(TlbLevel::L1);
-        let all_clean = self.recent.is_empty();
+        let (all_clean, only_one) = (self.recent.is_empty(), self.held > 0);
         let (mut now, mut l1_hits) = (since, 0);
-        let mut last: Option<Access> = None;
         let (mut left, mut missed) = (None, false);
-        while let Some(access) = self.source.next_access(cpu, now) {
-            let begin = now + access.work;
-            if begin >= horizon {
-                left = Some(access);
-                break;
-            }
-            // The translation just used is the most recently used one: to find it once more changes nothing.
-            if last.is_some_and(|last| access.is_like(&last)) {
+        'free: loop {
+            let mut front = self.world.front(cpu);
+            let mut last: Option<Access> = None;
+            let (access, begin, found) = loop {
+                let Some(access) = self.source.next_access(cpu, now) else { break 'free };
+                let begin = now + access.work;
+                if begin >= horizon {
+                    left = Some(access);
+                    break 'free;
+                }
+                // The translation just used is the most recently used one: to find it once more changes nothing.
+                if !last.is_some_and(|last| access.is_like(&last)) {
+                    match near(&mut front, &access, assist) {
+                        Some(entry) if all_clean && entry.marks == 0 => last = Some(access),
+                        found => break (access, begin, found),
+                    }
+                }
                 l1_hits += 1;
                 now = begin + l1_cycles;
-            } else {
-                let cycles = match self.near(cpu, &access, assist) {
-                    Some(entry) if all_clean && entry.marks == 0 => {
-                        last = Some(access);
-                        l1_hits += 1;
-                        Some(l1_cycles)
-                    }
-                    Some(entry) => Some(self.used(cpu, &access, (entry, TlbLevel::L1), begin)),
-                    None => {
-                        last = None;
-                        self.far(cpu, &access, begin)
-                    }
-                };
-                let Some(cycles) = cycles else {
-                    (left, missed) = (Some(access), access.work == 0);
-                    break;
-                };
-                now = begin + cycles;
-            }
-            if now >= horizon || self.held > 0 {
+                if now >= horizon || only_one {
+                    break 'free;
+                }
+            };
+            let cycles = match found {
+                Some(entry) => Some(self.used(cpu, &access, (entry, TlbLevel::L1), begin)),
+                None => self.far(cpu, &access, begin),
+            };
+            let Some(cycles) = cycles else {
+                (left, missed) = (Some(access), access.work == 0);
+                break;
+            };
+            now = begin + cycles;
+            if now >= horizon || only_one {
                 break;
             }
         }
@@ -147,7 +150,7 @@ impl<S: Source> Clock<S> {
             let cycles = if access.work > 0 {
                 None
             } else {
-                match self.near(cpu, &access, assist) {
+                match near(&mut self.world.front(cpu), &access, assist) {
                     Some(entry) if all_clean && entry.marks == 0 => {
                         l1_hits += 1;
                         Some(l1_cycles)
@@ -185,21 +188,10 @@ impl<S: Source> Clock<S> {
 
     /// Makes an access at `now` if the TLB of the core serves it. Returns how many cycles it takes.
     pub(super) fn hit(&mut self, cpu: Cpu, access: &Access, now: u64) -> Option<u64> {
-        match self.near(cpu, access, self.setting.era.dirty_assist) {
+        match near(&mut self.world.front(cpu), access, self.setting.era.dirty_assist) {
             Some(entry) => Some(self.used(cpu, access, (entry, TlbLevel::L1), now)),
             None => self.far(cpu, access, now),
         }
-    }
-
-    /// The translation that serves an access, if the first level of the TLB has it.
-    #[expect(
-        clippy::inline_always,
-        reason = "a call here makes a hit a third dearer, and two loops are one too many to the compiler"
-    )]
-    #[inline(always)]
-    fn near(&mut self, cpu: Cpu, &Access { task, kind, vpn, .. }: &Access, assist: bool) -> Option<Entry> {
-        let mm = self.world.mm(task)?;
-        self.world.l1_hit(cpu, (mm, vpn), kind, |entry| would_hit(entry, kind, assist))
     }
 
     /// Makes an access that the first level has not served.
@@ -239,4 +231,14 @@ impl<S: Source> Clock<S> {
         let held = self.world.tlb_peek_for(cpu, (mm, op.span.first), kind);
         held.is_some_and(|entry| would_hit(entry, kind, self.setting.era.dirty_assist))
     }
+}
+
+/// The translation that serves an access, if the first level of the TLB has it.
+#[expect(
+    clippy::inline_always,
+    reason = "a call here makes a hit a third dearer, and two loops are one too many to the compiler"
+)]
+#[inline(always)]
+fn near(front: &mut Front<'_>, access: &Access, assist: bool) -> Option<Entry> {
+    front.hit((access.task, access.vpn), access.kind, |entry| would_hit(entry, access.kind, assist))
 }

@@ -1,6 +1,6 @@
 //! What a view of a run sees of the big world beside its primitives.
 
-use super::{Big, Cpu, Entry, Key, Lock, Mm, Page, PageState, Table, Task, TlbLevel, Words};
+use super::{Big, Cpu, Entry, Folio, FrameState, Key, Lock, Mm, Page, PageState, Table, Task, TlbLevel, Words};
 
 /// A lock that somebody holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Big {
 
     /// CPUs that hold a translation of a page.
     pub fn holders(&self, page: Page) -> Vec<Cpu> {
-        self.pages[page.0 as usize].holders.iter().collect()
+        self.holders.iter(page.0).collect()
     }
 
     /// How many acknowledgements a CPU still waits for.
@@ -82,8 +82,8 @@ impl Big {
     pub fn bytes(&self) -> usize {
         let mmus: usize = self.cpus.iter().map(|cpu| cpu.mmu.bytes()).sum();
         let tables = self.tables.len() << (super::TABLE_SHIFT + 2);
-        // A frame and its folio are smaller than a page.
-        let pages = (self.pages.len() + self.folios.len()) * size_of::<PageState>();
-        mmus + tables + pages
+        let pages = self.pages.len() * (size_of::<PageState>() + self.holders.bytes_each());
+        let frames = self.folios.len() * (size_of::<FrameState>() + size_of::<Folio>());
+        mmus + tables + pages + frames
     }
 }

@@ -10,6 +10,7 @@ mod tlbs;
 
 pub use look::Held;
 pub use memory::{Census, Watermarks};
+pub(crate) use tlbs::Front;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
@@ -20,11 +21,12 @@ use crate::machine::mmu::{Access, Lookup, Mmu};
 use crate::machine::profile::Profile;
 use crate::machine::psc::Levels;
 use crate::machine::tlb::{Entry, Key, PageSize};
-use crate::nouns::cpuset::Crowd as Cpus;
+use crate::nouns::cpuset::{Crowd as Cpus, Crowds};
 use crate::nouns::op::Op;
 use crate::nouns::types::Promise;
 use crate::nouns::types::{AccessKind, Actor, Cpu, FrameNo, Lock, Mm, Page, Pte, Rights, Span, Table, Task};
 use crate::policy::Words;
+use crate::world::big::tables::Listed;
 use crate::world::vmas::Vmas;
 use crate::world::{Batch, Folio, Gather, IoQueue, Lockless, Lru, Memory, Request, TlbLevel, Vma, World};
 
@@ -67,7 +69,6 @@ struct PageState {
     table: Table,
     pte: Pte,
     promise: Promise,
-    holders: Cpus,
     cached_frame: Option<FrameNo>,
     ghost: u8,
     emptier: Option<Task>,
@@ -78,11 +79,11 @@ struct PageState {
 #[derive(Clone, Debug, Default)]
 struct FrameState {
     /// Pages of which a translation to it was filled, in order; some of these may be gone.
-    filled: Vec<u32>,
+    filled: Listed,
     /// Pages in its rmap, in order.
-    mapped_by: Vec<u32>,
+    mapped_by: Listed,
     /// Pages that find it in a cache, in order.
-    cached_by: Vec<u32>,
+    cached_by: Listed,
     /// The page that mapped it last, or found it in a cache.
     last_page: Option<Page>,
 }
@@ -138,6 +139,8 @@ pub struct Big {
     mms: Vec<MmState>,
     tables: Vec<TableState>,
     pages: Vec<PageState>,
+    /// By page: whose TLBs hold a translation of it.
+    holders: Crowds,
     folios: Vec<Folio>,
     /// One for each folio.
     frames: Vec<FrameState>,
@@ -186,6 +189,7 @@ impl Big {
             mms: Vec::new(),
             tables: Vec::new(),
             pages: Vec::new(),
+            holders: Crowds::new(cpus),
             folios: Vec::new(),
             frames: Vec::new(),
             free: BTreeSet::new(),
@@ -300,13 +304,13 @@ impl Big {
 
     /// What a flush of an address space would remove now: over all CPUs, unloaded address spaces included.
     pub fn flush_value(&mut self, mm: Mm, range: Span) -> FlushValue {
-        let pages = &self.pages;
+        let (pages, holders) = (&self.pages, &self.holders);
         let (cpus, mms) = (&self.cpus, &self.mms);
         let mut value = FlushValue::Needless;
         self.weakened.retain(|&page| {
             let state = &pages[page.0 as usize];
             let key = key_of(state);
-            let outdated = state.holders.iter().any(|cpu| {
+            let outdated = holders.iter(page.0).any(|cpu| {
                 let cpu = &cpus[usize::from(cpu.0)];
                 let entry = cpu.mmu.peek(key).expect("a holder holds");
                 usable(cpu, mms, state.mm) && !grants(state.pte, entry)
@@ -331,11 +335,11 @@ impl Big {
     /// The pages a frame was filled for, less those of which no translation to it is left.
     fn prune_filled(&mut self, frame: u32) {
         let mut filled = std::mem::take(&mut self.frames[frame as usize].filled);
-        filled.retain(|&page| {
+        filled.retain(|page| {
             let state = &self.pages[page as usize];
             let key = key_of(state);
             let held = |cpu: Cpu| self.cpus[usize::from(cpu.0)].mmu.peek(key).is_some_and(|e| e.frame == frame);
-            state.holders.iter().any(held)
+            self.holders.iter(page).any(held)
         });
         self.frames[frame as usize].filled = filled;
     }
@@ -346,7 +350,7 @@ impl Big {
     }
 
     fn forget_holder(&mut self, cpu: Cpu, page: Page) {
-        self.pages[page.0 as usize].holders.remove(cpu);
+        self.holders.remove(page.0, cpu);
     }
 }
 

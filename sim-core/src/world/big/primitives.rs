@@ -292,11 +292,11 @@ impl World for Big {
     }
 
     fn next_holder(&self, page: Page, from: u16) -> Option<Cpu> {
-        self.pages[page.0 as usize].holders.next_from(from)
+        self.holders.next_from(page.0, from)
     }
 
     fn next_page_of(&self, frame: FrameNo, from: u32) -> Option<Page> {
-        tables::next(&self.frames[frame.0 as usize].filled, from)
+        self.frames[frame.0 as usize].filled.next(from)
     }
 
     fn promise(&self, page: Page) -> Promise {
@@ -434,13 +434,13 @@ impl World for Big {
     }
 
     fn uncache(&mut self, frame: FrameNo) {
-        for page in std::mem::take(&mut self.frames[frame.0 as usize].cached_by) {
+        for &page in std::mem::take(&mut self.frames[frame.0 as usize].cached_by).pages() {
             self.pages[page as usize].cached_frame = None;
         }
     }
 
     fn next_mapping(&self, frame: FrameNo, from: u32) -> Option<Page> {
-        tables::next(&self.frames[frame.0 as usize].mapped_by, from)
+        self.frames[frame.0 as usize].mapped_by.next(from)
     }
 
     fn keep_rmap(&mut self, page: Page, frame: Option<FrameNo>) {
@@ -448,7 +448,7 @@ impl World for Big {
     }
 
     fn next_cached(&self, frame: FrameNo, from: u32) -> Option<Page> {
-        tables::next(&self.frames[frame.0 as usize].cached_by, from)
+        self.frames[frame.0 as usize].cached_by.next(from)
     }
 
     fn set_cached_frame(&mut self, page: Page, frame: Option<FrameNo>) {

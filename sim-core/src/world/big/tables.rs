@@ -1,8 +1,7 @@
 //! The big world's page tables, and what finds a page from its frame: the rmap and the caches.
 
 use super::{
-    Big, Cpus, FrameNo, Mm, MmState, NO_PAGE, Page, PageState, Promise, Pte, Span, TABLE_SHIFT, Table, TableState,
-    World,
+    Big, FrameNo, Mm, MmState, NO_PAGE, Page, PageState, Promise, Pte, Span, TABLE_SHIFT, Table, TableState, World,
 };
 
 impl Big {
@@ -30,12 +29,12 @@ impl Big {
             table,
             pte: Pte::None,
             promise: Promise { mapped: vma.mapped, rights: vma.rights },
-            holders: Cpus::EMPTY,
             cached_frame: None,
             ghost: 0,
             emptier: None,
             rmap_kept: None,
         });
+        self.holders.push();
         page
     }
 
@@ -90,18 +89,18 @@ impl Big {
     }
 
     pub(super) fn exchange_pte(&mut self, page: Page, new: Pte) -> Pte {
-        let state = &mut self.pages[page.0 as usize];
-        if !state.holders.is_empty() {
+        if !self.holders.is_empty(page.0) {
             self.weakened.insert(page);
         }
+        let state = &mut self.pages[page.0 as usize];
         let old = std::mem::replace(&mut state.pte, new);
         let (old_frame, new_frame) = (old.present().map(|pte| pte.frame), new.present().map(|pte| pte.frame));
         if old_frame != new_frame {
             if let Some(frame) = old_frame {
-                remove(&mut self.frames[frame.0 as usize].mapped_by, page);
+                self.frames[frame.0 as usize].mapped_by.remove(page);
             }
             if let Some(frame) = new_frame {
-                insert(&mut self.frames[frame.0 as usize].mapped_by, page);
+                self.frames[frame.0 as usize].mapped_by.insert(page);
             }
         }
         if let Some(frame) = new_frame {
@@ -115,21 +114,21 @@ impl Big {
         let old = std::mem::replace(&mut state.rmap_kept, frame);
         let mapped = state.pte.present().map(|pte| pte.frame);
         if let Some(old) = old.filter(|&old| mapped != Some(old)) {
-            remove(&mut self.frames[old.0 as usize].mapped_by, page);
+            self.frames[old.0 as usize].mapped_by.remove(page);
         }
         if let Some(frame) = frame {
-            insert(&mut self.frames[frame.0 as usize].mapped_by, page);
+            self.frames[frame.0 as usize].mapped_by.insert(page);
         }
     }
 
     pub(super) fn cache_frame(&mut self, page: Page, frame: Option<FrameNo>) {
         let old = std::mem::replace(&mut self.pages[page.0 as usize].cached_frame, frame);
         if let Some(old) = old {
-            remove(&mut self.frames[old.0 as usize].cached_by, page);
+            self.frames[old.0 as usize].cached_by.remove(page);
         }
         if let Some(frame) = frame {
             let state = &mut self.frames[frame.0 as usize];
-            insert(&mut state.cached_by, page);
+            state.cached_by.insert(page);
             state.last_page = Some(page);
         }
     }
@@ -144,20 +143,63 @@ pub(super) fn page_at(mms: &[MmState], tables: &[TableState], mm: Mm, vpn: u64) 
     (page != NO_PAGE).then_some(Page(page))
 }
 
-/// Lists of pages are short and in order; most have one member.
-pub(super) fn insert(pages: &mut Vec<u32>, page: Page) {
-    if let Err(at) = pages.binary_search(&page.0) {
-        pages.insert(at, page.0);
-    }
+/// Pages in order. Most lists have one member at most, which needs no memory of its own.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Listed {
+    #[default]
+    None,
+    One(u32),
+    Many(Vec<u32>),
 }
 
-pub(super) fn remove(pages: &mut Vec<u32>, page: Page) {
-    if let Ok(at) = pages.binary_search(&page.0) {
-        pages.remove(at);
+impl Listed {
+    #[inline]
+    pub(super) fn pages(&self) -> &[u32] {
+        match self {
+            Listed::None => &[],
+            Listed::One(page) => std::slice::from_ref(page),
+            Listed::Many(pages) => pages,
+        }
     }
-}
 
-pub(super) fn next(pages: &[u32], from: u32) -> Option<Page> {
-    let at = pages.partition_point(|&page| page < from);
-    pages.get(at).map(|&page| Page(page))
+    pub(super) fn insert(&mut self, page: Page) {
+        match self {
+            Listed::None => *self = Listed::One(page.0),
+            Listed::One(other) if *other == page.0 => {}
+            Listed::One(other) => *self = Listed::Many(vec![page.0.min(*other), page.0.max(*other)]),
+            Listed::Many(pages) => {
+                if let Err(at) = pages.binary_search(&page.0) {
+                    pages.insert(at, page.0);
+                }
+            }
+        }
+    }
+
+    pub(super) fn remove(&mut self, page: Page) {
+        match self {
+            Listed::One(other) if *other == page.0 => *self = Listed::None,
+            Listed::Many(pages) => {
+                if let Ok(at) = pages.binary_search(&page.0) {
+                    pages.remove(at);
+                }
+            }
+            Listed::None | Listed::One(_) => {}
+        }
+    }
+
+    pub(super) fn retain(&mut self, keep: impl Fn(u32) -> bool) {
+        match self {
+            Listed::One(page) if !keep(*page) => *self = Listed::None,
+            Listed::Many(pages) => pages.retain(|&page| keep(page)),
+            Listed::None | Listed::One(_) => {}
+        }
+    }
+
+    /// The first that is numbered at least `from`.
+    #[inline]
+    pub(super) fn next(&self, from: u32) -> Option<Page> {
+        let pages = self.pages();
+        let at = pages.partition_point(|&page| page < from);
+        pages.get(at).map(|&page| Page(page))
+    }
 }

@@ -1,7 +1,30 @@
 //! What the big world does to TLBs: lookups, fills, flushes and broadcasts, and the generations that go with them.
 
-use super::tables::{insert, page_at};
-use super::{AccessKind, Big, Cpu, Entry, Key, Lookup, Mm, Page, PageSize, Span, TlbLevel, World, access as side};
+use super::tables::page_at;
+use super::{
+    AccessKind, Big, Cpu, Entry, Key, Lookup, Mm, Mmu, Page, PageSize, Span, Task, TlbLevel, World, access as side,
+};
+
+/// The first level of the TLB of a CPU, and whose address space an access is in: at hand for many accesses.
+pub(crate) struct Front<'a> {
+    task_mms: &'a [Option<Mm>],
+    mmu: &'a mut Mmu,
+}
+
+impl Front<'_> {
+    /// A lookup that counts only if what it finds `serves`: else nothing moves.
+    #[expect(clippy::inline_always, reason = "a call here makes a hit a third dearer")]
+    #[inline(always)]
+    pub(crate) fn hit(
+        &mut self,
+        (task, vpn): (Task, u64),
+        kind: AccessKind,
+        serves: impl Fn(Entry) -> bool,
+    ) -> Option<Entry> {
+        let mm = self.task_mms[usize::from(task.0)]?;
+        self.mmu.first_if(key_at(mm, vpn), side(kind), serves)
+    }
+}
 
 impl Big {
     /// The translation that a lookup of a CPU would find; nothing moves.
@@ -9,19 +32,14 @@ impl Big {
         self.cpus[usize::from(cpu.0)].mmu.peek_for(key_at(mm, vpn), side(kind))
     }
 
-    /// A lookup of a CPU in the first level of its TLB that counts only if what it finds `serves`: else nothing moves.
+    /// What the accesses of a CPU are looked up in first.
     #[inline]
-    pub(crate) fn l1_hit(
-        &mut self,
-        cpu: Cpu,
-        (mm, vpn): (Mm, u64),
-        kind: AccessKind,
-        serves: impl Fn(Entry) -> bool,
-    ) -> Option<Entry> {
-        self.cpus[usize::from(cpu.0)].mmu.first_if(key_at(mm, vpn), side(kind), serves)
+    pub(crate) fn front(&mut self, cpu: Cpu) -> Front<'_> {
+        Front { task_mms: &self.task_mms, mmu: &mut self.cpus[usize::from(cpu.0)].mmu }
     }
 
-    /// The same in the second level, when the first has missed.
+    /// A lookup of a CPU in the second level of its TLB, when the first has missed. It counts only if what it finds `serves`: else
+    /// nothing moves.
     pub(crate) fn stlb_hit(
         &mut self,
         cpu: Cpu,
@@ -88,13 +106,13 @@ impl Big {
         gone: &mut dyn FnMut(Page, Entry),
     ) {
         if let Some(state) = self.frames.get_mut(entry.frame as usize) {
-            insert(&mut state.filled, page);
+            state.filled.insert(page);
         }
         let key = self.key(page);
         let state = &mut self.cpus[usize::from(cpu.0)];
         state.last_walk = Some(state.mmu.walk_levels(key));
         let evicted = state.mmu.fill(key, side(kind), entry);
-        self.pages[page.0 as usize].holders.insert(cpu);
+        self.holders.insert(page.0, cpu);
         if let Some((key, entry)) = evicted {
             let page = self.page_of_key(key);
             self.forget_holder(cpu, page);
@@ -103,10 +121,10 @@ impl Big {
     }
 
     pub(super) fn drop_translations(&mut self, cpu: Cpu, (mm, span): (Mm, Span), gone: &mut dyn FnMut(Page, Entry)) {
-        let Big { cpus, mms, tables, pages, .. } = self;
+        let Big { cpus, mms, tables, holders, .. } = self;
         let sink = &mut |key: Key, entry| {
             let page = page_at(mms, tables, Mm(key.asid), key.vpn).expect("a translation names a touched page");
-            pages[page.0 as usize].holders.remove(cpu);
+            holders.remove(page.0, cpu);
             gone(page, entry);
         };
         let state = &mut cpus[usize::from(cpu.0)];

@@ -5,7 +5,7 @@
 //! CPUs write them, and no number for contention is needed.
 
 use crate::machine::profile::{Distance, Places, Profile};
-use crate::nouns::cpuset::Crowd;
+use crate::nouns::cpuset::Crowds;
 use crate::nouns::types::{Cpu, Mm, Table};
 
 /// Lines of one page table: of eight PTEs each.
@@ -43,8 +43,6 @@ pub(super) enum LineId {
 struct Owner {
     /// Who wrote it last.
     writer: Option<Cpu>,
-    /// Who has read it since.
-    readers: Crowd,
     /// When its last writer has it, in cycles.
     there_at: u64,
 }
@@ -72,6 +70,8 @@ pub(super) struct Lines {
     /// What looking a line up takes.
     lookup_cycles: u64,
     owners: Vec<Owner>,
+    /// By owner: who has read the line since.
+    readers: Crowds,
     /// Where the owner of each line is: by what there is any number of, then by line.
     of_mms: Vec<[u32; OF_MM]>,
     of_tables: Vec<[u32; OF_TABLE]>,
@@ -87,6 +87,7 @@ impl Lines {
             places: Places::new(profile),
             lookup_cycles: profile.cache.llc_cyc,
             owners: Vec::new(),
+            readers: Crowds::new(cpus),
             of_mms: Vec::new(),
             of_tables: Vec::new(),
             of_cpus: Vec::new(),
@@ -119,20 +120,18 @@ impl Lines {
         }
     }
 
-    /// The owner of a line, and whether somebody has touched it before.
+    /// The owner of a line, by number, and whether somebody has touched it before.
     #[inline]
-    fn owner(&mut self, id: LineId) -> (&mut Owner, bool, &Places) {
-        let fresh = self.owners.len();
+    fn owner(&mut self, id: LineId) -> (u32, bool) {
+        let fresh = self.owners.len() as u32;
         let slot = self.slot(id);
-        let touched = *slot != UNTOUCHED;
-        if !touched {
-            *slot = fresh as u32;
+        if *slot != UNTOUCHED {
+            return (*slot, true);
         }
-        let at = *slot as usize;
-        if !touched {
-            self.owners.push(Owner::default());
-        }
-        (&mut self.owners[at], touched, &self.places)
+        *slot = fresh;
+        self.owners.push(Owner::default());
+        self.readers.push();
+        (fresh, false)
     }
 
     /// Reads a line at `now`. A copy costs `transfer`, and comes no sooner than the last writer has the line; what costs 0
@@ -143,18 +142,18 @@ impl Lines {
         id: LineId,
         transfer: impl Fn(Distance) -> u64,
     ) -> (Found, Option<u64>) {
-        let lookup_cycles = self.lookup_cycles;
-        let (owner, touched, places) = self.owner(id);
-        let away = owner.writer.filter(|&writer| writer != cpu && !owner.readers.contains(cpu));
-        owner.readers.insert(cpu);
+        let (at, touched) = self.owner(id);
+        let owner = &mut self.owners[at as usize];
+        let away = owner.writer.filter(|&writer| writer != cpu && !self.readers.contains(at, cpu));
+        self.readers.insert(at, cpu);
         let Some(writer) = away else {
             return (if touched { Found::Own } else { Found::Untouched }, None);
         };
-        let distance = places.distance(writer.0, cpu.0);
+        let distance = self.places.distance(writer.0, cpu.0);
         let transfer = transfer(distance);
         let cycles = owner.there_at.saturating_sub(now) + transfer;
         // The next one is served when this request has been looked up; a copy needs nobody to give anything up.
-        owner.there_at = owner.there_at.max(now) + lookup_cycles.min(transfer);
+        owner.there_at = owner.there_at.max(now) + self.lookup_cycles.min(transfer);
         (Found::Away(distance), Some(cycles))
     }
 
@@ -173,32 +172,34 @@ impl Lines {
         hold: u64,
         transfer: impl Fn(Distance) -> u64,
     ) -> Option<u64> {
-        let (owner, _, places) = self.owner(id);
-        let cycles = owner.farthest(places, cpu).map(|far| owner.there_at.saturating_sub(now) + transfer(far));
-        owner.readers.clear();
-        owner.writer = Some(cpu);
-        owner.there_at = now + cycles.unwrap_or(0) + hold;
+        let (at, _) = self.owner(id);
+        let farthest = self.farthest(at, cpu);
+        let owner = &mut self.owners[at as usize];
+        let cycles = farthest.map(|far| owner.there_at.saturating_sub(now) + transfer(far));
+        *owner = Owner { writer: Some(cpu), there_at: now + cycles.unwrap_or(0) + hold };
+        self.readers.clear(at);
         cycles
     }
 
     /// A line changes hands at a price of its own.
     pub(super) fn hand_over(&mut self, id: LineId, to: Cpu) {
-        *self.owner(id).0 = Owner { writer: Some(to), ..Owner::default() };
+        let (at, _) = self.owner(id);
+        self.owners[at as usize] = Owner { writer: Some(to), there_at: 0 };
+        self.readers.clear(at);
     }
-}
 
-impl Owner {
-    /// How far the farthest of all others who have the line is from a CPU.
+    /// How far the farthest of all others who have a line is from a CPU.
     #[inline]
-    fn farthest(&self, places: &Places, cpu: Cpu) -> Option<Distance> {
-        let mut farthest = self.writer.filter(|&writer| writer != cpu).map(|writer| places.distance(writer.0, cpu.0));
+    fn farthest(&self, at: u32, cpu: Cpu) -> Option<Distance> {
+        let distance = |other: Cpu| self.places.distance(other.0, cpu.0);
+        let mut farthest = self.owners[at as usize].writer.filter(|&writer| writer != cpu).map(distance);
         let mut from = 0;
-        while farthest != Some(places.farthest)
-            && let Some(reader) = self.readers.next_from(from)
+        while farthest != Some(self.places.farthest)
+            && let Some(reader) = self.readers.next_from(at, from)
         {
             from = reader.0 + 1;
             if reader != cpu {
-                farthest = farthest.max(Some(places.distance(reader.0, cpu.0)));
+                farthest = farthest.max(Some(distance(reader)));
             }
         }
         farthest
