@@ -28,7 +28,8 @@ impl Big {
     pub fn translations(&self, cpu: Cpu) -> Vec<(Page, Entry, TlbLevel)> {
         let mmu = &self.cpus[usize::from(cpu.0)].mmu;
         let level = |key: Key| if mmu.is_in_first(key) { TlbLevel::L1 } else { TlbLevel::Stlb };
-        let mut held: Vec<_> = mmu.iter().map(|(key, entry)| (self.page_of_key(key), entry, level(key))).collect();
+        let mut held: Vec<_> =
+            mmu.iter().map(|(key, entry)| (self.page_of_entry(key, entry), entry, level(key))).collect();
         held.sort_unstable_by_key(|&(page, ..)| page);
         held
     }

@@ -26,7 +26,7 @@ use crate::nouns::op::Op;
 use crate::nouns::types::Promise;
 use crate::nouns::types::{AccessKind, Actor, Cpu, FrameNo, Lock, Mm, Page, Pte, Rights, Span, Table, Task};
 use crate::policy::Words;
-use crate::world::big::tables::Listed;
+use crate::world::big::tables::{Directory, Listed};
 use crate::world::vmas::Vmas;
 use crate::world::{Batch, Folio, Gather, IoQueue, Lockless, Lru, Memory, Request, TlbLevel, Vma, World};
 
@@ -39,10 +39,7 @@ struct MmState {
     words: Words,
     flush_pending: u32,
     vmas: Vmas,
-    /// Page-table pages by `vpn >> TABLE_SHIFT`.
-    tables: BTreeMap<u64, Table>,
-    /// The same without an order.
-    table_of: FxHashMap<u64, Table>,
+    tables: Directory,
     /// Raised by every change that owes a flush; a CPU that was behind when it loads the address space flushes.
     tlb_gen: u64,
     mmap_writer: Option<Task>,
@@ -51,8 +48,6 @@ struct MmState {
 
 #[derive(Clone, Debug)]
 struct TableState {
-    /// By the low bits of the page number; `NO_PAGE` where nothing was ever touched.
-    pages: Box<[u32]>,
     owner: Option<Task>,
     /// Who has been handed the PTL and has not taken it yet.
     heir: Option<Task>,
@@ -138,6 +133,8 @@ pub enum FlushValue {
 pub struct Big {
     mms: Vec<MmState>,
     tables: Vec<TableState>,
+    /// The pages under each table, by the low bits of the page number; `NO_PAGE` where nothing was ever touched.
+    slots: Vec<u32>,
     pages: Vec<PageState>,
     /// By page: whose TLBs hold a translation of it.
     holders: Crowds,
@@ -188,6 +185,7 @@ impl Big {
         Big {
             mms: Vec::new(),
             tables: Vec::new(),
+            slots: Vec::new(),
             pages: Vec::new(),
             holders: Crowds::new(cpus),
             folios: Vec::new(),
@@ -328,8 +326,14 @@ impl Big {
         key_of(&self.pages[page.0 as usize])
     }
 
-    fn page_of_key(&self, key: Key) -> Page {
-        self.page(Mm(key.asid), key.vpn).expect("a translation names a touched page")
+    /// The page of a translation. As a rule its frame was filled for that one alone, which is found at once.
+    fn page_of_entry(&self, key: Key, entry: Entry) -> Page {
+        let alone = self.frames.get(entry.frame as usize).and_then(|state| state.filled.alone());
+        debug_assert!(
+            alone.is_none_or(|page| self.key(page) == key),
+            "{key:?} is not of the only page filled for {entry:?}"
+        );
+        alone.unwrap_or_else(|| self.page(Mm(key.asid), key.vpn).expect("a translation names a touched page"))
     }
 
     /// The pages a frame was filled for, less those of which no translation to it is left.
@@ -346,7 +350,7 @@ impl Big {
 
     /// The page-table page at a page number, freed or not.
     fn any_table(&self, mm: Mm, vpn: u64) -> Option<Table> {
-        self.mms[usize::from(mm.0)].table_of.get(&(vpn >> TABLE_SHIFT)).copied()
+        self.mms[usize::from(mm.0)].tables.at(vpn >> TABLE_SHIFT)
     }
 
     fn forget_holder(&mut self, cpu: Cpu, page: Page) {

@@ -34,7 +34,7 @@ impl World for Big {
     }
 
     fn page(&self, mm: Mm, vpn: u64) -> Option<Page> {
-        tables::page_at(&self.mms, &self.tables, mm, vpn)
+        tables::page_at(&self.mms, &self.slots, mm, vpn)
     }
 
     fn populate(&mut self, mm: Mm, vpn: u64) -> Page {

@@ -1,5 +1,9 @@
 //! The big world's page tables, and what finds a page from its frame: the rmap and the caches.
 
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashMap;
+
 use super::{
     Big, FrameNo, Mm, MmState, NO_PAGE, Page, PageState, Promise, Pte, Span, TABLE_SHIFT, Table, TableState, World,
 };
@@ -12,16 +16,14 @@ impl Big {
             return page;
         }
         let fresh = Table(self.tables.len() as u32);
-        let table = *self.mms[usize::from(mm.0)].tables.entry(vpn >> TABLE_SHIFT).or_insert(fresh);
+        let table = self.mms[usize::from(mm.0)].tables.at_or(vpn >> TABLE_SHIFT, fresh);
         if table == fresh {
-            self.mms[usize::from(mm.0)].table_of.insert(vpn >> TABLE_SHIFT, fresh);
-            let pages = vec![NO_PAGE; 1 << TABLE_SHIFT].into();
-            self.tables.push(TableState { pages, owner: None, heir: None, freed: false });
+            self.tables.push(TableState { owner: None, heir: None, freed: false });
+            self.slots.resize(self.slots.len() + TABLE_PAGES, NO_PAGE);
         }
         self.tables[table.0 as usize].freed = false;
         let page = Page(self.pages.len() as u32);
-        let slot = vpn & ((1 << TABLE_SHIFT) - 1);
-        self.tables[table.0 as usize].pages[slot as usize] = page.0;
+        self.slots[slot(table, vpn)] = page.0;
         let vma = self.vma(mm, vpn);
         self.pages.push(PageState {
             mm,
@@ -43,9 +45,9 @@ impl Big {
             return None;
         }
         let (first, last) = (span.first >> TABLE_SHIFT, (span.end() - 1) >> TABLE_SHIFT);
-        let mut tables = self.mms[usize::from(mm.0)].tables.range(first..=last);
+        let mut tables = self.mms[usize::from(mm.0)].tables.within(first, last);
         let exists = tables.find(|(_, table)| !self.tables[table.0 as usize].freed);
-        exists.map(|(&index, _)| index << TABLE_SHIFT)
+        exists.map(|(index, _)| index << TABLE_SHIFT)
     }
 
     pub(super) fn give_table_back(&mut self, mm: Mm, vpn: u64) -> bool {
@@ -64,17 +66,17 @@ impl Big {
         let (first, last) = (span.first >> TABLE_SHIFT, (span.end() - 1) >> TABLE_SHIFT);
         let within = |index: u64, table: Table| {
             let covered = Span { first: index << TABLE_SHIFT, pages: 1 << TABLE_SHIFT }.clip(span);
-            let start = (covered.first - (index << TABLE_SHIFT)) as usize;
-            let slots = &self.tables[table.0 as usize].pages[start..start + covered.pages as usize];
+            let start = slot(table, covered.first);
+            let slots = &self.slots[start..start + covered.pages as usize];
             slots.iter().find(|&&page| page != NO_PAGE).map(|&page| Page(page))
         };
-        let state = &self.mms[usize::from(mm.0)];
+        let tables = &self.mms[usize::from(mm.0)].tables;
         // Walks ask page by page, so that the next one is under the same table as a rule.
-        let found = state.table_of.get(&first).and_then(|&table| within(first, table));
+        let found = tables.at(first).and_then(|table| within(first, table));
         if found.is_some() || first == last {
             return found;
         }
-        state.tables.range(first + 1..=last).find_map(|(&index, &table)| within(index, table))
+        tables.within(first + 1, last).find_map(|(index, table)| within(index, table))
     }
 
     pub(super) fn inherit_vmas(&mut self, from: Mm, to: Mm) {
@@ -136,11 +138,56 @@ impl Big {
 
 /// The page at a page number, if it was ever touched.
 #[inline]
-pub(super) fn page_at(mms: &[MmState], tables: &[TableState], mm: Mm, vpn: u64) -> Option<Page> {
-    let table = mms[usize::from(mm.0)].table_of.get(&(vpn >> TABLE_SHIFT))?;
-    let slot = vpn & ((1 << TABLE_SHIFT) - 1);
-    let page = tables[table.0 as usize].pages[slot as usize];
+pub(super) fn page_at(mms: &[MmState], slots: &[u32], mm: Mm, vpn: u64) -> Option<Page> {
+    let table = mms[usize::from(mm.0)].tables.at(vpn >> TABLE_SHIFT)?;
+    let page = slots[slot(table, vpn)];
     (page != NO_PAGE).then_some(Page(page))
+}
+
+/// Pages under one table.
+const TABLE_PAGES: usize = 1 << TABLE_SHIFT;
+/// log2 of the tables that a directory has side by side.
+const DIRECTORY_SHIFT: u32 = 9;
+const NO_TABLE: u32 = u32::MAX;
+
+/// Where the slot of a page number is among those of all tables.
+#[inline]
+fn slot(table: Table, vpn: u64) -> usize {
+    (table.0 as usize) << TABLE_SHIFT | vpn as usize & (TABLE_PAGES - 1)
+}
+
+/// The page-table pages of an address space, by page number over [`TABLE_SHIFT`].
+#[derive(Clone, Debug, Default)]
+pub(super) struct Directory {
+    in_order: BTreeMap<u64, Table>,
+    /// The same without an order; close together, since whatever is looked for comes this way.
+    side_by_side: FxHashMap<u64, Box<[u32; 1 << DIRECTORY_SHIFT]>>,
+}
+
+impl Directory {
+    #[inline]
+    pub(super) fn at(&self, index: u64) -> Option<Table> {
+        let tables = self.side_by_side.get(&(index >> DIRECTORY_SHIFT))?;
+        let table = tables[index as usize & ((1 << DIRECTORY_SHIFT) - 1)];
+        (table != NO_TABLE).then_some(Table(table))
+    }
+
+    /// The table at a number, which is this one if there was none.
+    fn at_or(&mut self, index: u64, fresh: Table) -> Table {
+        if let Some(table) = self.at(index) {
+            return table;
+        }
+        let none = || Box::new([NO_TABLE; 1 << DIRECTORY_SHIFT]);
+        let tables = self.side_by_side.entry(index >> DIRECTORY_SHIFT).or_insert_with(none);
+        tables[index as usize & ((1 << DIRECTORY_SHIFT) - 1)] = fresh.0;
+        self.in_order.insert(index, fresh);
+        fresh
+    }
+
+    /// Those numbered from `first` to `last`, in order.
+    fn within(&self, first: u64, last: u64) -> impl Iterator<Item = (u64, Table)> {
+        self.in_order.range(first..=last).map(|(&index, &table)| (index, table))
+    }
 }
 
 /// Pages in order. Most lists have one member at most, which needs no memory of its own.
@@ -160,6 +207,12 @@ impl Listed {
             Listed::One(page) => std::slice::from_ref(page),
             Listed::Many(pages) => pages,
         }
+    }
+
+    /// The only one.
+    #[inline]
+    pub(super) fn alone(&self) -> Option<Page> {
+        if let Listed::One(page) = self { Some(Page(*page)) } else { None }
     }
 
     pub(super) fn insert(&mut self, page: Page) {

@@ -114,16 +114,16 @@ impl Big {
         let evicted = state.mmu.fill(key, side(kind), entry);
         self.holders.insert(page.0, cpu);
         if let Some((key, entry)) = evicted {
-            let page = self.page_of_key(key);
+            let page = self.page_of_entry(key, entry);
             self.forget_holder(cpu, page);
             gone(page, entry);
         }
     }
 
     pub(super) fn drop_translations(&mut self, cpu: Cpu, (mm, span): (Mm, Span), gone: &mut dyn FnMut(Page, Entry)) {
-        let Big { cpus, mms, tables, holders, .. } = self;
+        let Big { cpus, mms, slots, holders, .. } = self;
         let sink = &mut |key: Key, entry| {
-            let page = page_at(mms, tables, Mm(key.asid), key.vpn).expect("a translation names a touched page");
+            let page = page_at(mms, slots, Mm(key.asid), key.vpn).expect("a translation names a touched page");
             holders.remove(page.0, cpu);
             gone(page, entry);
         };
