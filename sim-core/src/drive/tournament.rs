@@ -1,7 +1,7 @@
 //! The event queue: a tournament tree with one leaf per event source.
 //!
 //! A source (a core, a timer, an interrupt inbox) has at most one next event, so the queue needs no insertion or removal, only
-//! a change of key. A leaf holds `time << 12 | source`; an inner node holds the smaller of its two children, and a change walks
+//! a change of key. A leaf holds `time << 12 | source`; an inner node holds the smallest of its four children, and a change walks
 //! one fixed path of `min` operations to the root. Equal times are ordered by source number, which makes every run repeatable.
 
 /// Bits of a key that hold the source number.
@@ -14,6 +14,8 @@ pub const SOURCES_MAX: u16 = 1 << SOURCE_BITS;
 pub const TIME_LIMIT_CYCLES: u64 = (1 << (64 - SOURCE_BITS)) - 1;
 
 const NEVER: u64 = u64::MAX;
+
+const SIBLINGS: usize = 4;
 
 /// A winner tree over the next event time of each source.
 ///
@@ -30,9 +32,12 @@ const NEVER: u64 = u64::MAX;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Tournament {
-    /// By pairs of siblings, so that a step to the root looks at one place. Node 1 is the root, the children of `i` are `2i` and
-    /// `2i + 1`, the leaves start at `leaves`.
-    pairs: Box<[[u64; 2]]>,
+    /// By groups of siblings, so that a step to the root looks at one place, and no comparison in it waits for another. The children
+    /// of node `n` are group `n + 1`, and node `n` is in group `n / 4`. The leaves come last.
+    groups: Box<[[u64; SIBLINGS]]>,
+    /// The smallest of group 0.
+    root: u64,
+    /// The first leaf.
     leaves: usize,
     sources: u16,
 }
@@ -47,8 +52,14 @@ impl Tournament {
             (1..=SOURCES_MAX).contains(&sources),
             "a tournament tree takes 1 to {SOURCES_MAX} sources, got {sources}"
         );
-        let leaves = usize::from(sources).next_power_of_two();
-        Self { pairs: vec![[NEVER; 2]; leaves].into(), leaves, sources }
+        // The groups above the leaves, and the leaves of a whole tree.
+        let (mut above, mut leaves) = (0, SIBLINGS);
+        while leaves < usize::from(sources) {
+            above += leaves / SIBLINGS;
+            leaves *= SIBLINGS;
+        }
+        let groups = above + usize::from(sources).div_ceil(SIBLINGS);
+        Self { groups: vec![[NEVER; SIBLINGS]; groups].into(), root: NEVER, leaves: above * SIBLINGS, sources }
     }
 
     /// How many sources the tree was made for.
@@ -81,13 +92,14 @@ impl Tournament {
     /// # Panics
     /// If the source does not exist.
     pub fn time_of(&self, source: u16) -> Option<u64> {
-        split(self.node(self.leaf(source))).map(|(time, _)| time)
+        let leaf = self.leaf(source);
+        split(self.groups[leaf / SIBLINGS][leaf % SIBLINGS]).map(|(time, _)| time)
     }
 
     /// The earliest event of all, as (time in cycles, source). O(1).
     #[inline]
     pub fn min(&self) -> Option<(u64, u16)> {
-        split(self.node(1))
+        split(self.root)
     }
 
     /// The earliest event of any *other* source: how far `source` may run ahead. O(log sources).
@@ -98,11 +110,13 @@ impl Tournament {
     pub fn min_excluding(&self, source: u16) -> Option<(u64, u16)> {
         let mut node = self.leaf(source);
         let mut least = NEVER;
-        while node > 1 {
-            least = least.min(self.node(node ^ 1));
-            node >>= 1;
+        loop {
+            least = least.min(least_of_others(&self.groups[node / SIBLINGS], node));
+            match (node / SIBLINGS).checked_sub(1) {
+                Some(parent) => node = parent,
+                None => return split(least),
+            }
         }
-        split(least)
     }
 
     /// The time alone of [`Tournament::min_excluding`].
@@ -120,23 +134,29 @@ impl Tournament {
         self.leaves + usize::from(source)
     }
 
-    #[inline]
-    fn node(&self, node: usize) -> u64 {
-        self.pairs[node >> 1][node & 1]
-    }
-
-    #[inline]
+    #[expect(clippy::inline_always, reason = "as for `set`")]
+    #[inline(always)]
     fn replace(&mut self, source: u16, key: u64) {
         let mut node = self.leaf(source);
         let mut least = key;
-        while node > 1 {
-            let pair = &mut self.pairs[node >> 1];
-            pair[node & 1] = least;
-            least = least.min(pair[node & 1 ^ 1]);
-            node >>= 1;
+        loop {
+            let group = &mut self.groups[node / SIBLINGS];
+            group[node % SIBLINGS] = least;
+            least = least.min(least_of_others(group, node));
+            match (node / SIBLINGS).checked_sub(1) {
+                Some(parent) => node = parent,
+                None => break,
+            }
         }
-        self.pairs[0][1] = least;
+        self.root = least;
     }
+}
+
+/// The smallest of the siblings of a node.
+#[inline]
+fn least_of_others(group: &[u64; SIBLINGS], node: usize) -> u64 {
+    let [a, b, c] = [1, 2, 3].map(|other| group[(node ^ other) % SIBLINGS]);
+    a.min(b).min(c)
 }
 
 #[inline]
