@@ -17,6 +17,7 @@ pub mod price;
 mod recent;
 pub mod source;
 pub mod stats;
+mod steps;
 pub mod timeline;
 mod victim;
 mod waiters;

@@ -7,6 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::drive::clock::cycles::Cycles;
 use crate::drive::clock::log::{Entry, Happened};
 use crate::drive::clock::source::{Order, What};
+pub use crate::drive::clock::steps::Steps;
 use crate::drive::clock::timeline::Timeline;
 use crate::nouns::op::{Op, OpKind};
 use crate::nouns::types::{Actor, Cpu, Page, Pte, Span};
@@ -118,22 +119,6 @@ impl Pressure {
     /// Reclaim cycles that memory pressure began: wakeups of kswapd, and rounds of direct reclaim.
     pub fn reclaim_cycles(&self) -> u64 {
         self.woken_at.len() as u64 + self.direct
-    }
-}
-
-/// Which steps acted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Steps([u32; Path::ALL.len()]);
-
-impl Steps {
-    #[inline]
-    fn note(&mut self, at: StepId) {
-        self.0[at.path as usize] |= 1 << at.pc;
-    }
-
-    /// The paths of which some step acted, and their steps, one bit each.
-    pub fn iter(&self) -> impl Iterator<Item = (Path, u32)> {
-        Path::ALL.into_iter().zip(self.0).filter(|&(_, bits)| bits != 0)
     }
 }
 
@@ -350,10 +335,9 @@ impl Stats {
 
     /// An act that took `cycles` and ended at `now`.
     pub(super) fn act(&mut self, who: Actor, act: &Act, at: StepId, now: u64, cycles: u64, world: &Big) {
-        if let Some(timeline) = &mut self.timeline {
-            timeline.act(who.cpu, *act, now, cycles);
+        if self.timeline.is_some() || self.log.is_some() {
+            self.record(who.cpu, act, at, now, cycles);
         }
-        self.logs(now, cycles, who.cpu, Happened::Act(*act, at));
         self.steps.note(at);
         match at.path {
             Path::Flush => self.cycles.initiator += cycles,
@@ -361,6 +345,21 @@ impl Stats {
             Path::Access => self.access_cycles += cycles,
             _ => {}
         }
+        // The most frequent ones are counted nowhere.
+        if !matches!(act, Act::PteRead(_) | Act::Lock(_) | Act::Unlock(_) | Act::Ack(_) | Act::Isolate(_)) {
+            self.count(who, act, at, now, cycles, world);
+        }
+    }
+
+    #[inline(never)]
+    fn record(&mut self, cpu: Cpu, act: &Act, at: StepId, now: u64, cycles: u64) {
+        if let Some(timeline) = &mut self.timeline {
+            timeline.act(cpu, *act, now, cycles);
+        }
+        self.logs(now, cycles, cpu, Happened::Act(*act, at));
+    }
+
+    fn count(&mut self, who: Actor, act: &Act, at: StepId, now: u64, cycles: u64, world: &Big) {
         match *act {
             Act::FlushBegin { request, remote } => {
                 *self.flushes.entry(request.cause).or_default() += 1;
