@@ -4,16 +4,21 @@
 mod common;
 mod random;
 
-use common::{Machine, at, load, order, span, store};
+use common::{Machine, at, load, order, page, pte, span, store};
 use random::{Left, MM};
 
 use sim_core::drive::clock::RunAhead;
 use sim_core::drive::clock::source::{Access, Order, Source};
+use sim_core::drive::explore::race::Recorder;
 use sim_core::machine::testing::prime_profile;
+use sim_core::machine::tlb::Entry;
 use sim_core::nouns::op::{Op, OpKind};
-use sim_core::nouns::types::Backing;
-use sim_core::nouns::types::{Cpu, Rights, Span};
+use sim_core::nouns::types::{AccessKind, Actor, Backing, Cpu, Rights, Span, Task};
+use sim_core::oracle;
 use sim_core::policy::{OWN, POLICIES, PolicyInfo};
+use sim_core::step::era;
+use sim_core::step::frame::{Cx, Path, StepId};
+use sim_core::world::World;
 
 fn run(policy: &PolicyInfo, seed: u64, cpus: u16, backing: Backing, way: (RunAhead, bool)) -> (Left, u64) {
     let mut clock = random::clock(policy, seed, cpus, backing, way);
@@ -147,6 +152,39 @@ fn promises_bind_accesses_that_are_handed_out_as_well() {
         }
     }
     assert!(violations > used && used > 0, "{violations} violations, {used} windows used");
+}
+
+/// A set of the first level holds two of three pages that a core uses in turn, and what it uses of one is forbidden: who has to leave
+/// must be the one used longest ago.
+#[test]
+fn a_use_that_breaks_a_promise_ages_the_others_as_any_other_does() {
+    let run = |run_ahead, hands_out| {
+        let mut machine = Machine::new(&prime_profile(), &[1]);
+        machine.fill(span(0, 7), Backing::Anon, true);
+        for vpn in [0, 3, 6] {
+            let (page, frame) = (page(&machine.world, vpn), pte(&machine.world, vpn).frame);
+            let entry = Entry { frame: frame.0, writable: true, dirty: true, executable: false, marks: 0 };
+            machine.world.tlb_fill(Cpu(1), page, AccessKind::Load, entry, &mut |_, _| {});
+        }
+        let mut cx = Cx {
+            world: &mut machine.world,
+            policy: POLICIES[0].strategy,
+            era: era::find("v6.18").expect("an era"),
+            probe: &mut Recorder::default(),
+            acted: false,
+            at: StepId { path: Path::Other, pc: 0 },
+        };
+        oracle::promise(&mut cx, Actor { task: Task(0), cpu: Cpu(0) }, span(0, 1), Rights::NONE, false);
+        machine.plays(1, (0..20).flat_map(|_| [0, 3, 3, 0, 3, 6]).map(|vpn| order(1, load(vpn))));
+        machine.run_by(|script| Worked { script, hands_out }, run_ahead)
+    };
+    let off = run(RunAhead::Off, false);
+    assert_eq!(off.stats.violations.values().sum::<u64>(), 40);
+    for cycles in [100, u64::MAX] {
+        let ahead = run(RunAhead::Upto(cycles), true);
+        assert_eq!(ahead.stats, off.stats, "{cycles} ahead");
+        assert_eq!(ahead.ends_cycles(), off.ends_cycles(), "{cycles} ahead");
+    }
 }
 
 #[test]

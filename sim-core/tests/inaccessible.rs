@@ -78,7 +78,7 @@ fn reclaim_flushes_or_puts_a_flush_off_for_what_a_tlb_can_hold() {
         ("immediate", "v4.13", false, [Made, Neither, Made]),
         ("immediate", "v6.18", true, [Made, Neither, Made]),
         ("clean-only", "v4.13", true, [Made, Neither, Made]),
-        // In a batch: since v6.5.
+        // In a batch: since v6.4.
         ("batched", "v5.17", false, [PutOff, PutOff, PutOff]),
         ("batched", "v6.18", false, [PutOff, Neither, PutOff]),
         ("batched", "v6.18", true, [PutOff, Neither, PutOff]),

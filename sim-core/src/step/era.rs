@@ -174,7 +174,7 @@ pub struct Era {
     pub flushes_before_keeping: bool,
     /// Migration defers its flush as reclaim does and makes it in a batch (v6.3, 7e12beb8ca2a).
     pub migration_batches: bool,
-    /// Reclaim and migration put no flush off for a PTE that is not accessible (v6.5, 4d4b6d66db63). One that is flushed at once is
+    /// Reclaim and migration put no flush off for a PTE that is not accessible (v6.4, 4d4b6d66db63). One that is flushed at once is
     /// passed over in every era (`ptep_clear_flush()`).
     pub batch_skips_inaccessible: bool,
     /// `page_mkclean()` makes the pending check. No kernel does; the other remedy for the same loss.
@@ -187,7 +187,7 @@ pub struct Era {
     pub mprotect_grants_write: bool,
     /// Clearing soft-dirty bits takes `mmap_lock` for writing (v5.11, 29a951dfb3c3), so that no fault copies a page beside it.
     pub soft_dirty_excludes_faults: bool,
-    /// A load that swaps a page in maps it writable if it may be (v6.11, c18160dba5ff). Off: only a store does.
+    /// A load that swaps a page in maps it writable if it may be (v6.11). Off: only a store does.
     pub swapin_grants_write: bool,
     /// Reclaim may write pages. Off: it keeps dirty ones once it has unmapped them, as with laptop mode or for an allocation that
     /// must not start IO.
