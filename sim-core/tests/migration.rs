@@ -111,12 +111,6 @@ fn who_has_pinned_a_page_that_goes_while_it_is_moved_frees_it() {
         hand.step_until(2, |act| matches!(act, Act::Isolate(_)));
         hand.begin(0, Op::call(OpKind::Munmap, span(0, 1)));
         hand.finish(0);
-        assert!(hand.world.folio(old).dropped, "migration has the last reference");
-        if pinned {
-            hand.pins(old);
-        }
-        hand.finish(2);
-        let folio = hand.world.folio(old);
-        assert_eq!((folio.allocated, folio.gathered, folio.dropped), (pinned, u8::from(pinned), false));
+        hand.frees_last(old, pinned);
     }
 }

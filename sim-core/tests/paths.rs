@@ -323,13 +323,7 @@ fn a_page_that_is_unmapped_while_it_is_written_is_freed_by_writeback_or_by_who_h
         hand.step_until(2, |act| matches!(act, Act::PteRead(_)));
         hand.begin(0, Op::call(OpKind::Munmap, span(0, 1)));
         hand.finish(0);
-        assert!(hand.world.folio(frame).dropped, "writeback has the last reference");
-        if pinned {
-            hand.pins(frame);
-        }
-        hand.finish(2);
-        let folio = hand.world.folio(frame);
-        assert_eq!((folio.allocated, folio.gathered, folio.dropped), (pinned, u8::from(pinned), false));
+        hand.frees_last(frame, pinned);
     }
 }
 

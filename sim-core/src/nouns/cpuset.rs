@@ -2,6 +2,40 @@
 
 use crate::nouns::types::Cpu;
 
+/// The word that a CPU is in, and its bit there.
+#[inline]
+fn bit(cpu: Cpu) -> (usize, u64) {
+    (usize::from(cpu.0 / 64), 1 << (cpu.0 % 64))
+}
+
+/// The lowest CPU in these words with a number of at least `from`.
+#[inline]
+fn next_in(words: &[u64], from: u16) -> Option<Cpu> {
+    let mut word = usize::from(from / 64);
+    let mut bits = words.get(word)? & (u64::MAX << (from % 64));
+    while bits == 0 {
+        word += 1;
+        bits = *words.get(word)?;
+    }
+    Some(lowest(word, bits))
+}
+
+/// The lowest CPU in a word that has one.
+#[inline]
+fn lowest(word: usize, bits: u64) -> Cpu {
+    Cpu(word as u16 * 64 + bits.trailing_zeros() as u16)
+}
+
+/// All CPUs that a search from a number on finds, in ascending order.
+fn ascending(next: impl Fn(u16) -> Option<Cpu>) -> impl Iterator<Item = Cpu> {
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        let cpu = next(from)?;
+        from = cpu.0 + 1;
+        Some(cpu)
+    })
+}
+
 /// A set of up to `64 * WORDS` CPUs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CpuSet<const WORDS: usize>([u64; WORDS]);
@@ -19,18 +53,24 @@ impl<const WORDS: usize> CpuSet<WORDS> {
     pub const CAPACITY: u16 = (WORDS * 64) as u16;
 
     /// Adds a CPU.
+    #[inline]
     pub fn insert(&mut self, cpu: Cpu) {
-        self.0[usize::from(cpu.0 / 64)] |= 1 << (cpu.0 % 64);
+        let (word, bit) = bit(cpu);
+        self.0[word] |= bit;
     }
 
     /// Removes a CPU.
+    #[inline]
     pub fn remove(&mut self, cpu: Cpu) {
-        self.0[usize::from(cpu.0 / 64)] &= !(1 << (cpu.0 % 64));
+        let (word, bit) = bit(cpu);
+        self.0[word] &= !bit;
     }
 
     /// Is the CPU in it?
+    #[inline]
     pub fn contains(&self, cpu: Cpu) -> bool {
-        self.0[usize::from(cpu.0 / 64)] & (1 << (cpu.0 % 64)) != 0
+        let (word, bit) = bit(cpu);
+        self.0[word] & bit != 0
     }
 
     /// Adds all of another set.
@@ -59,25 +99,12 @@ impl<const WORDS: usize> CpuSet<WORDS> {
 
     /// The lowest CPU with a number of at least `from`.
     pub fn next_from(&self, from: u16) -> Option<Cpu> {
-        let mut word = usize::from(from / 64);
-        let mut bits = self.0.get(word)? & (u64::MAX << (from % 64));
-        loop {
-            if bits != 0 {
-                return Some(Cpu(word as u16 * 64 + bits.trailing_zeros() as u16));
-            }
-            word += 1;
-            bits = *self.0.get(word)?;
-        }
+        next_in(&self.0, from)
     }
 
     /// The CPUs in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = Cpu> + '_ {
-        let mut from = 0;
-        std::iter::from_fn(move || {
-            let cpu = self.next_from(from)?;
-            from = cpu.0 + 1;
-            Some(cpu)
-        })
+        ascending(|from| self.next_from(from))
     }
 
     /// The set with these raw words.
@@ -91,23 +118,13 @@ impl<const WORDS: usize> CpuSet<WORDS> {
     }
 }
 
-impl<const WORDS: usize> FromIterator<Cpu> for CpuSet<WORDS> {
-    fn from_iter<I: IntoIterator<Item = Cpu>>(cpus: I) -> Self {
-        let mut set = Self::default();
-        for cpu in cpus {
-            set.insert(cpu);
-        }
-        set
-    }
-}
-
 /// Words of a [`Crowd`].
 const CROWD_WORDS: usize = 16;
 
 /// A set of up to 1,024 CPUs that is asked for its members more often than it is changed: words without any are passed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Crowd {
-    words: [u64; CROWD_WORDS],
+    cpus: CpuSet<CROWD_WORDS>,
     /// One bit for each word that is not 0.
     used: u32,
 }
@@ -120,36 +137,34 @@ impl Default for Crowd {
 
 impl Crowd {
     /// Nobody.
-    pub const EMPTY: Self = Crowd { words: [0; CROWD_WORDS], used: 0 };
+    pub const EMPTY: Self = Crowd { cpus: CpuSet::EMPTY, used: 0 };
     /// How many CPUs it can name.
-    pub const CAPACITY: u16 = (CROWD_WORDS * 64) as u16;
+    pub const CAPACITY: u16 = CpuSet::<CROWD_WORDS>::CAPACITY;
 
     /// Adds a CPU.
     #[inline]
     pub fn insert(&mut self, cpu: Cpu) {
-        self.words[usize::from(cpu.0 / 64)] |= 1 << (cpu.0 % 64);
+        self.cpus.insert(cpu);
         self.used |= 1 << (cpu.0 / 64);
     }
 
     /// Removes a CPU.
     #[inline]
     pub fn remove(&mut self, cpu: Cpu) {
-        let word = &mut self.words[usize::from(cpu.0 / 64)];
-        *word &= !(1 << (cpu.0 % 64));
-        self.used &= !(u32::from(*word == 0) << (cpu.0 / 64));
+        self.cpus.remove(cpu);
+        let (word, _) = bit(cpu);
+        self.used &= !(u32::from(self.cpus.0[word] == 0) << word);
     }
 
     /// Is the CPU in it?
     #[inline]
     pub fn contains(&self, cpu: Cpu) -> bool {
-        self.words[usize::from(cpu.0 / 64)] & (1 << (cpu.0 % 64)) != 0
+        self.cpus.contains(cpu)
     }
 
     /// Adds all of another set.
     pub fn insert_all(&mut self, other: &Self) {
-        for (mine, theirs) in self.words.iter_mut().zip(other.words) {
-            *mine |= theirs;
-        }
+        self.cpus.insert_all(&other.cpus);
         self.used |= other.used;
     }
 
@@ -162,32 +177,26 @@ impl Crowd {
     /// Is anybody but this CPU in it?
     #[inline]
     pub fn any_but(&self, cpu: Cpu) -> bool {
-        let own = cpu.0 / 64;
-        self.used & !(1 << own) != 0 || self.words[usize::from(own)] & !(1 << (cpu.0 % 64)) != 0
+        let (word, bit) = bit(cpu);
+        self.used & !(1 << word) != 0 || self.cpus.0[word] & !bit != 0
     }
 
     /// The lowest CPU with a number of at least `from`.
     #[inline]
     pub fn next_from(&self, from: u16) -> Option<Cpu> {
-        let word = u32::from(from / 64);
-        let bits = self.words.get(word as usize)? & (u64::MAX << (from % 64));
+        let word = usize::from(from / 64);
+        let bits = self.cpus.0.get(word)? & (u64::MAX << (from % 64));
         if bits != 0 {
-            return Some(Cpu(word as u16 * 64 + bits.trailing_zeros() as u16));
+            return Some(lowest(word, bits));
         }
         let later = self.used & (u32::MAX << word << 1);
-        let word = later.trailing_zeros() as u16;
-        let bits = self.words.get(usize::from(word))?;
-        Some(Cpu(word * 64 + bits.trailing_zeros() as u16))
+        let word = later.trailing_zeros() as usize;
+        Some(lowest(word, *self.cpus.0.get(word)?))
     }
 
     /// The CPUs in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = Cpu> + '_ {
-        let mut from = 0;
-        std::iter::from_fn(move || {
-            let cpu = self.next_from(from)?;
-            from = cpu.0 + 1;
-            Some(cpu)
-        })
+        ascending(|from| self.next_from(from))
     }
 }
 
@@ -229,13 +238,15 @@ impl Crowds {
     /// Adds a CPU to a set.
     #[inline]
     pub fn insert(&mut self, set: u32, cpu: Cpu) {
-        self.set_mut(set)[usize::from(cpu.0 / 64)] |= 1 << (cpu.0 % 64);
+        let (word, bit) = bit(cpu);
+        self.set_mut(set)[word] |= bit;
     }
 
     /// Removes a CPU from a set.
     #[inline]
     pub fn remove(&mut self, set: u32, cpu: Cpu) {
-        self.set_mut(set)[usize::from(cpu.0 / 64)] &= !(1 << (cpu.0 % 64));
+        let (word, bit) = bit(cpu);
+        self.set_mut(set)[word] &= !bit;
     }
 
     /// Removes everybody from a set.
@@ -247,7 +258,8 @@ impl Crowds {
     /// Is a CPU in a set?
     #[inline]
     pub fn contains(&self, set: u32, cpu: Cpu) -> bool {
-        self.set(set)[usize::from(cpu.0 / 64)] & (1 << (cpu.0 % 64)) != 0
+        let (word, bit) = bit(cpu);
+        self.set(set)[word] & bit != 0
     }
 
     /// Is nobody in a set?
@@ -259,24 +271,12 @@ impl Crowds {
     /// The lowest CPU of a set with a number of at least `from`.
     #[inline]
     pub fn next_from(&self, set: u32, from: u16) -> Option<Cpu> {
-        let words = self.set(set);
-        let mut word = usize::from(from / 64);
-        let mut bits = words.get(word)? & (u64::MAX << (from % 64));
-        while bits == 0 {
-            word += 1;
-            bits = *words.get(word)?;
-        }
-        Some(Cpu(word as u16 * 64 + bits.trailing_zeros() as u16))
+        next_in(self.set(set), from)
     }
 
     /// The CPUs of a set in ascending order.
     pub fn iter(&self, set: u32) -> impl Iterator<Item = Cpu> + '_ {
-        let mut from = 0;
-        std::iter::from_fn(move || {
-            let cpu = self.next_from(set, from)?;
-            from = cpu.0 + 1;
-            Some(cpu)
-        })
+        ascending(move |from| self.next_from(set, from))
     }
 }
 
@@ -286,9 +286,17 @@ mod tests {
 
     use super::*;
 
+    fn of<const WORDS: usize, const N: usize>(cpus: [u16; N]) -> CpuSet<WORDS> {
+        let mut set = CpuSet::EMPTY;
+        for cpu in cpus {
+            set.insert(Cpu(cpu));
+        }
+        set
+    }
+
     #[test]
     fn walks_across_words() {
-        let set: CpuSet<2> = [Cpu(0), Cpu(63), Cpu(64), Cpu(127)].into_iter().collect();
+        let set: CpuSet<2> = of([0, 63, 64, 127]);
         assert_eq!(set.iter().map(|c| c.0).collect::<Vec<_>>(), [0, 63, 64, 127]);
         assert_eq!(set.next_from(65), Some(Cpu(127)));
         assert_eq!(set.len(), 4);
@@ -296,7 +304,7 @@ mod tests {
 
     #[test]
     fn any_but_ignores_only_the_named_cpu() {
-        let mut set: CpuSet<1> = [Cpu(3)].into_iter().collect();
+        let mut set: CpuSet<1> = of([3]);
         assert!(!set.any_but(Cpu(3)));
         assert!(set.any_but(Cpu(2)));
         set.insert(Cpu(9));
@@ -322,7 +330,7 @@ mod tests {
                         (crowd.insert_all(&others), plain.insert(cpu))
                     }
                 };
-                prop_assert_eq!(crowd.words, *plain.words());
+                prop_assert_eq!(crowd.cpus, plain);
                 prop_assert_eq!(crowd.is_empty(), plain.is_empty());
                 prop_assert_eq!(crowd.any_but(cpu), plain.any_but(cpu));
                 prop_assert_eq!(crowd.contains(cpu), plain.contains(cpu));

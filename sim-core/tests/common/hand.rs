@@ -64,6 +64,18 @@ impl Hand {
         while self.step(task) {}
     }
 
+    /// Task 2 has the last reference to a frame that is mapped nowhere any more, unless a walker pins it now: it frees it, or leaves that
+    /// to the walker.
+    pub fn frees_last(&mut self, frame: FrameNo, pinned: bool) {
+        assert!(self.world.folio(frame).dropped, "nobody else has it");
+        if pinned {
+            self.pins(frame);
+        }
+        self.finish(2);
+        let folio = self.world.folio(frame);
+        assert_eq!((folio.allocated, folio.gathered, folio.dropped), (pinned, u8::from(pinned), false));
+    }
+
     /// A lockless walker, task 1, gets a reference to a frame that its PTE named before it was cleared.
     pub fn pins(&mut self, frame: FrameNo) {
         let folio = self.world.folio(frame);

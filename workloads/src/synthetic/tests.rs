@@ -23,8 +23,12 @@ fn complaint_about(name: &str, from: &str, to: &str) -> String {
     error.to_string()
 }
 
-fn complaint(from: &str, to: &str) -> String {
-    complaint_about("overlap", from, to)
+/// Each line replaced is complained about, in these words.
+fn complains(name: &str, cases: &[(&str, &str, &str)]) {
+    for (from, to, expected) in cases {
+        let message = complaint_about(name, from, to);
+        assert!(message.contains(expected) && message.starts_with("x.toml:"), "{to}: {message}");
+    }
 }
 
 #[test]
@@ -47,10 +51,7 @@ fn rules_of_memory_name_the_line() {
             "inside the working set",
         ),
     ];
-    for (from, to, expected) in cases {
-        let message = complaint_about("pressure", from, to);
-        assert!(message.contains(expected) && message.starts_with("x.toml:"), "{to}: {message}");
-    }
+    complains("pressure", &cases);
 }
 
 #[test]
@@ -67,10 +68,7 @@ fn threads_with_regions_of_their_own_share_the_memory() {
             "page_tables: 16400 for each of 2 threads",
         ),
     ];
-    for (from, to, expected) in cases {
-        let message = complaint_about("tlb_flush1", from, to);
-        assert!(message.contains(expected) && message.starts_with("x.toml:"), "{to}: {message}");
-    }
+    complains("tlb_flush1", &cases);
 }
 
 #[test]
@@ -102,7 +100,7 @@ fn a_program_migrates_page_by_page() {
 
 #[test]
 fn rules_of_loops_name_the_line() {
-    for (from, to, expected) in [
+    let cases = [
         ("numa_scan", "migrate", "\"migrate\" moves one page, expected it in each_page"),
         ("numa_scan", "mremap", "expected anything but \"mremap\" and \"work\" in a loop"),
         ("numa_scan", "mprotect", "\"mprotect\" needs rights"),
@@ -111,10 +109,8 @@ fn rules_of_loops_name_the_line() {
             "gap_cycles = 500\n[user]\nstores_percent = 1\nwritten_percent = 1\npattern = \"uniform\"\ngap_cycles = 1",
             "expected no [user]",
         ),
-    ] {
-        let message = complaint_about("numa-migration", from, to);
-        assert!(message.contains(expected) && message.starts_with("x.toml:"), "{to}: {message}");
-    }
+    ];
+    complains("numa-migration", &cases);
 }
 
 #[test]
@@ -148,10 +144,7 @@ fn rules_that_types_cannot_express_name_the_line() {
         ),
         ("duration_cycles = 40_000_000", "duration_cycles = 0", "nonzero"),
     ];
-    for (from, to, expected) in cases {
-        let message = complaint(from, to);
-        assert!(message.contains(expected) && message.starts_with("x.toml:"), "{to}: {message}");
-    }
+    complains("overlap", &cases);
 }
 
 #[test]

@@ -43,19 +43,13 @@ impl Places {
     /// Where the CPUs of a machine are.
     pub fn new(profile: &Profile) -> Places {
         let machine = &profile.machine;
-        let cores_per_die = machine.cores_per_socket / machine.dies_per_socket;
-        let place = |cpu| {
-            let core = profile.core_of(cpu);
-            let (die, socket) = (core / cores_per_die, core / machine.cores_per_socket);
-            Place { core: core as u16, die: die as u16, socket: socket as u16 }
-        };
         let farthest = match (machine.sockets, machine.dies_per_socket, machine.cores_per_socket) {
             (1, 1, 1) => Distance::Same,
             (1, 1, _) => Distance::Socket,
             (1, ..) => Distance::Die,
             _ => Distance::Remote,
         };
-        Places { of: (0..profile.cpus() as u16).map(place).collect(), farthest }
+        Places { of: (0..profile.cpus() as u16).map(|cpu| profile.place(cpu)).collect(), farthest }
     }
 
     /// How far one CPU is from another.
@@ -64,12 +58,18 @@ impl Places {
     /// If a CPU does not exist.
     #[inline]
     pub fn distance(&self, a: u16, b: u16) -> Distance {
-        let (a, b) = (self.of[usize::from(a)], self.of[usize::from(b)]);
-        if a.core == b.core {
+        self.of[usize::from(a)].distance(self.of[usize::from(b)])
+    }
+}
+
+impl Place {
+    #[inline]
+    fn distance(self, other: Place) -> Distance {
+        if self.core == other.core {
             Distance::Same
-        } else if a.die == b.die {
+        } else if self.die == other.die {
             Distance::Socket
-        } else if a.socket == b.socket {
+        } else if self.socket == other.socket {
             Distance::Die
         } else {
             Distance::Remote
@@ -98,17 +98,13 @@ impl Profile {
     /// # Panics
     /// If a CPU does not exist.
     pub fn distance(&self, a: u16, b: u16) -> Distance {
-        let (a, b) = (self.core_of(a), self.core_of(b));
-        let cores_per_die = self.machine.cores_per_socket / self.machine.dies_per_socket;
-        if a == b {
-            Distance::Same
-        } else if a / cores_per_die == b / cores_per_die {
-            Distance::Socket
-        } else if a / self.machine.cores_per_socket == b / self.machine.cores_per_socket {
-            Distance::Die
-        } else {
-            Distance::Remote
-        }
+        self.place(a).distance(self.place(b))
+    }
+
+    fn place(&self, cpu: u16) -> Place {
+        let (core, cores_per_socket) = (self.core_of(cpu), self.machine.cores_per_socket);
+        let cores_per_die = cores_per_socket / self.machine.dies_per_socket;
+        Place { core: core as u16, die: (core / cores_per_die) as u16, socket: (core / cores_per_socket) as u16 }
     }
 
     /// The other CPUs of a CPU's core.
