@@ -22,6 +22,15 @@ pub(crate) struct Reference {
     rules: Rules,
     /// What a step does to a state, by who takes it on which page, and by the bits that it depends on.
     changes: Vec<Change>,
+    /// Which steps can be taken on a page, by the bits that tell, without and with `mmap_lock` being free.
+    enabled: Vec<Enabled>,
+}
+
+/// Up to four steps on a page: which, one behind the other, and how many.
+#[derive(Clone, Copy, Debug, Default)]
+struct Enabled {
+    who: [Who; 4],
+    steps: u8,
 }
 
 /// The model itself.
@@ -91,6 +100,8 @@ const PAGE: u64 = (1 << STRIDE) - 1;
 /// What the steps of reclaim depend on, of those of mprotect, and of the walker: neighbours all.
 const OF_RECLAIM: Field = (RECLAIM.0, 0x7f);
 const OF_MPROTECT: Field = (PTL.0, 0xff);
+/// What tells which steps can be taken: everything of a page but what mprotect has seen of the counters.
+const OF_ENABLED: Field = (0, 0x7fff);
 /// Changes of each, for each page.
 const CHANGES: usize = 0x100;
 
@@ -126,7 +137,29 @@ impl Reference {
                 }
             }
         }
-        Reference { rules, changes }
+        let enabled = (0..2 * (OF_ENABLED.1 + 1)).map(|n| Enabled::of(n & OF_ENABLED.1, n > OF_ENABLED.1)).collect();
+        Reference { rules, changes, enabled }
+    }
+}
+
+impl Enabled {
+    /// On a page in this state.
+    fn of(s: u64, mmap_free: bool) -> Enabled {
+        let (pte, tlb, free) = (get(s, PTE), get(s, TLB), get(s, PTL) == 0);
+        let (reclaim, mprotect) = (get(s, RECLAIM), get(s, MPROTECT));
+        let mut enabled = Enabled::default();
+        for (who, enables) in [
+            (Who::Reclaim, reclaim != 5 && (reclaim != 0 || free)),
+            (Who::Mprotect, mprotect != 9 && (mprotect != 0 || mmap_free) && (mprotect != 1 || free)),
+            (Who::Fill, tlb == 0 && pte != 0),
+            (Who::Store, tlb == 2 && get(s, DONE) == 1),
+        ] {
+            if enables {
+                enabled.who[usize::from(enabled.steps)] = who;
+                enabled.steps += 1;
+            }
+        }
+        enabled
     }
 }
 
@@ -300,28 +333,18 @@ impl System for Reference {
         *state = *key;
     }
 
-    // Which of the four can go on is a coin toss to a processor, so it is added up and not branched on.
+    // Which of the four can go on is a coin toss to a processor, so it is looked up and not branched on.
     #[inline]
     fn actions(&self, state: &u64, out: &mut Vec<Action>) {
         let (mut enabled, mut n) = ([Action::default(); 4 * 3], 0);
-        let mmap_free = get(*state, MMAP_LOCK) == 0;
+        let with_mmap = if get(*state, MMAP_LOCK) == 0 { OF_ENABLED.1 as usize + 1 } else { 0 };
         for page in 0..self.rules.pages {
-            let s = *state >> (page * STRIDE);
-            let (pte, tlb, free) = (get(s, PTE), get(s, TLB), get(s, PTL) == 0);
-            let (reclaim, mprotect) = (get(s, RECLAIM), get(s, MPROTECT));
-            for (who, enables) in [
-                (Who::Reclaim, reclaim != 5 && (reclaim != 0 || free)),
-                (Who::Mprotect, mprotect != 9 && (mprotect != 0 || mmap_free) && (mprotect != 1 || free)),
-                (Who::Fill, tlb == 0 && pte != 0),
-                (Who::Store, tlb == 2 && get(s, DONE) == 1),
-            ] {
-                enabled[n] = Action { who, page: page as u8 };
-                n += usize::from(enables);
-            }
+            let Enabled { who, steps } = self.enabled[with_mmap + get(*state, of(page, OF_ENABLED)) as usize];
+            enabled[n..n + 4].copy_from_slice(&who.map(|who| Action { who, page: page as u8 }));
+            n += usize::from(steps);
         }
-        let start = out.len();
         out.extend_from_slice(&enabled);
-        out.truncate(start + n);
+        out.truncate(out.len() - enabled.len() + n);
     }
 
     // Releasing a page-table lock overtakes anything: nobody else can touch that lock before.

@@ -1,63 +1,146 @@
 //! Steps taken before: most depend on nothing but what the CPUs share and on the CPU that takes them, and many states agree in
-//! these. Which step does is not declared but seen: the world notes every look at another CPU.
+//! these. Which step does is not declared but seen: the world notes every look at another CPU. Of that one a step can see
+//! everything but the frames of the path it is on, and states that differ in such frames agree, too.
 
 use std::sync::Arc;
 
-use arrayvec::ArrayVec;
-
-use super::Effect;
 use super::race::{Move, Parts};
 use super::twins::Twins;
-use super::visited::{Key, Slots};
-use crate::world::small::{CPUS, PAGES};
+use super::visited::{Key, Slots, digest};
+use super::{Effect, Interner, Successor};
+use crate::nouns::types::{Cpu, Page};
+use crate::world::small::{CPU_WORDS, CPUS, PAGES};
 
-/// A step that looks at all of them is not worth keeping: its state will not come again.
-pub(super) const ALL: u8 = u8::MAX;
-
-/// Steps remembered at most in each of two tables (about 100 MB in all); then it starts afresh.
+/// Rows at most in each table of steps (about 100 MB in all); then it starts afresh.
 const MOST: usize = 1 << 20;
 
-/// What a CPU may try, in order.
-pub(super) type Moves = ArrayVec<Move, { 2 + PAGES + 2 * CPUS }>;
+/// What a CPU may try, a bit for each move, and whether it has nothing left to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct View(u32);
 
-/// What a step did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Took {
-    /// Nothing: it is disabled.
-    Disabled,
-    /// It changed these parts; those of the CPUs that it did not look at are left out.
-    Moved(Parts, Effect),
-}
+const KNOWN: View = View(1 << 31);
+const IDLE: u32 = 1 << 30;
+
+/// What a step did, to what the CPUs share and to the CPU that took it; nothing if it is disabled.
+type Took = Option<([u32; 2], Effect)>;
+
+/// The faces that a step gave to other CPUs.
+type Faced = [u32; CPUS];
+
+/// What the CPUs share, the CPU that takes a step, the faces of those that it looks at, and the code of the step.
+type Wide = [u64; (3 + CPUS).div_ceil(2)];
 
 /// What is known of a step by the two parts it begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Known {
+enum Known {
     /// They tell what it does.
     Did(Took),
     /// It also looks at these CPUs, a bit each.
     Looks(u8),
 }
 
-/// What depends on the part of one CPU alone.
-#[derive(Clone, Debug)]
-pub(super) struct View {
-    /// What it may try.
-    pub(super) moves: Moves,
-    /// It has nothing left to do.
-    pub(super) idle: bool,
+impl View {
+    pub(super) fn set_idle(&mut self, idle: bool) {
+        self.0 |= if idle { IDLE } else { 0 };
+    }
+
+    /// Has it nothing left to do?
+    pub(super) fn idle(self) -> bool {
+        self.0 & IDLE != 0
+    }
+
+    /// Its moves, in the order in which they are listed.
+    #[inline]
+    pub(super) fn codes(self) -> impl Iterator<Item = u32> {
+        let mut left = self.0 & (IDLE - 1);
+        std::iter::from_fn(move || {
+            let code = left.trailing_zeros();
+            (left != 0).then(|| {
+                left &= left - 1;
+                code
+            })
+        })
+    }
+}
+
+impl Extend<Move> for View {
+    fn extend<I: IntoIterator<Item = Move>>(&mut self, moves: I) {
+        for mv in moves {
+            let bit = 1 << code(mv);
+            assert!(self.0 & (IDLE - 1) < bit, "moves are listed by their codes");
+            self.0 |= bit;
+        }
+    }
 }
 
 /// What a worker remembers of a race.
 #[derive(Debug, Default)]
 pub struct Memo {
     narrow: Table<[u32; 3], Known>,
-    wide: Table<[u32; 2 + CPUS], Took>,
+    wide: Table<Wide, (Took, Faced)>,
+    faces: Faces,
     /// By the number of the part.
-    views: Vec<Option<View>>,
+    views: Vec<View>,
     tested: Vec<Option<bool>>,
     /// The parts under other numbers of CPUs, by the number of the part and the way to rename.
     renamed: Vec<Option<Box<[u32]>>>,
     twins: Option<Arc<Twins>>,
+}
+
+/// What other CPUs can see of a CPU, numbered.
+#[derive(Debug, Default)]
+struct Faces {
+    slots: Slots,
+    rows: Vec<[u64; CPU_WORDS]>,
+    /// By the number of the part.
+    of_parts: Vec<Option<u32>>,
+    /// The part with another face, by part and face.
+    changed: Table<[u32; 2], u32>,
+}
+
+impl Faces {
+    /// The face of a CPU.
+    #[inline]
+    fn of(&mut self, part: u32, parts: &Interner<'_>) -> u32 {
+        match self.of_parts.get(part as usize) {
+            Some(&Some(face)) => face,
+            _ => self.number(part, parts),
+        }
+    }
+
+    #[cold]
+    fn number(&mut self, part: u32, parts: &Interner<'_>) -> u32 {
+        let row = *parts.part(part).first_chunk().expect("a CPU has more words");
+        let Faces { slots, rows, .. } = self;
+        let new = rows.len() as u32;
+        let digest_of = |face: u32| digest(&rows[face as usize]);
+        let known = slots.find_or_insert(digest(&row), new, |face| rows[face as usize] == row, digest_of);
+        let face = known.unwrap_or_else(|| {
+            self.rows.push(row);
+            new
+        });
+        // Numbers that only this worker knows change when its batch is taken in.
+        if !parts.provisional(part) {
+            put(&mut self.of_parts, part, face);
+        }
+        face
+    }
+
+    /// The same CPU on the same path, with another face.
+    #[inline]
+    fn change(&mut self, part: u32, face: u32, parts: &mut Interner<'_>) -> u32 {
+        let key = [part, face];
+        if let Some(row) = self.changed.find(&key) {
+            return self.changed.rows[row].1;
+        }
+        let mut row = std::mem::take(&mut parts.row);
+        row.extend_from_slice(&self.rows[face as usize]);
+        row.extend_from_slice(&parts.part(part)[CPU_WORDS..]);
+        parts.row = row;
+        let changed = parts.number_row();
+        self.changed.keep(key, changed, parts.provisional(changed));
+        changed
+    }
 }
 
 #[derive(Debug)]
@@ -98,43 +181,72 @@ impl<K: Key, V: Copy> Table<K, V> {
 }
 
 impl Memo {
-    /// What a move did that was made by a CPU in a state of these parts, if that is known.
+    /// Adds what a move of a CPU leads to from a state of these parts, unless it is disabled; false if that is not known.
     #[inline]
-    pub(super) fn find(&self, parts: &Parts, cpu: usize, mv: Move) -> Option<Took> {
-        let row = self.narrow.find(&narrow(parts, cpu, mv))?;
-        match self.narrow.rows[row].1 {
-            Known::Did(took) => Some(took),
-            Known::Looks(ALL) => None,
-            Known::Looks(at) => {
-                let row = self.wide.find(&wide(parts, at, cpu, mv))?;
-                Some(self.wide.rows[row].1)
+    pub(super) fn find(
+        &mut self,
+        key: &Parts,
+        (cpu, code): (usize, u32),
+        parts: &mut Interner<'_>,
+        out: &mut Vec<Successor<Parts>>,
+    ) -> bool {
+        let Some(row) = self.narrow.find(&narrow(key, cpu, code)) else { return false };
+        let (took, faced) = match self.narrow.rows[row].1 {
+            Known::Did(took) => (took, None),
+            Known::Looks(at) => match self.wide.find(&self.faces.wide(key, at, (cpu, code), parts)) {
+                Some(row) => (self.wide.rows[row].1.0, Some(&self.wide.rows[row].1.1)),
+                None => return false,
+            },
+        };
+        let Some(([shared, own], effect)) = took else { return true };
+        // Changed where it lies: a copy of what has just been put together waits for that.
+        out.push(Successor { key: *key, effect });
+        let to = &mut out.last_mut().expect("just added").key;
+        (to[0], to[1 + cpu]) = (shared, own);
+        for (part, &face) in to[1..].iter_mut().zip(faced.into_iter().flatten()) {
+            if face != LEFT_OUT {
+                *part = self.faces.change(*part, face, parts);
             }
         }
+        true
     }
 
     /// Keeps what a move did that looked at these CPUs.
-    pub(super) fn keep(&mut self, parts: &Parts, (cpu, mv, saw): (usize, Move, u8), took: Took, provisional: bool) {
-        let key = narrow(parts, cpu, mv);
-        let before = match self.narrow.find(&key).map(|row| self.narrow.rows[row].1) {
+    pub(super) fn keep(
+        &mut self,
+        key: &Parts,
+        (cpu, code, saw): (usize, u32, u8),
+        took: Option<Successor<Parts>>,
+        parts: &Interner<'_>,
+    ) {
+        let row = narrow(key, cpu, code);
+        let before = match self.narrow.find(&row).map(|row| self.narrow.rows[row].1) {
             Some(Known::Looks(at)) => at,
             _ => 0,
         };
         let saw = saw | before | 1 << cpu;
+        let own = took.map(|Successor { key, effect }| ([key[0], key[1 + cpu]], effect));
+        let provisional = own.is_some_and(|(changed, _)| changed.iter().any(|&part| parts.provisional(part)));
         if saw == 1 << cpu {
-            return self.narrow.keep(key, Known::Did(took), provisional);
+            return self.narrow.keep(row, Known::Did(own), provisional);
         }
         if saw != before {
-            self.narrow.keep(key, Known::Looks(saw), false);
+            self.narrow.keep(row, Known::Looks(saw), false);
         }
-        if saw != ALL {
-            self.wide.keep(wide(parts, saw, cpu, mv), took, provisional);
+        let mut faced = [LEFT_OUT; CPUS];
+        if let Some(Successor { key: to, .. }) = took {
+            for n in (0..CPUS).filter(|&n| n != cpu && to[1 + n] != key[1 + n]) {
+                faced[n] = self.faces.of(to[1 + n], parts);
+            }
         }
+        let wide = self.faces.wide(key, saw, (cpu, code), parts);
+        self.wide.keep(wide, (own, faced), provisional);
     }
 
     pub(super) fn renumber(&mut self, new: impl Fn(u32) -> u32) {
         let renumber = |took: &mut Took| {
-            if let Took::Moved(parts, _) = took {
-                *parts = parts.map(|id| if id == LEFT_OUT { id } else { new(id) });
+            if let Some((changed, _)) = took {
+                *changed = changed.map(&new);
             }
         };
         for n in self.narrow.provisional.drain(..) {
@@ -143,17 +255,24 @@ impl Memo {
             }
         }
         for n in self.wide.provisional.drain(..) {
-            renumber(&mut self.wide.rows[n as usize].1);
+            renumber(&mut self.wide.rows[n as usize].1.0);
+        }
+        for n in self.faces.changed.provisional.drain(..) {
+            let part = &mut self.faces.changed.rows[n as usize].1;
+            *part = new(*part);
         }
     }
 
     #[inline]
-    pub(super) fn view(&self, part: u32) -> Option<&View> {
-        self.views.get(part as usize)?.as_ref()
+    pub(super) fn view(&self, part: u32) -> Option<View> {
+        self.views.get(part as usize).copied().filter(|&view| view != View::default())
     }
 
     pub(super) fn keep_view(&mut self, part: u32, view: View) {
-        put(&mut self.views, part, view);
+        if self.views.len() <= part as usize {
+            self.views.resize(part as usize + 1, View::default());
+        }
+        self.views[part as usize] = View(view.0 | KNOWN.0);
     }
 
     /// The twins of the scenario, worked out once.
@@ -194,37 +313,54 @@ fn put<T: Clone>(all: &mut Vec<Option<T>>, part: u32, value: T) {
 /// In place of the number of a part.
 const LEFT_OUT: u32 = u32::MAX;
 
-/// The parts of these CPUs, and what all share.
-pub(super) fn masked(parts: &Parts, cpus: u8) -> Parts {
-    std::array::from_fn(|n| if n == 0 || cpus >> (n - 1) & 1 != 0 { parts[n] } else { LEFT_OUT })
-}
-
-/// A state with the parts that a step changed.
-#[inline]
-pub(super) fn patched(parts: &Parts, changed: &Parts) -> Parts {
-    std::array::from_fn(|n| if changed[n] == LEFT_OUT { parts[n] } else { changed[n] })
-}
+// Moves are numbered in the order in which they are listed.
+const TOWARD: u32 = 1;
+const INTERRUPT: u32 = TOWARD + CPUS as u32;
+const TICK: u32 = INTERRUPT + 1;
+const DELIVER: u32 = TICK + 1;
+const EVICT: u32 = DELIVER + CPUS as u32;
+const _: () = assert!(EVICT + PAGES as u32 <= IDLE.trailing_zeros());
 
 fn code(mv: Move) -> u32 {
     match mv {
         Move::Step(_) => 0,
-        Move::Interrupt(_) => 1,
-        Move::Tick(_) => 2,
-        Move::Evict(_, page) => 3 + page.0,
-        Move::Deliver(_, to) => (3 + PAGES as u32) + u32::from(to.0),
-        Move::Toward(_, to) => (3 + PAGES as u32 + CPUS as u32) + u32::from(to.0),
+        Move::Toward(_, to) => TOWARD + u32::from(to.0),
+        Move::Interrupt(_) => INTERRUPT,
+        Move::Tick(_) => TICK,
+        Move::Deliver(_, to) => DELIVER + u32::from(to.0),
+        Move::Evict(_, page) => EVICT + page.0,
+    }
+}
+
+/// The move of a CPU that has this code.
+pub(super) fn a_move(cpu: Cpu, code: u32) -> Move {
+    match code {
+        0 => Move::Step(cpu),
+        TOWARD..INTERRUPT => Move::Toward(cpu, Cpu((code - TOWARD) as u16)),
+        INTERRUPT => Move::Interrupt(cpu),
+        TICK => Move::Tick(cpu),
+        DELIVER..EVICT => Move::Deliver(cpu, Cpu((code - DELIVER) as u16)),
+        _ => Move::Evict(cpu, Page(code - EVICT)),
     }
 }
 
 #[inline]
-fn narrow(parts: &Parts, cpu: usize, mv: Move) -> [u32; 3] {
+fn narrow(parts: &Parts, cpu: usize, code: u32) -> [u32; 3] {
     // The part of a CPU says which one it is.
-    [parts[0], parts[1 + cpu], code(mv)]
+    [parts[0], parts[1 + cpu], code]
 }
 
-fn wide(parts: &Parts, saw: u8, cpu: usize, mv: Move) -> [u32; 2 + CPUS] {
-    let mut key = [0; 2 + CPUS];
-    key[..=CPUS].copy_from_slice(&masked(parts, saw));
-    key[1 + CPUS] = code(mv) << 3 | cpu as u32;
-    key
+impl Faces {
+    #[inline]
+    fn wide(&mut self, key: &Parts, saw: u8, (cpu, code): (usize, u32), parts: &Interner<'_>) -> Wide {
+        let mut number = |at: usize| match at.checked_sub(2) {
+            None if at == 0 => key[0],
+            None => key[1 + cpu],
+            Some(CPUS..) => code << 3 | cpu as u32,
+            Some(n) if n != cpu && saw >> n & 1 != 0 => self.of(key[1 + n], parts),
+            Some(_) => LEFT_OUT,
+        };
+        // Two at a time, since what is written by halves is slow to read as a whole.
+        std::array::from_fn(|n| u64::from(number(2 * n)) | u64::from(number(2 * n + 1)) << 32)
+    }
 }

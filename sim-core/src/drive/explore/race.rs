@@ -4,7 +4,7 @@ use crate::drive::engine::{Progress, Setting, Stack};
 use crate::drive::explore::frames::{pack_frame, unpack_frames};
 use crate::drive::explore::heard::Finder;
 pub use crate::drive::explore::heard::{Counts, Recorder, Violation};
-use crate::drive::explore::memo::{self, Memo, Moves, Took, View};
+use crate::drive::explore::memo::{self, Memo, View};
 use crate::drive::explore::twins::Twins;
 use crate::drive::explore::{Bench, Effect, Interner, Options, Seen, Successor, System};
 use crate::nouns::op::{Op, OpKind};
@@ -210,41 +210,30 @@ impl<'s> Race<'s> {
         let mut may_end = true;
         for n in 0..self.cpus() {
             let part = key[1 + n];
-            if memo.view(part).is_none() {
+            let view = memo.view(part).unwrap_or_else(|| {
                 self.unpack(key, parts, state);
-                let mut moves = Moves::new();
-                self.moves_of(state, n, (options.reduce, twins), &mut moves);
-                memo.keep_view(part, View { moves, idle: Self::idle(state, n) });
-            }
-            let view = memo.view(part).expect("kept before");
-            may_end &= view.idle;
-            for mv in view.moves.clone() {
-                match memo.find(key, n, mv) {
-                    Some(Took::Disabled) => continue,
-                    Some(Took::Moved(changed, effect)) => {
-                        out.push(Successor { key: memo::patched(key, &changed), effect });
-                        continue;
-                    }
-                    None => {}
+                let mut view = View::default();
+                self.moves_of(state, n, (options.reduce, twins), &mut view);
+                view.set_idle(Self::idle(state, n));
+                memo.keep_view(part, view);
+                view
+            });
+            may_end &= view.idle();
+            for code in view.codes() {
+                if memo.find(key, (n, code), parts, out) {
+                    continue;
                 }
                 if !unpacked {
                     self.unpack(key, parts, state);
                     unpacked = true;
                 }
                 next.clone_from(state);
-                let effect = self.take(next, mv, counts);
-                let saw = next.world.saw() | 1 << n;
-                let all = self.cpus() > 1 && saw.count_ones() as usize == self.cpus();
-                let saw = if all { memo::ALL } else { saw };
-                let mut took = Took::Disabled;
-                let mut provisional = false;
-                if let Some(effect) = effect {
-                    let to = self.pack(next, parts);
-                    out.push(Successor { key: to, effect });
-                    took = Took::Moved(memo::masked(&to, saw), effect);
-                    provisional = to.iter().any(|&id| parts.provisional(id));
+                let effect = self.take(next, memo::a_move(Cpu(n as u16), code), counts);
+                let took = effect.map(|effect| Successor { key: self.pack(next, parts), effect });
+                memo.keep(key, (n, code, next.world.saw()), took, parts);
+                if let Some(took) = took {
+                    out.push(took);
                 }
-                memo.keep(key, (n, mv, saw), took, provisional);
             }
         }
         if let Some(twins) = twins {

@@ -21,6 +21,13 @@ impl Key for u128 {
     }
 }
 
+impl<const N: usize> Key for [u64; N] {
+    #[inline]
+    fn digest(&self) -> u64 {
+        digest(self)
+    }
+}
+
 impl<const N: usize> Key for [u32; N] {
     #[inline]
     fn digest(&self) -> u64 {
