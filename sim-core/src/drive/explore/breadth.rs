@@ -20,7 +20,6 @@ const TOGETHER: usize = 64;
 /// A state, as the worker that has expanded it hands it on.
 #[derive(Clone, Copy, Debug)]
 struct Expanded {
-    id: u32,
     /// Where in the share's `found` its successors end.
     end: u32,
     transitions: u32,
@@ -53,8 +52,8 @@ struct Search<'a, S: System> {
     system: &'a S,
     options: &'a Options,
     visited: Visited<S::Key>,
-    /// From which state each was first reached.
-    parents: Vec<u32>,
+    /// How many states were first reached from each that has been expanded: these are numbered in a row.
+    children: Vec<u16>,
     /// Of what is taken in together.
     digests: Vec<u64>,
     parts: Parts,
@@ -99,14 +98,14 @@ impl<'a, S: System> Search<'a, S> {
         }
         let key = system.pack(&first, &mut interner);
         visited.insert(key, key.digest());
-        let (parts, parents) = (interner.own, vec![0]);
+        let parts = interner.own;
         let reached = Progress { states: 1, transitions: 0, depth: 0, bytes: 0 };
         let memos = (0..options.threads.max(1)).map(|_| S::Memo::default()).collect();
         Search {
             system,
             options,
             visited,
-            parents,
+            children: Vec::new(),
             digests: Vec::new(),
             parts,
             parts_before: 0,
@@ -121,7 +120,7 @@ impl<'a, S: System> Search<'a, S> {
     fn reached(&self) -> Progress {
         // Where a search ends for room, how many parts were found by then is a matter of how many workers looked.
         let parts = if self.full { self.parts_before } else { self.parts.bytes() };
-        let bytes = self.visited.bytes() + self.parents.len() as u64 * 4 + parts;
+        let bytes = self.visited.bytes() + self.children.len() as u64 * 2 + parts;
         Progress { states: self.visited.len(), bytes, ..self.reached }
     }
 
@@ -224,7 +223,7 @@ impl<'a, S: System> Search<'a, S> {
                 self.sift(start, &mut share.found);
             }
             let end = share.found.len() as u32;
-            share.expanded.push(Expanded { id, end, transitions: transitions as u32 });
+            share.expanded.push(Expanded { end, transitions: transitions as u32 });
             if share.end.is_some() {
                 return;
             }
@@ -258,7 +257,8 @@ impl<'a, S: System> Search<'a, S> {
             // Counted before sifting, for the room to be the same with any number of workers.
             self.visited.reserve(expanded.iter().map(|state| state.transitions as usize).sum());
             let mut digests = self.digests.iter();
-            for &Expanded { id, end, transitions } in expanded {
+            for &Expanded { end, transitions } in expanded {
+                let before = self.visited.len();
                 let found = share.found[start..end as usize].iter().zip(&mut digests);
                 start = end as usize;
                 for (found, &digest) in found {
@@ -267,9 +267,10 @@ impl<'a, S: System> Search<'a, S> {
                             return Some(End::Full);
                         }
                         self.visited.put(free, found.key, digest);
-                        self.parents.push(id);
                     }
                 }
+                let children = u16::try_from(self.visited.len() - before);
+                self.children.push(children.expect("fewer than 65,536 steps lead from a state"));
                 self.reached.transitions += transitions as usize;
             }
         }
@@ -293,9 +294,13 @@ impl<'a, S: System> Search<'a, S> {
 
     fn way_to(&mut self, mut id: u32, breaks: bool) -> Vec<S::Action> {
         let mut keys = vec![self.visited.keys[id as usize]];
-        while id != 0 {
-            id = self.parents[id as usize];
-            keys.push(self.visited.keys[id as usize]);
+        let mut first_child = 1 + self.children.iter().map(|&n| u32::from(n)).sum::<u32>();
+        for (parent, &children) in self.children.iter().enumerate().rev() {
+            first_child -= u32::from(children);
+            if id >= first_child {
+                id = parent as u32;
+                keys.push(self.visited.keys[parent]);
+            }
         }
         keys.reverse();
         let mut interner = Interner::new(None, std::mem::take(&mut self.parts));

@@ -138,6 +138,11 @@ impl Slots {
         self.used += 1;
     }
 
+    /// How many numbers it holds without growing.
+    fn room(&self) -> usize {
+        self.table.len() / 4 * 3
+    }
+
     /// Makes room for so many more. A quarter stays free, so that a search ends soon.
     #[inline]
     fn reserve(&mut self, more: usize, digest_of: impl Fn(u32) -> u64) {
@@ -188,8 +193,10 @@ impl<K: Key> Visited<K> {
 
     /// Makes room for so many more keys.
     pub(super) fn reserve(&mut self, more: usize) {
-        let keys = &self.keys;
-        self.slots.reserve(more, |id| keys[id as usize].digest());
+        let Visited { keys, slots } = self;
+        slots.reserve(more, |id| keys[id as usize].digest());
+        // As many as the table has room for, so that they are moved as seldom as it grows.
+        keys.reserve_exact(slots.room().saturating_sub(keys.len()));
     }
 
     /// The number of a key, or the free slot where it belongs: there has to be room for it.
