@@ -108,6 +108,7 @@ const SWITCHES: &[&str] = &[
     "mremap_flushes_under_ptl",
     "rmap_after_flush",
     "pageout_checks_pending",
+    "pageout_clears_accessed",
     "lazy_mask",
     "skips_idle_targets",
     "anon_on_trial",

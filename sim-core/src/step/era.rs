@@ -145,6 +145,8 @@ pub struct Era {
     pub rmap_after_flush: bool,
     /// `MADV_PAGEOUT` calls the pending check for each page table. The walker came with v5.4, its check later.
     pub pageout_checks_pending: bool,
+    /// The walker of `MADV_PAGEOUT` clears A, for which it flushes in the end (v5.4 to v6.8; 2864f3d0f583 ended it).
+    pub pageout_clears_accessed: bool,
     /// Reclaim flushes and frees in its loop each time this many freed folios have collected (31 since v6.10); 0: only at
     /// the end of the list.
     pub free_batch_slots: u16,
@@ -219,6 +221,7 @@ const V4_13: Era = Era {
     mremap_flushes_under_ptl: false,
     rmap_after_flush: false,
     pageout_checks_pending: true,
+    pageout_clears_accessed: false,
     free_batch_slots: 0,
     shrink_list_folios: 32,
     lazy_mask: false,
@@ -257,6 +260,7 @@ pub static ERAS: &[Era] = &[
         mremap_flushes_under_ptl: true,
         skips_idle_targets: true,
         anon_on_trial: true,
+        pageout_clears_accessed: true,
         soft_dirty_excludes_faults: true,
         ..V4_13
     },

@@ -66,6 +66,11 @@ pub static SWITCHES: &[Switch] = &[
         |e| &mut e.pageout_checks_pending,
         "the walker of `MADV_PAGEOUT` makes the pending check",
     ),
+    flag(
+        "pageout_clears_accessed",
+        |e| &mut e.pageout_clears_accessed,
+        "the walker of `MADV_PAGEOUT` clears A and flushes for it in the end",
+    ),
     count(
         "free_batch_slots",
         |e, n| e.free_batch_slots = n,

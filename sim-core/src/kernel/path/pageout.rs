@@ -1,23 +1,29 @@
-//! `madvise(MADV_PAGEOUT)`: `madvise_cold_or_pageout_pte_range()`, one page table at a time.
+//! `madvise(MADV_PAGEOUT)`: `madvise_cold_or_pageout_pte_range()`, one page table at a time, within an `mmu_gather`: the call counts
+//! itself in `tlb_flush_pending` until all that it unmapped is flushed.
 
 use crate::kernel::path::mprotect::{leave, next_table};
+use crate::kernel::path::pending::{self, NESTED};
 use crate::kernel::path::{hook, reclaim};
 use crate::nouns::op::OpKind;
-use crate::nouns::types::{Actor, Lock, Page, Span};
+use crate::nouns::types::{Actor, Lock, Mm, Page, Present, Pte, Span};
 use crate::oracle::ghost;
 use crate::policy::Hook;
 use crate::step::frame::{Act, Cx, Flow, Frame, Probe, steps};
-use crate::world::{Folio, World};
+use crate::world::{Cause, Folio, Gather, Request, World};
 
 steps! {
     Enter = "P0" "madvise(MADV_PAGEOUT)",
     LockMmap = "P1" "mmap_read_lock()",
+    Count = "P1" "tlb_gather_mmu(): inc_tlb_flush_pending()",
     NextTable = "P2" "walk_page_range()",
     LockPtl = "P2" "pte_offset_map_lock()",
     Pending = "P3" "flush_tlb_batched_pending()",
     Isolate = "P4" "folio_isolate_lru()",
     UnlockPtl = "P5" "pte_unmap_unlock()",
     Reclaim = "P6" "reclaim_pages()",
+    Nested = "P7" "tlb_finish_mmu(): mm_tlb_flush_nested()",
+    Flush = "P7" "tlb_finish_mmu(): flush, if A was cleared",
+    Uncount = "P7" "tlb_finish_mmu(): dec_tlb_flush_pending()",
     UnlockMmap = "P7" "mmap_read_unlock()",
     Return = "P8" "madvise() returns",
 }
@@ -33,10 +39,14 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         }
         Step::LockMmap => {
             f.cursor = op.span.first;
-            cx.lock(who, f, Lock::MmapRead(mm), Step::NextTable as u8)
+            cx.lock(who, f, Lock::MmapRead(mm), Step::Count as u8)
+        }
+        Step::Count => {
+            *cx.world.gather(who.task) = Gather::default();
+            pending::count(cx, who, f, mm, Step::NextTable as u8)
         }
         Step::NextTable => {
-            f.pc = next_table(cx.world, mm, f, op.span, Step::LockPtl as u8, Step::UnlockMmap as u8);
+            f.pc = next_table(cx.world, mm, f, op.span, Step::LockPtl as u8, Step::Nested as u8);
             Flow::Next
         }
         Step::LockPtl => {
@@ -64,6 +74,9 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             (f.cursor, f.pc) = (cx.world.table_span(f.cursor).end(), Step::NextTable as u8);
             Flow::Call(reclaim::shrink_isolated())
         }
+        Step::Nested => pending::nested(cx, who, f, mm, Step::Flush as u8),
+        Step::Flush => flush(cx, who, f, mm),
+        Step::Uncount => pending::uncount(cx, who, f, mm, Step::UnlockMmap as u8),
         Step::UnlockMmap => cx.unlock(who, f, Lock::MmapRead(mm), Step::Return as u8),
         Step::Return => {
             cx.act(who, Act::Return(OpKind::Pageout));
@@ -74,13 +87,32 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
 
 fn isolate<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page) {
     ghost::inspected(cx.world, page);
-    match cx.world.pte(page).present().map(|pte| (pte.frame, cx.world.folio(pte.frame))) {
-        // `madvise_cold_or_pageout_pte_range()` passes over a folio whose mapcount is not 1.
-        Some((frame, folio)) if folio.lru && !folio.isolated && !cx.world.shared(frame, page) => {
-            cx.world.set_folio(frame, Folio { isolated: true, ..folio });
-            cx.world.isolate(who.task, page, frame);
-            cx.act(who, Act::Isolate(page));
-        }
-        _ => cx.act(who, Act::PteRead(page)),
+    let Some(pte) = cx.world.pte(page).present() else { return cx.act(who, Act::PteRead(page)) };
+    let (frame, folio) = (pte.frame, cx.world.folio(pte.frame));
+    // It passes over a folio whose mapcount is not 1.
+    if !folio.lru || folio.isolated || cx.world.shared(frame, page) {
+        return cx.act(who, Act::PteRead(page));
     }
+    if cx.era.pageout_clears_accessed && pte.accessed {
+        cx.xchg(who, page, Pte::Present(Present { accessed: false, ..pte }));
+        let span = Span::page(cx.world.vpn(page));
+        let gather = cx.world.gather(who.task);
+        gather.span = gather.span.cover(span);
+    }
+    cx.world.set_folio(frame, Folio { isolated: true, ..folio });
+    cx.world.isolate(who.task, page, frame);
+    cx.act(who, Act::Isolate(page));
+}
+
+/// P7: what is gathered here is A at most, but others may have changed PTEs and not flushed yet.
+fn flush<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm: Mm) -> Flow {
+    f.pc = Step::Uncount as u8;
+    let span = cx.world.gather(who.task).span;
+    if f.flags == NESTED {
+        return Flow::Call(Cx::<W, P>::flush(Request::whole(mm, Cause::Nested)));
+    }
+    if span.pages == 0 {
+        return Flow::Next;
+    }
+    Flow::Call(Cx::<W, P>::flush(Request::range(mm, span, cx.era.ceiling_pages, Cause::Operation)))
 }

@@ -97,6 +97,7 @@ const INDIFFERENT: &[&str] = &[
     "skips_idle_targets",
     "anon_on_trial",
     "pageout_checks_pending",
+    "pageout_clears_accessed",
     "faults_lock_vma",
     "reads_mm_gen_always",
     "zap_drains_lru",
