@@ -23,26 +23,44 @@ impl<'a> Fault<'a> {
 /// one to end.
 #[inline]
 pub(super) fn cut<'a, const N: usize>(text: &'a str, mark: &[u8; N]) -> Option<(&'a str, &'a str)> {
-    let at = text.as_bytes().windows(N).position(|window| window == mark)?;
+    let bytes = text.as_bytes();
+    let at = if N == 1 {
+        bytes.iter().position(|byte| *byte == mark[0])?
+    } else {
+        memchr::memchr_iter(mark[0], bytes).find(|&at| bytes[at..].starts_with(mark))?
+    };
     Some((&text[..at], &text[at + N..]))
 }
 
 /// Splits at the last `mark`, of ASCII.
 #[inline]
 pub(super) fn cut_last<'a, const N: usize>(text: &'a str, mark: &[u8; N]) -> Option<(&'a str, &'a str)> {
-    let at = text.as_bytes().windows(N).rposition(|window| window == mark)?;
-    Some((&text[..at], &text[at + N..]))
+    let bytes = text.as_bytes();
+    let end = if N == 1 {
+        bytes.iter().rposition(|byte| *byte == mark[0])? + 1
+    } else {
+        // Marks end in what is rarer than the blank that they begin with.
+        memchr::memrchr_iter(mark[N - 1], bytes).map(|at| at + 1).find(|&end| bytes[..end].ends_with(mark))?
+    };
+    Some((&text[..end - N], &text[end..]))
 }
 
 /// Without white space at the start: [`str::trim_start`], which decodes characters, only where there is more than blanks.
 #[inline]
 pub(super) fn trim_start(text: &str) -> &str {
+    if text.as_bytes().first().is_some_and(u8::is_ascii_graphic) { text } else { skip_blanks(text) }
+}
+
+fn skip_blanks(text: &str) -> &str {
+    const BLANKS: u64 = u64::from_le_bytes(*b"        ");
     let mut bytes = text.as_bytes();
     // Columns are aligned: blanks come by the dozen.
-    while let Some((b"        ", rest)) = bytes.split_first_chunk::<8>() {
-        bytes = rest;
-    }
-    while let Some((b' ', rest)) = bytes.split_first() {
+    while let Some((eight, rest)) = bytes.split_first_chunk::<8>() {
+        let blanks = (u64::from_le_bytes(*eight) ^ BLANKS).trailing_zeros() as usize / 8;
+        if blanks < 8 {
+            bytes = &bytes[blanks..];
+            break;
+        }
         bytes = rest;
     }
     let rest = &text[text.len() - bytes.len()..];
@@ -71,8 +89,22 @@ pub(super) fn number(text: &str) -> Option<u64> {
     }
 }
 
-/// Digits only: no sign.
+/// Digits only: no sign. The radix is 10 or 16.
+#[inline]
 pub(super) fn digits(text: &str, radix: u32) -> Option<u64> {
+    // So many digits fit 64 bits, whatever they are.
+    let fit = if radix == 16 { 16 } else { 19 };
+    if text.is_empty() || text.len() > fit {
+        return long_digits(text, radix);
+    }
+    text.bytes().try_fold(0_u64, |value, byte| {
+        let digit = char::from(byte).to_digit(radix)?;
+        Some(value.wrapping_mul(radix.into()).wrapping_add(digit.into()))
+    })
+}
+
+#[cold]
+fn long_digits(text: &str, radix: u32) -> Option<u64> {
     if text.starts_with('+') {
         return None;
     }
@@ -127,11 +159,21 @@ impl<'a> Fields<'a> {
     }
 
     /// The value of the next field of that name.
+    #[inline]
     pub(super) fn text(&mut self, field: &'static str) -> Result<&'a str, Fault<'a>> {
+        // Mostly it is the very next one.
+        if let (Form::Equals, Some(value)) =
+            (self.form, self.rest.strip_prefix(field).and_then(|rest| rest.strip_prefix('=')))
+        {
+            let (value, rest) = cut(value, b" ").unwrap_or((value, ""));
+            self.rest = rest;
+            return Ok(value);
+        }
         self.either(field, field)
     }
 
     /// The same as a number.
+    #[inline]
     pub(super) fn number<T: TryFrom<u64>>(&mut self, field: &'static str) -> Result<T, Fault<'a>> {
         let text = self.text(field)?;
         self.sized(field, text)
@@ -166,20 +208,27 @@ impl<'a> Fields<'a> {
         if self.rest.is_empty() {
             return Ok(None);
         }
-        let piece = match self.form {
-            Form::Equals => cut(self.rest, b" "),
-            Form::Colons => cut(self.rest, b", "),
+        let (piece, pair) = match self.form {
+            Form::Equals => self.equal(),
+            Form::Colons => self.colon(),
         };
-        let (piece, rest) = piece.unwrap_or((self.rest, ""));
+        pair.map(Some).ok_or_else(|| Fault::new(wanted, piece, "a name and a value"))
+    }
+
+    /// Goes past the next piece: all of it, and what it consists of.
+    fn equal(&mut self) -> (&'a str, Option<(&'a str, &'a str)>) {
+        let (text, bytes) = (self.rest, self.rest.as_bytes());
+        let mark = bytes.iter().position(|byte| matches!(byte, b'=' | b' ')).unwrap_or(bytes.len());
+        let end = bytes[mark..].iter().position(|&byte| byte == b' ').map_or(bytes.len(), |after| mark + after);
+        self.rest = text.get(end + 1..).unwrap_or_default();
+        // Without a mark before its end it has none.
+        (&text[..end], (mark < end).then(|| (&text[..mark], &text[mark + 1..end])))
+    }
+
+    fn colon(&mut self) -> (&'a str, Option<(&'a str, &'a str)>) {
+        let (piece, rest) = cut(self.rest, b", ").unwrap_or((self.rest, ""));
         self.rest = rest;
-        let pair = match self.form {
-            Form::Equals => cut(piece, b"="),
-            Form::Colons => cut(piece, b": "),
-        };
-        match pair {
-            Some((name, value)) if !value.as_bytes().contains(&b' ') => Ok(Some((name, value))),
-            _ => Err(Fault::new(wanted, piece, "a name and a value")),
-        }
+        (piece, cut(piece, b": ").filter(|(_, value)| !value.as_bytes().contains(&b' ')))
     }
 }
 
@@ -228,6 +277,12 @@ mod tests {
             ("-9223372036854775809", None),
             ("18446744073709551615", Some(u64::MAX)),
             ("18446744073709551616", None),
+            ("9999999999999999999", Some(9_999_999_999_999_999_999)),
+            ("00000000000000000000000000000007", Some(7)),
+            ("0x00000000000000000f", Some(15)),
+            ("12/3", None),
+            ("12:3", None),
+            ("0x1g", None),
             ("", None),
             ("-", None),
             ("0x", None),
@@ -256,6 +311,10 @@ mod tests {
         assert_eq!(fields.number::<u8>("a"), Ok(1));
         assert_eq!(fields.number::<u8>("b"), Ok(2));
         assert_eq!(fields.finish(), Ok(()));
+        // One begins as another does, and one has no value.
+        let mut fields = Fields::equals("ab=1 a= a=2 b=3=4");
+        assert_eq!((fields.text("a"), fields.text("a"), fields.text("b")), (Ok(""), Ok("2"), Ok("3=4")));
+        assert!(fields.text("c").is_err());
     }
 
     #[test]

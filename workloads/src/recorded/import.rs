@@ -57,28 +57,27 @@ pub fn import_text(name: &str, text: &[u8], pick: &Pick) -> Result<Recording, Im
         settle(&mut parsed.events, &target, &mut parsed.summary);
     }
     let (mut summary, events) = (parsed.summary, parsed.events);
-    check_length(name, &events)?;
+    let first_ns = events.first().map_or(0, |event| event.time_ns);
     for event in &events {
+        check_length(name, first_ns, event)?;
         if event.pid == -1 || event.tid == -1 {
             summary.without_task += 1;
         } else if event.pid != target.pid {
             summary.other_process_events += 1;
         }
     }
-    summary.first_time_ns = events.first().map_or(0, |event| event.time_ns);
+    summary.first_time_ns = first_ns;
     summary.last_time_ns = events.last().map_or(0, |event| event.time_ns);
     Ok(Recording { name: name.to_owned(), sha256, kind: importer.name, notes: importer.notes, target, events, summary })
 }
 
 /// Times have to fit the clock of every machine.
-fn check_length(name: &str, events: &[Event]) -> Result<(), ImportError> {
-    let first_ns = events.first().map_or(0, |event| event.time_ns);
-    match events.iter().find(|event| event.time_ns.saturating_sub(first_ns) > LENGTH_MAX_NS) {
-        None => Ok(()),
-        Some(&Event { line, time_ns, .. }) => {
-            Err(ImportError::TooLong { name: name.to_owned(), line, time_ns, first_ns, most_ns: LENGTH_MAX_NS })
-        }
+fn check_length(name: &str, first_ns: u64, event: &Event) -> Result<(), ImportError> {
+    let Event { line, time_ns, .. } = *event;
+    if time_ns.saturating_sub(first_ns) <= LENGTH_MAX_NS {
+        return Ok(());
     }
+    Err(ImportError::TooLong { name: name.to_owned(), line, time_ns, first_ns, most_ns: LENGTH_MAX_NS })
 }
 
 /// The bytes as text, if they are text.

@@ -5,10 +5,6 @@ use super::fields::{cut, cut_last, digits, task_id, trim_end, trim_start};
 /// The kernel keeps 16 bytes for a task's name, the last of them 0.
 pub(super) const MAX_COMM: usize = 15;
 
-/// Tracepoint groups of the known events. One of them alone, `tlb:`, is a line cut inside the
-/// event's name.
-const GROUPS: [&str; 5] = ["exceptions", "sched", "syscalls", "tlb", "vmscan"];
-
 /// What every event's line begins with, and the rest of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header<'a> {
@@ -33,16 +29,31 @@ pub(super) fn header(line: &str) -> Option<Header<'_>> {
         let cpu = u16::try_from(digits(cpu, 10)?).ok()?;
         Some((comm, pid, tid, cpu, after))
     })?;
-    let (time, after) = cut(trim_start(after.strip_prefix(' ')?), b": ")?;
-    let after = trim_end(trim_start(after));
-    let (event, rest) = cut(after, b" ").unwrap_or((after, ""));
-    let event = event.strip_suffix(':')?;
-    let usable = comm.len() <= MAX_COMM
-        && cpu < u16::MAX
-        && !event.is_empty()
-        && !event.contains(char::is_control)
-        && !GROUPS.contains(&event);
-    usable.then_some(Header { comm, pid, tid, cpu, time_ns: nanoseconds(time)?, event, rest: trim_start(rest) })
+    let (time_ns, after) = time(trim_start(after.strip_prefix(' ')?))?;
+    let (event, rest) = event(trim_end(trim_start(after)))?;
+    let usable = comm.len() <= MAX_COMM && cpu < u16::MAX && !is_group(event);
+    usable.then_some(Header { comm, pid, tid, cpu, time_ns, event, rest: trim_start(rest) })
+}
+
+/// Splits off `SECONDS.FRACTION: `.
+fn time(text: &str) -> Option<(u64, &str)> {
+    let (time, after) = text.split_at(memchr::memchr(b':', text.as_bytes())?);
+    Some((nanoseconds(time)?, after.strip_prefix(": ")?))
+}
+
+/// Splits off the name of the event, which ends in a colon and a blank and has no control characters.
+fn event(text: &str) -> Option<(&str, &str)> {
+    let end = memchr::memchr(b' ', text.as_bytes()).unwrap_or(text.len());
+    let (event, rest) = text.split_at(end);
+    let event = event.strip_suffix(':').filter(|event| !event.is_empty())?;
+    // All bytes are looked at, which takes few instructions as there is no way out in between.
+    let plain = event.bytes().fold(true, |plain, byte| plain & byte.is_ascii_graphic());
+    (plain || !event.contains(char::is_control)).then_some((event, rest))
+}
+
+/// Is it the tracepoint group of known events? One alone, `tlb:`, is a line cut inside the event's name.
+fn is_group(event: &str) -> bool {
+    matches!(event, "exceptions" | "sched" | "syscalls" | "tlb" | "vmscan")
 }
 
 /// Splits `COMM PID/TID ` from the right.
@@ -89,6 +100,7 @@ mod tests {
         assert_eq!(split("a 1/2 [0] 7.000123: cycles:"), expected);
         assert_eq!(split(" a     1/2     [000]     7.000123:      cycles:   "), expected);
         assert_eq!(split("a 1/2 [0] 7.000123000: cycles:"), expected);
+        assert_eq!(split("a 1/2 [0] 7.000123: é:: y").map(|line| line.5), Some("é:"));
         let far = split("a 1/2 [0] 18446744073.709551615: x: y").expect("fits");
         assert_eq!(far.4, u64::MAX);
     }
@@ -124,6 +136,9 @@ mod tests {
             "1/2 [0] 7.000123: x: y",
             "a 1/2 [0] 7.000123: : y",
             "a 1/2 [0] 7.000123: x\u{1b}: y",
+            "a 1/2 [0] 7.000123: x\tz: y",
+            "a 1/2 [0] 7.000123: x\u{85}: y",
+            "a 1/2 [0] 7.000123:x: y",
             "other 18/18 [0            rec 1/2 [0] 7.000123: x: y",
             "othe            rec 1/2 [0] 7.000123: x: y",
         ] {

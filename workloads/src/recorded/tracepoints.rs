@@ -63,6 +63,9 @@ pub(super) fn settle(events: &mut Vec<Event>, target: &Target, summary: &mut Imp
     // The last one in a draw.
     let (chosen, &(first, _)) = programs.iter().enumerate().max_by_key(|(_, (_, count))| count).expect("there is one");
     let end = programs.get(chosen + 1).map_or(events.len(), |&(at, _)| at);
+    if programs.len() == 1 {
+        return;
+    }
     let mut dropped = 0;
     let mut at = 0;
     events.retain(|event| {

@@ -7,7 +7,7 @@ use super::line::MAX_COMM;
 /// Reads the fields of an event; `None` if the event is not one of those in [`What`].
 pub(super) fn what<'a>(event: &str, rest: &'a str) -> Option<Result<What, Fault<'a>>> {
     if let Some(call) = event.strip_prefix("syscalls:sys_") {
-        return match call.split_once('_')? {
+        return match cut(call, b"_")? {
             ("enter", name) => call_name(name).map(|name| enter(name, Fields::colons(rest)).map(What::Enter)),
             ("exit", name) => call_name(name).map(|name| exit(name, rest)),
             _ => None,
@@ -99,8 +99,8 @@ fn tlb_flush(rest: &str) -> Result<What, Fault<'_>> {
     let (pages, reason) = cut(pages, b" reason:").ok_or(Fault::missing("reason", REASON))?;
     let (_, code) = reason
         .strip_suffix(')')
-        .and_then(|reason| reason.rsplit_once('('))
-        .filter(|(text, _)| !text.contains(['[', ':', '=']))
+        .and_then(|reason| cut_last(reason, b"("))
+        .filter(|(text, _)| !text.bytes().any(|byte| matches!(byte, b'[' | b':' | b'=')))
         .ok_or(Fault::new("reason", reason, REASON))?;
     Ok(What::TlbFlush { pages: sized::<u64>("pages", pages)?.cast_signed(), reason: sized("reason", code)? })
 }
@@ -184,7 +184,7 @@ fn anonymous(flags: &str) -> Result<bool, Fault<'_>> {
 
 /// Whether the flags have `yes` and not `no`; `None` if they have both or neither.
 fn one_of(flags: &str, yes: &str, no: &str) -> Option<bool> {
-    let has = |wanted| flags.split('|').any(|flag| flag == wanted);
+    let has = |wanted: &str| flags.as_bytes().split(|&byte| byte == b'|').any(|flag| flag == wanted.as_bytes());
     (has(yes) != has(no)).then(|| has(yes))
 }
 
@@ -241,7 +241,7 @@ fn switch_short(rest: &str) -> Option<What> {
 /// The thread id of `COMM:PID [PRIO`.
 fn short_task(text: &str) -> Option<i32> {
     let (task, priority) = cut_last(text, b" [")?;
-    let (comm, id) = task.rsplit_once(':')?;
+    let (comm, id) = cut_last(task, b":")?;
     number(priority)?;
     if comm.len() > MAX_COMM {
         return None;
