@@ -39,15 +39,14 @@ pub fn import(input: Input, pick: &Pick) -> Result<Recording, ImportError> {
 /// known event is missing or wrong, no event is known, it is longer than a day, or the process picked is not in it.
 pub fn import_text(name: &str, text: &[u8], pick: &Pick) -> Result<Recording, ImportError> {
     check_size(name, text)?;
-    let lines = as_text(name, text)?;
-    let importer = importers::of(lines);
-    // The hash needs a fifth of the time, and longer where the processor has no instruction for it.
-    let (parsed, sha256) = thread::scope(|scope| {
+    // The hash needs as long as a quarter of the reading, and longer where the processor has no instruction for it.
+    let (importer, mut parsed, sha256) = thread::scope(|scope| {
         let hash = scope.spawn(|| sha256(text));
-        let parsed = (importer.read)(name, lines);
-        (parsed, hash.join().expect("hashing does not panic"))
-    });
-    let mut parsed = parsed?;
+        let lines = as_text(name, text)?;
+        let importer = importers::of(lines);
+        let parsed = (importer.read)(name, lines)?;
+        Ok((importer, parsed, hash.join().expect("hashing does not panic")))
+    })?;
     if parsed.events.is_empty() {
         let (lines, unknown) = (parsed.summary.lines, parsed.summary.unknown_events.values().sum());
         return Err(ImportError::NoEvents { name: name.to_owned(), lines, unknown });

@@ -23,6 +23,7 @@ pub struct Importer {
 pub(super) type Settle = fn(&mut Vec<Event>, &Target, &mut ImportSummary);
 
 /// What a text consists of. Who its process is is not decided yet.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Parsed<'a> {
     pub(super) events: Vec<Event>,
     pub(super) census: Census<'a>,

@@ -27,6 +27,7 @@ mod importers;
 mod line;
 mod order;
 mod pages;
+mod parts;
 mod perf;
 mod pick;
 mod ranges;

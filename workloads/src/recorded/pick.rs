@@ -25,7 +25,7 @@ pub enum Pick {
 }
 
 /// Events by process, and by name within a process.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Census<'a> {
     events: FxHashMap<(i32, &'a str), u64>,
 }
@@ -43,6 +43,13 @@ impl<'a> Census<'a> {
     /// Counts one event.
     pub(super) fn count(&mut self, pid: i32, comm: &'a str) {
         *self.events.entry((pid, comm)).or_default() += 1;
+    }
+
+    /// Counts all that another one has counted.
+    pub(super) fn append(&mut self, other: &Census<'a>) {
+        for (&task, &events) in &other.events {
+            *self.events.entry(task).or_default() += events;
+        }
     }
 
     /// The process asked for.

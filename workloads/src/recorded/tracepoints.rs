@@ -7,6 +7,7 @@ use super::event::{Event, ImportSummary, Target, What};
 use super::fields::{Fault, trim_start};
 use super::importer::Parsed;
 use super::line::Header;
+use super::parts::Parts;
 use super::pick::Census;
 
 /// Bytes of text per event, for a first guess at the number of events.
@@ -31,19 +32,34 @@ pub(super) trait Dialect {
 
 /// Reads a text.
 pub(super) fn read<'a, D: Dialect>(name: &str, text: &'a str, dialect: D) -> Result<Parsed<'a>, ImportError> {
-    let mut reader = Reader::new(name, dialect, text.len() / USUAL_LINE);
-    let mut start = 0;
-    for end in memchr::memchr_iter(b'\n', text.as_bytes()) {
-        reader.line(&text[start..=end])?;
-        start = end + 1;
+    let mut reader = Reader::new(name, dialect, text);
+    reader.text(text)?;
+    Ok(reader.finish())
+}
+
+/// Reads a text in parts, in a dialect whose lines can be read without those before them: all that one part has to know of another
+/// is how many lines there are and how late it is, and that is put right in order.
+pub(super) fn read_parts<'a, D>(name: &str, text: &'a str, dialect: D, parts: Parts) -> Result<Parsed<'a>, ImportError>
+where
+    D: Dialect + Copy + Sync + Send,
+{
+    if parts.threads == 1 {
+        return read(name, text, dialect);
     }
-    if start < text.len() {
-        reader.line(&text[start..])?;
-    }
-    reader.summary.lines = reader.number.into();
-    let unknown = reader.unknown.into_iter();
-    reader.summary.unknown_events = unknown.map(|(event, count)| (event.to_owned(), count)).collect();
-    Ok(Parsed { events: reader.events, census: reader.census, summary: reader.summary })
+    let mut whole = Reader::new(name, dialect, text);
+    let read = |part: &'a str| {
+        let mut reader = Reader::new(name, dialect, part);
+        reader.text(part).is_ok().then_some(reader)
+    };
+    parts.each(text, read, |part, read| match read {
+        Some(read) if read.first_ns.is_none_or(|first_ns| whole.previous.1 <= first_ns) => {
+            whole.append(read);
+            Ok(())
+        }
+        // Read where it stands it says what is wrong, and on which line.
+        _ => whole.text(part),
+    })?;
+    Ok(whole.finish())
 }
 
 /// As what events of the process are counted that are of another program.
@@ -89,6 +105,8 @@ struct Reader<'a, 'n, D> {
     number: u32,
     /// Line and time of the last event, known or not.
     previous: (u32, u64),
+    /// Time of the first one.
+    first_ns: Option<u64>,
     events: Vec<Event>,
     unknown: FxHashMap<&'a str, u64>,
     census: Census<'a>,
@@ -96,17 +114,55 @@ struct Reader<'a, 'n, D> {
 }
 
 impl<'a, 'n, D: Dialect> Reader<'a, 'n, D> {
-    fn new(name: &'n str, dialect: D, events: usize) -> Self {
+    fn new(name: &'n str, dialect: D, text: &str) -> Self {
         Self {
             dialect,
             name,
             number: 0,
             previous: (0, 0),
-            events: Vec::with_capacity(events),
+            first_ns: None,
+            events: Vec::with_capacity(text.len() / USUAL_LINE),
             unknown: FxHashMap::default(),
             census: Census::default(),
             summary: ImportSummary::default(),
         }
+    }
+
+    /// Reads what follows.
+    fn text(&mut self, text: &'a str) -> Result<(), ImportError> {
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', text.as_bytes()) {
+            self.line(&text[start..=end])?;
+            start = end + 1;
+        }
+        if start < text.len() {
+            self.line(&text[start..])?;
+        }
+        Ok(())
+    }
+
+    /// Takes over what was read from what follows, as if it had been read here.
+    fn append(&mut self, next: Self) {
+        let before = self.number;
+        self.number += next.number;
+        if let Some(first_ns) = next.first_ns {
+            self.first_ns.get_or_insert(first_ns);
+            self.previous = (before + next.previous.0, next.previous.1);
+        }
+        self.events.extend(next.events.iter().map(|event| Event { line: before + event.line, ..*event }));
+        for (event, count) in next.unknown {
+            *self.unknown.entry(event).or_default() += count;
+        }
+        self.census.append(&next.census);
+        self.summary.blank_or_comment += next.summary.blank_or_comment;
+        self.summary.cpus = self.summary.cpus.max(next.summary.cpus);
+    }
+
+    fn finish(mut self) -> Parsed<'a> {
+        self.summary.lines = self.number.into();
+        let unknown = self.unknown.into_iter();
+        self.summary.unknown_events = unknown.map(|(event, count)| (event.to_owned(), count)).collect();
+        Parsed { events: self.events, census: self.census, summary: self.summary }
     }
 
     fn line(&mut self, line: &'a str) -> Result<(), ImportError> {
@@ -150,6 +206,7 @@ impl<'a, 'n, D: Dialect> Reader<'a, 'n, D> {
             });
         }
         self.previous = (self.number, time_ns);
+        self.first_ns.get_or_insert(time_ns);
         Ok(())
     }
 
