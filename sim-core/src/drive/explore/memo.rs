@@ -4,22 +4,15 @@
 
 use std::sync::Arc;
 
-use super::race::{Move, Parts};
+use super::race::Parts;
 use super::twins::Twins;
+use super::view::View;
 use super::visited::{Key, Slots, digest};
 use super::{Effect, Interner, Successor};
-use crate::nouns::types::{Cpu, Page};
-use crate::world::small::{CPU_WORDS, CPUS, PAGES};
+use crate::world::small::{CPU_WORDS, CPUS};
 
 /// Rows at most in each table of steps (about 100 MB in all); then it starts afresh.
 const MOST: usize = 1 << 20;
-
-/// What a CPU may try, a bit for each move, and whether it has nothing left to do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct View(u32);
-
-const KNOWN: View = View(1 << 31);
-const IDLE: u32 = 1 << 30;
 
 /// What a step did, to what the CPUs share and to the CPU that took it; nothing if it is disabled.
 type Took = Option<([u32; 2], Effect)>;
@@ -39,40 +32,6 @@ enum Known {
     Looks(u8),
 }
 
-impl View {
-    pub(super) fn set_idle(&mut self, idle: bool) {
-        self.0 |= if idle { IDLE } else { 0 };
-    }
-
-    /// Has it nothing left to do?
-    pub(super) fn idle(self) -> bool {
-        self.0 & IDLE != 0
-    }
-
-    /// Its moves, in the order in which they are listed.
-    #[inline]
-    pub(super) fn codes(self) -> impl Iterator<Item = u32> {
-        let mut left = self.0 & (IDLE - 1);
-        std::iter::from_fn(move || {
-            let code = left.trailing_zeros();
-            (left != 0).then(|| {
-                left &= left - 1;
-                code
-            })
-        })
-    }
-}
-
-impl Extend<Move> for View {
-    fn extend<I: IntoIterator<Item = Move>>(&mut self, moves: I) {
-        for mv in moves {
-            let bit = 1 << code(mv);
-            assert!(self.0 & (IDLE - 1) < bit, "moves are listed by their codes");
-            self.0 |= bit;
-        }
-    }
-}
-
 /// What a worker remembers of a race.
 #[derive(Debug, Default)]
 pub struct Memo {
@@ -80,7 +39,7 @@ pub struct Memo {
     wide: Table<Wide, (Took, Faced)>,
     faces: Faces,
     /// By the number of the part.
-    views: Vec<View>,
+    views: Vec<Option<View>>,
     tested: Vec<Option<bool>>,
     /// The parts under other numbers of CPUs, by the number of the part and the way to rename.
     renamed: Vec<Option<Box<[u32]>>>,
@@ -140,6 +99,20 @@ impl Faces {
         let changed = parts.number_row();
         self.changed.keep(key, changed, parts.provisional(changed));
         changed
+    }
+
+    /// What a step depends on that looks at these CPUs.
+    #[inline]
+    fn wide(&mut self, key: &Parts, saw: u8, (cpu, code): (usize, u32), parts: &Interner<'_>) -> Wide {
+        let mut number = |at: usize| match at.checked_sub(2) {
+            None if at == 0 => key[0],
+            None => key[1 + cpu],
+            Some(CPUS..) => code << 3 | cpu as u32,
+            Some(n) if n != cpu && saw >> n & 1 != 0 => self.of(key[1 + n], parts),
+            Some(_) => LEFT_OUT,
+        };
+        // Two at a time, since what is written by halves is slow to read as a whole.
+        std::array::from_fn(|n| u64::from(number(2 * n)) | u64::from(number(2 * n + 1)) << 32)
     }
 }
 
@@ -265,14 +238,11 @@ impl Memo {
 
     #[inline]
     pub(super) fn view(&self, part: u32) -> Option<View> {
-        self.views.get(part as usize).copied().filter(|&view| view != View::default())
+        *self.views.get(part as usize)?
     }
 
     pub(super) fn keep_view(&mut self, part: u32, view: View) {
-        if self.views.len() <= part as usize {
-            self.views.resize(part as usize + 1, View::default());
-        }
-        self.views[part as usize] = View(view.0 | KNOWN.0);
+        put(&mut self.views, part, view);
     }
 
     /// The twins of the scenario, worked out once.
@@ -313,54 +283,8 @@ fn put<T: Clone>(all: &mut Vec<Option<T>>, part: u32, value: T) {
 /// In place of the number of a part.
 const LEFT_OUT: u32 = u32::MAX;
 
-// Moves are numbered in the order in which they are listed.
-const TOWARD: u32 = 1;
-const INTERRUPT: u32 = TOWARD + CPUS as u32;
-const TICK: u32 = INTERRUPT + 1;
-const DELIVER: u32 = TICK + 1;
-const EVICT: u32 = DELIVER + CPUS as u32;
-const _: () = assert!(EVICT + PAGES as u32 <= IDLE.trailing_zeros());
-
-fn code(mv: Move) -> u32 {
-    match mv {
-        Move::Step(_) => 0,
-        Move::Toward(_, to) => TOWARD + u32::from(to.0),
-        Move::Interrupt(_) => INTERRUPT,
-        Move::Tick(_) => TICK,
-        Move::Deliver(_, to) => DELIVER + u32::from(to.0),
-        Move::Evict(_, page) => EVICT + page.0,
-    }
-}
-
-/// The move of a CPU that has this code.
-pub(super) fn a_move(cpu: Cpu, code: u32) -> Move {
-    match code {
-        0 => Move::Step(cpu),
-        TOWARD..INTERRUPT => Move::Toward(cpu, Cpu((code - TOWARD) as u16)),
-        INTERRUPT => Move::Interrupt(cpu),
-        TICK => Move::Tick(cpu),
-        DELIVER..EVICT => Move::Deliver(cpu, Cpu((code - DELIVER) as u16)),
-        _ => Move::Evict(cpu, Page(code - EVICT)),
-    }
-}
-
 #[inline]
 fn narrow(parts: &Parts, cpu: usize, code: u32) -> [u32; 3] {
     // The part of a CPU says which one it is.
     [parts[0], parts[1 + cpu], code]
-}
-
-impl Faces {
-    #[inline]
-    fn wide(&mut self, key: &Parts, saw: u8, (cpu, code): (usize, u32), parts: &Interner<'_>) -> Wide {
-        let mut number = |at: usize| match at.checked_sub(2) {
-            None if at == 0 => key[0],
-            None => key[1 + cpu],
-            Some(CPUS..) => code << 3 | cpu as u32,
-            Some(n) if n != cpu && saw >> n & 1 != 0 => self.of(key[1 + n], parts),
-            Some(_) => LEFT_OUT,
-        };
-        // Two at a time, since what is written by halves is slow to read as a whole.
-        std::array::from_fn(|n| u64::from(number(2 * n)) | u64::from(number(2 * n + 1)) << 32)
-    }
 }

@@ -15,6 +15,7 @@ pub mod race;
 mod snapshot;
 mod trail;
 mod twins;
+mod view;
 mod visited;
 mod witness;
 

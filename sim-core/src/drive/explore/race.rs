@@ -4,8 +4,9 @@ use crate::drive::engine::{Progress, Setting, Stack};
 use crate::drive::explore::frames::{pack_frame, unpack_frames};
 use crate::drive::explore::heard::Finder;
 pub use crate::drive::explore::heard::{Counts, Recorder, Violation};
-use crate::drive::explore::memo::{self, Memo, View};
+use crate::drive::explore::memo::Memo;
 use crate::drive::explore::twins::Twins;
+use crate::drive::explore::view::{self, View};
 use crate::drive::explore::{Bench, Effect, Interner, Options, Seen, Successor, System};
 use crate::nouns::op::{Op, OpKind};
 use crate::nouns::types::{Actor, Cpu, Page, Task};
@@ -228,7 +229,7 @@ impl<'s> Race<'s> {
                     unpacked = true;
                 }
                 next.clone_from(state);
-                let effect = self.take(next, memo::a_move(Cpu(n as u16), code), counts);
+                let effect = self.take(next, view::a_move(Cpu(n as u16), code), counts);
                 let took = effect.map(|effect| Successor { key: self.pack(next, parts), effect });
                 memo.keep(key, (n, code, next.world.saw()), took, parts);
                 if let Some(took) = took {
