@@ -111,6 +111,14 @@ fn munmap_and_mmap_and_a_store() {
 }
 
 #[test]
+fn mmap_over_what_is_mapped() {
+    // A store goes to the old frame, and the load of it to the new one.
+    for user in [store(0), load(0)] {
+        row(&scenario(true, &[user, user], &[mmap(0)]), modern(), Class::Data, &SILENT);
+    }
+}
+
+#[test]
 fn dontneed_and_a_refault_and_a_load_of_a_clean_page() {
     let scenario = scenario(false, &[load(0), load(0)], &[call(OpKind::Dontneed, 0), load(0)]);
     row(&scenario, modern(), Class::Data, &and(&["clean-only"]));

@@ -339,3 +339,22 @@ fn pageout_leaves_what_a_child_shares() {
         assert_eq!(clock.world.pte(page) == Pte::Swap, !forks);
     }
 }
+
+#[test]
+fn mmap_unmaps_what_is_there_first() {
+    let mut machine = Machine::new(&prime_profile(), &[0]);
+    machine.fill(span(0, 1), Backing::SharedFile, true);
+    let frame = pte(&machine.world, MM, 0).frame;
+    let mut hand = Hand::new(machine.world, *era::find("v6.18").expect("an era"));
+    // The first one finds a page to unmap, the second one only the VMA of the first.
+    for flushes in [1, 0] {
+        hand.heard.acts.clear();
+        hand.begin(0, Op::call(OpKind::Mmap(Backing::Anon), span(0, 1)));
+        hand.finish(0);
+        let begun = hand.heard.acts.iter().filter(|(_, act, _)| matches!(act, Act::FlushBegin { .. }));
+        assert_eq!(begun.count(), flushes);
+        assert_eq!(hand.world.pte(common::page(&hand.world, 0)), Pte::None);
+        assert_eq!(hand.world.vma(MM, 0).backing, Backing::Anon);
+        assert!(!hand.world.folio(frame).allocated);
+    }
+}

@@ -40,6 +40,11 @@ steps! {
     Return = "Z10" "mmap unlock, system call returns",
 }
 
+/// What mmap does to what is mapped where it maps: a munmap from Z2 to Z9.
+pub(super) fn within_mmap() -> Frame {
+    Frame { pc: Step::Gather as u8, ..Frame::new(Path::Munmap) }
+}
+
 /// The address space an operation is about: its own, or one that nobody is left in.
 fn mm_of<W: World, P: Probe>(cx: &Cx<'_, W, P>, who: Actor, op: Op) -> Mm {
     match op.kind {
@@ -90,6 +95,8 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             Flow::Next
         }
         Step::Uncount => pending::uncount(cx, who, f, mm, Step::Return as u8),
+        // mmap goes on.
+        Step::Return if matches!(op.kind, OpKind::Mmap(_)) => Flow::Return(0),
         Step::Return => {
             cx.unlock(who, f, lock, Step::Return as u8);
             match op.kind {
@@ -224,7 +231,7 @@ fn walk<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm
     // A page of a file comes back as it was, but for a copy of one's own.
     let lost = backing == Backing::Anon || (backing == Backing::PrivateFile && is_copy(cx.world, page));
     f.flags |= zap(cx, who, page, unmap);
-    if !unmap && lost {
+    if matches!(op.kind, OpKind::Mmap(_)) || !unmap && lost {
         oracle::outdate(cx, who, page);
     }
     leave(cx.world.vpn(page), in_table, f, Step::ForceFlush as u8);
