@@ -67,6 +67,16 @@ fn a_neighbour_that_faults_before_any_reclaim_was_not_in_memory() {
 }
 
 #[test]
+fn a_new_mapping_is_where_nothing_was() {
+    let mut text = Text::default();
+    // A fault where no mapping is known maps its neighbours, but for the one that faults later. The kernel then puts a mapping there.
+    text.fault(10, PID, 0, FILE + 0x3000, 4).mmap(20, FILE + 0x8000, 4, 0x22).fault(30, PID, 0, FILE + 0x9000, 6);
+    let report = text.replay("immediate");
+    assert_eq!((report.inferred.faulted_around, report.inferred.made_absent), (14, 3));
+    assert!(report.rows.iter().all(|row| row.predicted == 0), "{:?}", report.rows);
+}
+
+#[test]
 fn neighbours_end_with_the_mapping() {
     let mut text = Text::default();
     text.mmap(1, FILE, 4, 1).fault(10, PID, 0, FILE + 0x3000, 4).reclaim((100, 300), PID, 0, 32);

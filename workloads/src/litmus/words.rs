@@ -89,7 +89,11 @@ pub static OPERATIONS: &[Word] = &[
     word("write", "write PAGE", "a user store"),
     word("mprotect", "mprotect SPAN RIGHTS", "`mprotect(2)`"),
     word("munmap", "munmap SPAN", "`munmap(2)`"),
-    word("mmap", "mmap SPAN RIGHTS [BACKING]", "`mmap(2)` of fresh memory at this place, anonymous if not said"),
+    word(
+        "mmap",
+        "mmap SPAN RIGHTS [BACKING]",
+        "`mmap(2)` of fresh memory at this place, whatever is mapped there; anonymous if not said",
+    ),
     word("madvise", "madvise SPAN ADVICE", "`madvise(2)`"),
     word("mremap", "mremap SPAN PAGE", "`mremap(2)` to the place of another page, which must be unmapped by then"),
     word("fork", "fork", "`fork(2)`; the child is process 1"),

@@ -272,6 +272,8 @@ impl Source for Player<'_> {
             Action::Call(op, lists) if op.kind == OpKind::Pageout => {
                 process.before_pageout(known, world, op.span, lists);
             }
+            // What a fixed one replaces has been unmapped before; any other was put where nothing is.
+            Action::Call(op, _) if matches!(op.kind, OpKind::Mmap(_)) => process.before_mmap(world, op.span),
             // It moved there, so the place was free.
             Action::Call(op, _) if op.kind == OpKind::Mremap => {
                 world.set_vma(process.mm, Span { first: op.to, ..op.span }, Vma::default());

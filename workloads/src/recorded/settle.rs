@@ -194,6 +194,25 @@ impl Process {
         }
     }
 
+    /// Nothing was mapped where the kernel puts a new mapping, whatever was taken to be there.
+    pub(super) fn before_mmap(&mut self, world: &mut Big, span: Span) {
+        let mut rest = span;
+        while let Some(page) = world.next_page(self.mm, rest) {
+            let vpn = world.vpn(page);
+            rest = Span { first: vpn + 1, pages: span.end() - vpn - 1 };
+            if let Pte::Present(_) = world.pte(page) {
+                self.inferred.made_absent += 1;
+                world.pte_xchg(page, Pte::None);
+            }
+            let mut from = 0;
+            while let Some(cpu) = world.next_holder(page, from) {
+                from = cpu.0 + 1;
+                world.tlb_forget(cpu, page);
+            }
+        }
+        world.set_vma(self.mm, span, Vma::default());
+    }
+
     /// `MADV_PAGEOUT` found as many pages as its lists say, also those the recording did not show becoming present.
     pub(super) fn before_pageout(&mut self, known: &Known<'_>, world: &mut Big, span: Span, lists: &[List]) {
         let scanned: u64 = lists.iter().map(|l| u64::from(l.stats.scanned)).sum();
