@@ -222,8 +222,9 @@ fn the_timing_of_the_model_on_every_machine_and_under_every_policy() {
     let mut durations = std::collections::BTreeSet::new();
     for machine in MACHINES.iter().filter(|m| m.name != "kunpeng920_2s") {
         let report = replay_on(&text, &machine.profile(), "pending-generation", Timing::Model, 1);
-        // With nothing to order it, the last madvise of the second thread may come in the middle of a pageout.
-        assert!((20 * 64..=20 * 64 + 1).contains(&madvise(&report)), "{}", machine.name);
+        // With nothing to order it, the last madvise of the second thread may come in the middle of a pageout: then it finds a
+        // flush pending, and in the end somebody else at work.
+        assert!([20 * 64, 20 * 64 + 2].contains(&madvise(&report)), "{}", machine.name);
         durations.insert(report.replayed.duration_cycles);
     }
     // The figures of each machine count.
