@@ -38,7 +38,7 @@ pub const RULES: &[&str] = &[
     "what happened on a CPU while a thread was preempted there in the middle of a call or list comes after it",
     "reclaim that lost its CPU between two writes lost it before it unmapped the page of the second, and before its page table, if \
      that is another one: it looks around for others in between (cond_resched())",
-    "what the recording shows no mapping for is a private file mapping, writable",
+    "what the recording shows no mapping for is a private file mapping, writable, until a call maps there: nothing was there then",
 ];
 
 /// Of a recording without one flush.
