@@ -49,6 +49,11 @@ fn words_without_a_text_are_refused() {
         ("mprotect x r", "munmap x; mmap x rw private", "private"),
         ("mprotect x r", "mmap x rw", "mmap"),
         ("mprotect x r", "munmap x; mmap x rw; mmap x rw", "mmap"),
+        (
+            "cpu    1: write x; write x\ncpu    2: mprotect x r",
+            "cpu    1: munmap x; mmap x rw\ncpu    2: munmap x; mmap x rw",
+            "mmap",
+        ),
         ("dirty_assist on", "lone_tables on", "lone_tables"),
         ("dirty_assist on", "free_batch_slots 1", "free_batch_slots"),
         ("dirty_assist on", "fault_around_pages 2", "fault_around_pages"),

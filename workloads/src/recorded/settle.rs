@@ -289,3 +289,31 @@ fn put(world: &mut Big, page: Page, anon: bool, writable: bool, dirty: bool) -> 
     world.pte_xchg(page, Pte::Present(Present { frame, writable, dirty, accessed: true, protnone: false }));
     true
 }
+
+#[cfg(test)]
+mod tests {
+    use sim_core::machine::tlb::Entry;
+
+    use super::*;
+    use crate::machines::machine;
+
+    #[test]
+    fn where_a_mapping_is_put_nothing_is_left() {
+        let (mm, cpu, span) = (Mm(0), Cpu(0), Span::page(16));
+        let mut world = Big::new(&machine("zen5_vm").expect("shipped").profile(), 1, u32::MAX);
+        assert_eq!(world.add_mm(), mm);
+        world.switch_mm(cpu, Some(mm), false, &mut |_, _| {});
+        world.set_vma(mm, span, UNSEEN);
+        let page = world.populate(mm, span.first);
+        assert!(put(&mut world, page, false, false, false));
+        let frame = world.pte(page).present().expect("just put there").frame.0;
+        let entry = Entry { frame, writable: false, dirty: false, executable: true, marks: 0 };
+        world.tlb_fill(cpu, page, AccessKind::Load, entry, &mut |_, _| {});
+        assert!(world.tlb_peek(cpu, page).is_some());
+        let mut process = Process::new(mm, Inferred::default());
+        process.before_mmap(&mut world, span);
+        assert_eq!((world.pte(page), world.tlb_peek(cpu, page)), (Pte::None, None));
+        assert!(!world.vma(mm, span.first).mapped);
+        assert_eq!(process.inferred.made_absent, 1);
+    }
+}

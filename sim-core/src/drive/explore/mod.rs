@@ -63,7 +63,7 @@ pub trait System: Sync {
         let _ = new;
         key
     }
-    /// The actions worth trying in a state, in a fixed order; some may turn out to be disabled.
+    /// The actions worth trying in a state, in a fixed order, fewer than 65,536; some may turn out to be disabled.
     fn actions(&self, state: &Self::State, out: &mut Vec<Self::Action>);
     /// The same where reductions are allowed: fewer, if that changes no verdict.
     fn reduced_actions(&self, state: &Self::State, out: &mut Vec<Self::Action>) {

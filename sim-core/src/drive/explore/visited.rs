@@ -73,6 +73,11 @@ pub(super) struct Slots {
 const FEW: usize = 64;
 const MANY: usize = 1 << 16;
 
+/// How many numbers so many slots hold: a quarter stays free, so that a search ends soon.
+fn room(slots: usize) -> usize {
+    slots / 4 * 3
+}
+
 impl Slots {
     /// Where a number is, or the free slot where it belongs.
     #[inline]
@@ -138,15 +143,10 @@ impl Slots {
         self.used += 1;
     }
 
-    /// How many numbers it holds without growing.
-    fn room(&self) -> usize {
-        self.table.len() / 4 * 3
-    }
-
-    /// Makes room for so many more. A quarter stays free, so that a search ends soon.
+    /// Makes room for so many more.
     #[inline]
     fn reserve(&mut self, more: usize, digest_of: impl Fn(u32) -> u64) {
-        if (self.used + more) * 4 > self.table.len() * 3 {
+        if self.used + more > room(self.table.len()) {
             self.grow(more, digest_of);
         }
     }
@@ -154,7 +154,7 @@ impl Slots {
     #[cold]
     fn grow(&mut self, more: usize, digest_of: impl Fn(u32) -> u64) {
         let mut len = self.table.len();
-        while (self.used + more) * 4 > len * 3 {
+        while self.used + more > room(len) {
             len = if len < MANY { (len * 8).max(FEW) } else { len * 2 };
         }
         // The old ones go first: both at once would be the most memory of a search.
@@ -196,7 +196,7 @@ impl<K: Key> Visited<K> {
         let Visited { keys, slots } = self;
         slots.reserve(more, |id| keys[id as usize].digest());
         // As many as the table has room for, so that they are moved as seldom as it grows.
-        keys.reserve_exact(slots.room().saturating_sub(keys.len()));
+        keys.reserve_exact(room(slots.table.len()).saturating_sub(keys.len()));
     }
 
     /// The number of a key, or the free slot where it belongs: there has to be room for it.

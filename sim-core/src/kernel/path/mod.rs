@@ -148,6 +148,13 @@ fn check_pending<W: World, P: Probe>(
     Flow::Next
 }
 
+/// The task's gather will flush the translations of this page, too.
+fn tlb_remove_tlb_entry<W: World>(world: &mut W, who: Actor, page: Page) {
+    let span = Span::page(world.vpn(page));
+    let gather = world.gather(who.task);
+    gather.span = gather.span.cover(span);
+}
+
 /// Takes the PTL of the page at hand and goes on with step `next`.
 fn lock_ptl<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, next: u8) -> Flow {
     let table = cx.world.table_of(f.page);

@@ -4,7 +4,7 @@
 
 use crate::kernel::path::alloc::owned;
 use crate::kernel::path::pending::{self, NESTED};
-use crate::kernel::path::{CheckOrder, check_pending, hook};
+use crate::kernel::path::{CheckOrder, check_pending, hook, tlb_remove_tlb_entry};
 use crate::nouns::op::{Op, OpKind};
 use crate::nouns::types::{Actor, Lock, Mm, Page, Present, Pte, Span};
 use crate::oracle::{self, ghost};
@@ -213,8 +213,6 @@ fn change<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, op:
     // pte_needs_flush() on x86: a change of W in either direction, or a present entry that goes.
     let needs_flush = !old.protnone && (old.writable != writable || new.protnone);
     if needs_flush || !cx.era.mprotect_gathers {
-        let span = Span::page(cx.world.vpn(page));
-        let gather = cx.world.gather(who.task);
-        gather.span = gather.span.cover(span);
+        tlb_remove_tlb_entry(cx.world, who, page);
     }
 }

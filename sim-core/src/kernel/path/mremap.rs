@@ -2,7 +2,7 @@
 
 use crate::kernel::path::calls::addresses_held;
 use crate::kernel::path::mprotect::next_table;
-use crate::kernel::path::{CheckOrder, check_pending, hook};
+use crate::kernel::path::{CheckOrder, check_pending, hook, tlb_remove_tlb_entry};
 use crate::nouns::op::{Op, OpKind};
 use crate::nouns::types::{Actor, Lock, Mm, Page, Pte, Rights, Span, Table};
 use crate::oracle::{self, ghost};
@@ -196,9 +196,7 @@ fn move_pte<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, t
             if let Some(old) = pte.present() {
                 ghost::weakened(cx.world, who.cpu, page);
                 if cx.era.mremap_flushes_under_ptl || old.dirty {
-                    let span = Span::page(cx.world.vpn(page));
-                    let gather = cx.world.gather(who.task);
-                    gather.span = gather.span.cover(span);
+                    tlb_remove_tlb_entry(cx.world, who, page);
                 }
             }
             let cached = cx.world.cached_frame(page);

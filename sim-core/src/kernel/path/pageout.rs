@@ -3,7 +3,7 @@
 
 use crate::kernel::path::mprotect::{leave, next_table};
 use crate::kernel::path::pending::{self, NESTED};
-use crate::kernel::path::{hook, reclaim};
+use crate::kernel::path::{hook, reclaim, tlb_remove_tlb_entry};
 use crate::nouns::op::OpKind;
 use crate::nouns::types::{Actor, Lock, Mm, Page, Present, Pte, Span};
 use crate::oracle::ghost;
@@ -22,7 +22,7 @@ steps! {
     UnlockPtl = "P5" "pte_unmap_unlock()",
     Reclaim = "P6" "reclaim_pages()",
     Nested = "P7" "tlb_finish_mmu(): mm_tlb_flush_nested()",
-    Flush = "P7" "tlb_finish_mmu(): flush, if A was cleared",
+    Flush = "P7" "tlb_finish_mmu(): flush, if A was cleared or others are at work",
     Uncount = "P7" "tlb_finish_mmu(): dec_tlb_flush_pending()",
     UnlockMmap = "P7" "mmap_read_unlock()",
     Return = "P8" "madvise() returns",
@@ -95,9 +95,7 @@ fn isolate<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page) {
     }
     if cx.era.pageout_clears_accessed && pte.accessed {
         cx.xchg(who, page, Pte::Present(Present { accessed: false, ..pte }));
-        let span = Span::page(cx.world.vpn(page));
-        let gather = cx.world.gather(who.task);
-        gather.span = gather.span.cover(span);
+        tlb_remove_tlb_entry(cx.world, who, page);
     }
     cx.world.set_folio(frame, Folio { isolated: true, ..folio });
     cx.world.isolate(who.task, page, frame);

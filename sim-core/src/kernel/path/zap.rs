@@ -4,7 +4,7 @@
 
 use crate::kernel::path::mprotect::{leave, next_table};
 use crate::kernel::path::pending::{self, NESTED};
-use crate::kernel::path::{CheckOrder, check_pending, hook};
+use crate::kernel::path::{CheckOrder, check_pending, hook, tlb_remove_tlb_entry};
 use crate::nouns::op::{Op, OpKind};
 use crate::nouns::types::{Actor, Backing, FrameNo, Lock, Mm, Page, Present, Pte, Rights, Span};
 use crate::oracle::{self, ghost};
@@ -256,9 +256,7 @@ fn zap<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, unmap:
         Pte::Present(old) => {
             ghost::weakened(cx.world, who.cpu, page);
             cx.xchg(who, page, Pte::None);
-            let span = Span::page(cx.world.vpn(page));
-            let gather = cx.world.gather(who.task);
-            gather.span = gather.span.cover(span);
+            tlb_remove_tlb_entry(cx.world, who, page);
             let folio = cx.world.folio(old.frame);
             let page_cache = folio.lru && !folio.anon;
             force = page_cache && old.dirty;
@@ -299,9 +297,7 @@ fn zap_external<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Pag
     ghost::weakened(cx.world, who.cpu, page);
     cx.xchg(who, page, Pte::None);
     cx.world.keep_rmap(page, Some(frame));
-    let span = Span::page(cx.world.vpn(page));
-    let gather = cx.world.gather(who.task);
-    gather.span = gather.span.cover(span);
+    tlb_remove_tlb_entry(cx.world, who, page);
     EXTERNAL
 }
 
@@ -388,9 +384,7 @@ fn age<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page) -> boo
             if old.accessed || old.dirty {
                 ghost::weakened(cx.world, who.cpu, page);
                 cx.xchg(who, page, Pte::Present(Present { accessed: false, dirty: false, ..old }));
-                let span = Span::page(cx.world.vpn(page));
-                let gather = cx.world.gather(who.task);
-                gather.span = gather.span.cover(span);
+                tlb_remove_tlb_entry(cx.world, who, page);
             } else {
                 cx.act(who, Act::PteRead(page));
             }

@@ -133,33 +133,31 @@ pub(super) fn check(litmus: &Litmus) -> Result<(), Refused> {
     if litmus.scenario.starting_pages().iter().any(|start| start.backing == Backing::PrivateFile) {
         return Err(refused("private", "the export has no private mappings of files"));
     }
-    if litmus.scenario.programs.iter().enumerate().any(|(cpu, program)| maps_over(&litmus.scenario, cpu, program)) {
+    if (0..litmus.scenario.programs.len()).any(|cpu| maps_over(&litmus.scenario, cpu)) {
         return Err(refused("mmap", "the export has no text for an mmap over what may be mapped"));
     }
     litmus.scenario.programs.iter().flatten().try_for_each(|op| operation(op.kind))
 }
 
 /// May a page be mapped where this CPU maps it? Not if the CPU has unmapped it last, and no other maps there.
-fn maps_over(scenario: &Scenario, cpu: usize, program: &[Op]) -> bool {
+fn maps_over(scenario: &Scenario, cpu: usize) -> bool {
     let home = |cpu: usize| scenario.home(Cpu(cpu as u16));
-    let maps = |op: &Op, vpn: u64| match op.kind {
+    let maps = |by: usize, op: &Op, vpn: u64| match op.kind {
+        OpKind::Fork(child) => Some(child) == home(cpu),
+        _ if home(by) != home(cpu) => false,
         OpKind::Mmap(_) => op.span.contains(vpn),
         OpKind::Mremap => op.span.contains(vpn) || Span { first: op.to, ..op.span }.contains(vpn),
         _ => false,
     };
     let unmaps = |op: &Op, vpn: u64| op.kind == OpKind::Munmap && op.span.contains(vpn);
-    let by_others = |vpn: u64| {
-        let others = scenario.programs.iter().enumerate().filter(|&(other, _)| other != cpu);
-        others.flat_map(|(other, ops)| ops.iter().map(move |op| (other, op))).any(|(other, op)| {
-            home(other) == home(cpu) && maps(op, vpn)
-                || matches!(op.kind, OpKind::Fork(child) if Some(child) == home(cpu))
-        })
-    };
+    let others = || (0..scenario.programs.len()).filter(|&other| other != cpu);
+    let program = &scenario.programs[cpu];
     program.iter().enumerate().filter(|(_, op)| matches!(op.kind, OpKind::Mmap(_))).any(|(n, op)| {
         (op.span.first..op.span.end()).any(|vpn| {
-            let last = program[..n].iter().rev().find(|op| maps(op, vpn) || unmaps(op, vpn));
-            let from_the_start = home(cpu) == Some(Mm(0));
-            last.map_or(from_the_start, |op| maps(op, vpn)) || by_others(vpn)
+            let last = program[..n].iter().rev().find(|op| maps(cpu, op, vpn) || unmaps(op, vpn));
+            // All of the first process is mapped from the start.
+            last.map_or(home(cpu) == Some(Mm(0)), |op| maps(cpu, op, vpn))
+                || others().any(|other| scenario.programs[other].iter().any(|op| maps(other, op, vpn)))
         })
     })
 }
