@@ -299,9 +299,8 @@ fn a_contended_mmap_lock_is_handed_over() {
     let l1 = p.cache.l1_cyc;
     for (other, handoff) in [(1, p.kernel.spin_handoff_same_cyc), (4, p.kernel.spin_handoff_remote_cyc.unwrap())] {
         let mut machine = Machine::new(&p, &[0, other]);
-        let call = Op::mprotect(span(0, 1), Rights::READ);
-        machine.plays(0, [order(0, call)]);
-        machine.plays(other, [order(other, call)]);
+        machine.plays(0, [order(0, Op::mprotect(span(0, 1), Rights::READ))]);
+        machine.plays(other, [order(other, Op::mprotect(span(0, 1), Rights::NONE))]);
         let clock = machine.run();
         // Lock, VMA, unlock; then the other the same, and its return.
         assert_eq!(clock.stats.lock_wait_cycles, 3 * l1 + handoff);

@@ -157,6 +157,7 @@ pub(crate) fn entry(moment: &Moment, what: &Happened) -> (Role, &'static str, St
                 Act::Use { page, kind, .. } => format!("{} {}", verb(kind), name(page)),
                 Act::Lock(held) => format!("takes {}", lock(held)),
                 Act::Unlock(held) => format!("releases {}", lock(held)),
+                Act::Downgrade(mm) => format!("lets readers in: {} from now on", lock(Lock::MmapRead(mm))),
                 Act::Return(kind) => format!("{}() returns, its promise holds", kind.name()),
                 act => describe(&act, label.text, at.path, &name),
             };

@@ -105,6 +105,8 @@ const POLICIES: &[&str] = &[
 const SWITCHES: &[&str] = &[
     "mprotect_gathers",
     "nested_gathers",
+    "munmap_downgrades",
+    "madvise_gathers",
     "mremap_flushes_under_ptl",
     "rmap_after_flush",
     "pageout_checks_pending",

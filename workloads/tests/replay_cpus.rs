@@ -62,8 +62,8 @@ fn a_preempted_list_holds_nobody_up() {
     let back = "prev_comm=b prev_pid=999 prev_prio=120 prev_state=R ==> next_comm=prog next_pid=100 next_prio=120";
     text.switch(150, 0, PID, "R+", 999);
     text.0.push((350, format!("  other 999/999 [000] 10.000350000: sched:sched_switch: {back}\n")));
-    for us in [200, 250, 390] {
-        text.mprotect(us, other, 1, FILE + 0x20000, 1, 1);
+    for (us, rights) in [(200, 1), (250, 0), (390, 1)] {
+        text.mprotect(us, other, 1, FILE + 0x20000, 1, rights);
     }
     let report = text.replay("pending-generation");
     let paid: Vec<u64> =

@@ -122,8 +122,8 @@ fn overlapping(policy: &str) -> Report {
     let mut text = Text::default();
     text.mmap(1, FILE, 16, 1).mmap(3, FILE + 0x100_0000, 16, 0x22).fault(8, other, 1, FILE + 0x100_0000, 6);
     text.fault(10, PID, 0, FILE, 4).reclaim((100, 200), PID, 0, 8);
-    for us in [60, 130, 170, 260] {
-        text.mprotect(us, other, 1, FILE + 0x1000, 15, u32::from(us != 130));
+    for (us, rights) in [(60, 1), (130, 0), (170, 1), (260, 3)] {
+        text.mprotect(us, other, 1, FILE + 0x1000, 15, rights);
     }
     text.replay(policy)
 }

@@ -16,6 +16,8 @@ pub enum Act {
     Lock(Lock),
     /// A lock is released.
     Unlock(Lock),
+    /// A hold of `mmap_lock` for writing becomes one for reading (`mmap_write_downgrade()`).
+    Downgrade(Mm),
     /// VMAs are changed.
     Vma(Mm),
     /// A PTE is read under its lock, or by a walker.

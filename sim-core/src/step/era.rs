@@ -137,6 +137,11 @@ pub struct Era {
     /// An operation that is about to flush what it gathered flushes the whole address space if others have changed PTEs and not
     /// flushed yet (v4.13, 99baac21e458): what it found cleared they may still owe.
     pub nested_gathers: bool,
+    /// munmap holds `mmap_lock` for reading only, once its VMAs are gone (v4.20, dd2283f2605e): faults and madvise elsewhere run beside
+    /// its walk and its flush.
+    pub munmap_downgrades: bool,
+    /// `MADV_DONTNEED` and `MADV_FREE` gather over all VMAs of a call (v6.16), and do not flush for each.
+    pub madvise_gathers: bool,
     /// mremap flushes the old place before it lets go of the PTLs if a present PTE moved (v4.19, eb66ae030829), and not at all
     /// otherwise. Before, only a dirty one made it do so there; for the rest it flushed the old place at the end, owed or not.
     pub mremap_flushes_under_ptl: bool,
@@ -218,6 +223,8 @@ const V4_13: Era = Era {
     mechanism: Mechanism::IpiSerial,
     mprotect_gathers: false,
     nested_gathers: true,
+    munmap_downgrades: false,
+    madvise_gathers: false,
     mremap_flushes_under_ptl: false,
     rmap_after_flush: false,
     pageout_checks_pending: true,
@@ -257,6 +264,7 @@ pub static ERAS: &[Era] = &[
     Era {
         name: "v5.17",
         mechanism: Mechanism::IpiConcurrent,
+        munmap_downgrades: true,
         mremap_flushes_under_ptl: true,
         skips_idle_targets: true,
         anon_on_trial: true,
@@ -268,6 +276,8 @@ pub static ERAS: &[Era] = &[
         name: "v6.18",
         mechanism: Mechanism::IpiConcurrent,
         mprotect_gathers: true,
+        munmap_downgrades: true,
+        madvise_gathers: true,
         mremap_flushes_under_ptl: true,
         rmap_after_flush: true,
         free_batch_slots: 31,

@@ -315,6 +315,12 @@ impl<W: World, P: Probe> Cx<'_, W, P> {
         Flow::Next
     }
 
+    /// Makes a hold of `mmap_lock` for writing one for reading.
+    pub fn downgrade(&mut self, who: Actor, mm: Mm) {
+        self.world.downgrade(who, mm);
+        self.act(who, Act::Downgrade(mm));
+    }
+
     /// Exchanges a PTE and reports it.
     pub fn xchg(&mut self, who: Actor, page: Page, new: Pte) -> Pte {
         let old = self.world.pte_xchg(page, new);

@@ -289,11 +289,9 @@ pub trait World {
 
     /// The VMA at a page number.
     fn vma(&self, mm: Mm, vpn: u64) -> Vma;
-    /// A page number behind this one, such that all before it have the same VMA, or none.
-    fn vma_end(&self, mm: Mm, vpn: u64) -> u64 {
-        let _ = mm;
-        vpn + 1
-    }
+    /// The first page number behind this one that is in another VMA, or in none if this one is in one. Neighbours that are alike are
+    /// one VMA.
+    fn vma_end(&self, mm: Mm, vpn: u64) -> u64;
     /// Splits and replaces VMAs so that `span` is exactly `vma`.
     fn set_vma(&mut self, mm: Mm, span: Span, vma: Vma);
     /// Gives an address space the VMAs of another one (`dup_mmap()`).
@@ -310,6 +308,8 @@ pub trait World {
     fn try_lock(&mut self, who: Actor, lock: Lock) -> bool;
     /// Releases a lock the actor holds.
     fn unlock(&mut self, who: Actor, lock: Lock);
+    /// Makes the actor's hold of `mmap_lock` for writing one for reading.
+    fn downgrade(&mut self, who: Actor, mm: Mm);
 
     /// The policy's words of an address space.
     fn words(&mut self, mm: Mm) -> &mut Words;

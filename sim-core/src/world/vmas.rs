@@ -67,13 +67,30 @@ impl Vmas {
     pub fn set(&mut self, span: Span, vma: Vma) {
         let inside = self.split(span);
         let new = (vma.mapped && span.pages > 0).then_some(Range { first: span.first, end: span.end(), vma });
+        let changed = inside.start..inside.start + usize::from(new.is_some());
         self.0.splice(inside, new);
+        self.merge(changed);
     }
 
     /// Changes the rights of what is mapped in a span; holes stay holes.
     pub fn protect(&mut self, span: Span, rights: Rights) {
-        for range in self.split(span) {
+        let inside = self.split(span);
+        for range in inside.clone() {
             self.0[range].vma.rights = rights;
+        }
+        self.merge(inside);
+    }
+
+    /// `vma_merge()`: these and their neighbours are one where they are alike.
+    fn merge(&mut self, changed: std::ops::Range<usize>) {
+        for at in (changed.start.max(1)..=changed.end).rev() {
+            if let Some(&[before, range]) = self.0.get(at - 1..=at)
+                && before.end == range.first
+                && before.vma == range.vma
+            {
+                self.0[at - 1].end = range.end;
+                self.0.remove(at);
+            }
         }
     }
 }
@@ -126,6 +143,7 @@ mod tests {
                     prop_assert_eq!(vmas.at(vpn), model[vpn as usize]);
                     let end = vmas.end_at(vpn);
                     prop_assert!(end > vpn && (vpn..end.min(64)).all(|each| vmas.at(each) == vmas.at(vpn)));
+                    prop_assert!(end >= 64 || vmas.at(end) != vmas.at(vpn));
                 }
             }
         }

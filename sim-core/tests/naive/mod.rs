@@ -134,10 +134,10 @@ impl Naive {
     fn follow(&mut self, world: &Big, who: Actor, act: Act, at: StepId, op: Option<Op>) -> Check {
         match act {
             Act::Lock(lock) => self.lock(lock, who.task)?,
-            Act::Unlock(lock) => {
-                let held = self.locks.entry(lock).or_default();
-                let at = held.iter().position(|&t| t == who.task).ok_or("an unlock by one who does not hold")?;
-                held.remove(at);
+            Act::Unlock(lock) => self.unlock(lock, who.task)?,
+            Act::Downgrade(mm) => {
+                self.unlock(Lock::MmapWrite(mm), who.task)?;
+                self.lock(Lock::MmapRead(mm), who.task)?;
             }
             Act::Vma(mm) => self.remap(who.task, mm, op.ok_or("VMAs are changed by calls")?)?,
             Act::Return(OpKind::Mremap) => self.unmap_moved(who.task, op.ok_or("a call")?.span),
@@ -194,12 +194,21 @@ impl Naive {
         Ok(())
     }
 
+    fn unlock(&mut self, lock: Lock, task: Task) -> Check {
+        let held = self.locks.entry(lock).or_default();
+        let at = held.iter().position(|&t| t == task).ok_or("an unlock by one who does not hold")?;
+        held.remove(at);
+        Ok(())
+    }
+
     fn remap(&mut self, task: Task, mm: Mm, op: Op) -> Check {
+        if op.kind == OpKind::Mprotect {
+            return self.protect(mm, op);
+        }
         let first = self.vma(mm, op.span.first);
         for vpn in op.span.first..op.span.end() {
             let old = self.vma(mm, vpn);
             let (at, vma) = match op.kind {
-                OpKind::Mprotect => (vpn, Vma { rights: if old.mapped { op.rights } else { old.rights }, ..old }),
                 OpKind::Munmap => (vpn, Vma::default()),
                 OpKind::Mmap(backing) => (vpn, Vma { mapped: true, rights: op.rights, backing }),
                 OpKind::Mremap => (vpn - op.span.first + op.to, old),
@@ -212,6 +221,18 @@ impl Naive {
             }
             self.vmas.insert((mm, at), vma);
         }
+        Ok(())
+    }
+
+    /// mprotect gives the rights to one VMA at a time, in order, to none that has them, and to none behind a hole.
+    fn protect(&mut self, mm: Mm, op: Op) -> Check {
+        let mut before_hole = (op.span.first..op.span.end()).take_while(|&vpn| self.vma(mm, vpn).mapped);
+        let Some(first) = before_hole.find(|&vpn| self.vma(mm, vpn).rights != op.rights) else {
+            return Err("there is no VMA left that mprotect changes".to_owned());
+        };
+        let old = self.vma(mm, first);
+        let alike: Vec<u64> = (first..op.span.end()).take_while(|&vpn| self.vma(mm, vpn) == old).collect();
+        self.vmas.extend(alike.into_iter().map(|vpn| ((mm, vpn), Vma { rights: op.rights, ..old })));
         Ok(())
     }
 

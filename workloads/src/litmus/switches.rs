@@ -56,6 +56,16 @@ pub static SWITCHES: &[Switch] = &[
         "an operation flushes for those that have cleared PTEs and not flushed yet",
     ),
     flag(
+        "munmap_downgrades",
+        |e| &mut e.munmap_downgrades,
+        "munmap holds `mmap_lock` for reading only, once its VMAs are gone",
+    ),
+    flag(
+        "madvise_gathers",
+        |e| &mut e.madvise_gathers,
+        "`MADV_DONTNEED` and `MADV_FREE` flush once for all VMAs of a call",
+    ),
+    flag(
         "mremap_flushes_under_ptl",
         |e| &mut e.mremap_flushes_under_ptl,
         "mremap flushes the old place before it drops the PTLs",

@@ -267,6 +267,11 @@ impl Source for Player<'_> {
         {
             process.populate(world, op.span, true, now);
         }
+        if let Action::Call(op, _) = action
+            && matches!(op.kind, OpKind::Mprotect | OpKind::Dontneed | OpKind::Free | OpKind::Pageout)
+        {
+            process.fill_holes(world, op.span);
+        }
         match action {
             Action::Fault { vpn, kind, present, .. } => process.before_fault(cpu, world, *vpn, *kind, *present),
             Action::Call(op, lists) if op.kind == OpKind::Pageout => {

@@ -194,6 +194,18 @@ impl Process {
         }
     }
 
+    /// A call that goes by VMAs succeeded, so there was no hole in its span.
+    pub(super) fn fill_holes(&mut self, world: &mut Big, span: Span) {
+        let mut vpn = span.first;
+        while vpn < span.end() {
+            let end = world.vma_end(self.mm, vpn).min(span.end());
+            if !world.vma(self.mm, vpn).mapped {
+                world.set_vma(self.mm, Span { first: vpn, pages: end - vpn }, UNSEEN);
+            }
+            vpn = end;
+        }
+    }
+
     /// Nothing was mapped where the kernel puts a new mapping, whatever was taken to be there.
     pub(super) fn before_mmap(&mut self, world: &mut Big, span: Span) {
         let mut rest = span;
@@ -296,6 +308,17 @@ mod tests {
 
     use super::*;
     use crate::machines::machine;
+
+    #[test]
+    fn a_call_that_succeeded_has_met_no_hole() {
+        let mut world = Big::new(&machine("zen5_vm").expect("shipped").profile(), 1, u32::MAX);
+        let mm = world.add_mm();
+        let known = Vma { backing: Backing::Anon, ..UNSEEN };
+        world.set_vma(mm, Span::page(18), known);
+        Process::new(mm, Inferred::default()).fill_holes(&mut world, Span { first: 16, pages: 4 });
+        let vmas = [15, 16, 17, 18, 19, 20].map(|vpn| world.vma(mm, vpn));
+        assert_eq!(vmas, [Vma::default(), UNSEEN, UNSEEN, known, UNSEEN, Vma::default()]);
+    }
 
     #[test]
     fn where_a_mapping_is_put_nothing_is_left() {

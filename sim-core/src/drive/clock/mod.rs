@@ -36,7 +36,7 @@ use crate::drive::engine::{Progress, Setting, Stack};
 use crate::drive::tournament::Tournament;
 use crate::machine::profile::Profile;
 use crate::nouns::op::OpKind;
-use crate::nouns::types::{AccessKind, Actor, Cpu, Page, Task};
+use crate::nouns::types::{AccessKind, Actor, Cpu, Lock, Page, Task};
 use crate::oracle::{Class, Marks};
 use crate::policy::Touch;
 use crate::step::era::Mechanism;
@@ -437,6 +437,10 @@ impl<S: Source> Clock<S> {
                 }
             }
             Act::Unlock(lock) => self.wake(WaitKey::Lock(lock.plain()), Some(lock), who.cpu, now),
+            Act::Downgrade(mm) => {
+                let lock = Lock::MmapWrite(mm);
+                self.wake(WaitKey::Lock(lock), Some(lock), who.cpu, now);
+            }
             Act::Freeze(frame)
             | Act::Write(frame)
             | Act::Shrink(frame)

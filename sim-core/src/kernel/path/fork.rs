@@ -3,7 +3,7 @@
 //! Private pages are shared until somebody writes: both PTEs lose W. Reclaim may have cleared a PTE of the parent and not
 //! flushed yet; the flush of the whole parent, owed or not, is what makes fork indifferent to that.
 
-use crate::kernel::path::mprotect::{leave, next_table};
+use crate::kernel::path::walk::{leave, next_table};
 use crate::nouns::op::OpKind;
 use crate::nouns::types::{Actor, Backing, Lock, Mm, Page, Present, Pte, Span, Table};
 use crate::oracle::{self, ghost};

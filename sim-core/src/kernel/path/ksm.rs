@@ -98,9 +98,10 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
     }
 }
 
-/// S1: an anonymous page that is present, its folio lock and a reference; false if it cannot have them at once.
+/// S1: an anonymous page that is in a VMA (`find_mergeable_vma()`) and present, its folio lock and a reference; false if it cannot have
+/// them at once.
 fn lock_folio<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm: Mm, vpn: u64) -> bool {
-    let Some(page) = cx.world.page(mm, vpn) else { return false };
+    let Some(page) = cx.world.page(mm, vpn).filter(|_| cx.world.vma(mm, vpn).mapped) else { return false };
     let Some(pte) = cx.world.pte(page).present() else { return false };
     let folio = cx.world.folio(pte.frame);
     let merged = f.flags & SECOND != 0 && pte.frame == FrameNo(f.local);

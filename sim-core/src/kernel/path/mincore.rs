@@ -35,7 +35,8 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::LockMmap => cx.lock(who, f, Lock::MmapRead(mm), Step::LockPtl as u8),
         Step::LockPtl => {
             let vpn = op.span.first;
-            let (Some(page), Some(table)) = (cx.world.page(mm, vpn), cx.world.table_at(mm, vpn)) else {
+            let mapped = cx.world.page(mm, vpn).filter(|_| cx.world.vma(mm, vpn).mapped);
+            let (Some(page), Some(table)) = (mapped, cx.world.table_at(mm, vpn)) else {
                 f.pc = Step::Return as u8;
                 return Flow::Next;
             };

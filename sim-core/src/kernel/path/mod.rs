@@ -25,6 +25,7 @@ mod shrink;
 mod truncate;
 mod unmap;
 mod user;
+mod walk;
 mod writeback;
 mod zap;
 

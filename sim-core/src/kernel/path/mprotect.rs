@@ -1,9 +1,13 @@
 //! `mprotect`: `do_mprotect_pkey()` and `change_pte_range()`, steps M1..M10. Passes of NUMA balancing, of userfaultfd's write
 //! protection and of soft-dirty tracking walk the same way, under `mmap_lock` for read, and leave the rights of user space alone.
 //! Soft-dirty tracking makes no pending check and flushes the whole address space, whatever it has found (`clear_refs_write()`).
+//!
+//! mprotect goes from VMA to VMA until a hole; one that has the rights already is passed over. Each is flushed for by itself, but by
+//! an mprotect that gathers: that flushes at the end.
 
 use crate::kernel::path::alloc::owned;
 use crate::kernel::path::pending::{self, NESTED};
+use crate::kernel::path::walk::{leave, next_table, next_vma, part};
 use crate::kernel::path::{CheckOrder, check_pending, hook, tlb_remove_tlb_entry};
 use crate::nouns::op::{Op, OpKind};
 use crate::nouns::types::{Actor, Lock, Mm, Page, Present, Pte, Span};
@@ -42,20 +46,15 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
     match Step::of(f) {
         Step::Enter => {
             cx.act(who, Act::Enter(op.kind));
-            f.pc = Step::LockMmap as u8;
-            Flow::Next
-        }
-        Step::LockMmap => cx.lock(who, f, lock, Step::SplitVma as u8),
-        Step::SplitVma => {
             *cx.world.gather(who.task) = Gather::default();
-            if mprotect {
-                cx.world.protect_vma(mm, op.span, op.rights);
-                oracle::grant(cx, who, op.span, op.rights, false);
-                cx.act(who, Act::Vma(mm));
-            }
-            (f.cursor, f.pc) = (op.span.first, Step::Count as u8);
+            (f.cursor, f.pc) = (op.span.first, Step::LockMmap as u8);
             Flow::Next
         }
+        Step::LockMmap => {
+            let next = if by_vma(cx, op) { Step::SplitVma } else { Step::Count };
+            cx.lock(who, f, lock, next as u8)
+        }
+        Step::SplitVma => split_vma(cx, who, f, mm, op),
         Step::Count | Step::CountEarly | Step::Uncount if !counts(cx, op) => {
             f.pc = match Step::of(f) {
                 Step::Count => Step::NextTable as u8,
@@ -64,11 +63,13 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             };
             Flow::Next
         }
-        Step::Count => pending::count(cx, who, f, mm, Step::NextTable as u8),
+        Step::Count => {
+            let next = if gathers(cx, op) { Step::SplitVma } else { Step::NextTable };
+            pending::count(cx, who, f, mm, next as u8)
+        }
         Step::NextTable => {
-            let late = cx.era.protections.pending_until_flushed;
-            let done = if late { Step::Nested } else { Step::CountEarly };
-            f.pc = next_table(cx.world, mm, f, op.span, order(cx).begin, done as u8);
+            let done = if gathers(cx, op) { Step::SplitVma as u8 } else { walked(cx) };
+            f.pc = next_table(cx.world, mm, f, part(f, op.span), order(cx).begin, done);
             Flow::Next
         }
         Step::LockPtl => {
@@ -82,13 +83,13 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             check_pending(cx, who, f, mm, call)
         }
         Step::Change => {
-            let in_table = cx.world.table_span(f.cursor).clip(op.span);
+            let in_table = cx.world.table_span(f.cursor).clip(part(f, op.span));
             let rest = Span { first: f.cursor, pages: in_table.end() - f.cursor };
             let Some(page) = cx.world.next_page(mm, rest) else {
                 f.pc = Step::UnlockPtl as u8;
                 return Flow::Next;
             };
-            change(cx, who, page, op);
+            change(cx, who, f, page, op);
             leave(cx.world.vpn(page), in_table, f, Step::UnlockPtl as u8);
             Flow::Next
         }
@@ -105,15 +106,21 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         }
         Step::Flush => flush(cx, who, f, mm, op),
         Step::NothingOwed => {
-            let next = after_flush(cx);
+            let next = after_flush(cx, op);
             hook(cx, who, f, mm, Hook::NothingOwed, next)
         }
-        Step::Uncount => pending::uncount(cx, who, f, mm, Step::Return as u8),
+        Step::Uncount => {
+            let next = flushed(cx, op);
+            pending::uncount(cx, who, f, mm, next)
+        }
         Step::Return => {
             // One step: nothing of the call is left to do, and the order of the promises is then that of the lock.
             cx.unlock(who, f, lock, Step::Return as u8);
             match op.kind {
-                OpKind::Mprotect => oracle::promise_vmas(cx, who, op.span),
+                // As far as it has come.
+                OpKind::Mprotect => {
+                    oracle::promise_vmas(cx, who, Span { pages: f.cursor - op.span.first, ..op.span });
+                }
                 OpKind::NumaScan => {}
                 _ => oracle::write_protected(cx, who, mm, op.span),
             }
@@ -136,53 +143,80 @@ fn order<W: World, P: Probe>(cx: &Cx<'_, W, P>) -> CheckOrder {
     CheckOrder::of(cx.era, [Step::LockPtl as u8, Step::Pending as u8, Step::Change as u8])
 }
 
-fn after_flush<W: World, P: Probe>(cx: &Cx<'_, W, P>) -> u8 {
-    if cx.era.protections.pending_until_flushed { Step::Uncount as u8 } else { Step::Return as u8 }
+/// Does it gather over all VMAs of its span?
+fn gathers<W: World, P: Probe>(cx: &Cx<'_, W, P>, op: Op) -> bool {
+    op.kind == OpKind::Mprotect && cx.era.mprotect_gathers
 }
+
+/// Does it count itself, and flush, for each VMA?
+fn by_vma<W: World, P: Probe>(cx: &Cx<'_, W, P>, op: Op) -> bool {
+    !gathers(cx, op) && !soft_dirty(op)
+}
+
+/// M2: the next VMA. NUMA balancing and userfaultfd leave it as it is.
+fn split_vma<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm: Mm, op: Op) -> Flow {
+    let mprotect = op.kind == OpKind::Mprotect;
+    let Some(vma) = next_vma(cx.world, mm, f, op.span, !mprotect) else {
+        f.pc = if gathers(cx, op) { walked(cx) } else { Step::Return as u8 };
+        return Flow::Next;
+    };
+    if mprotect && vma.rights == op.rights {
+        return Flow::Next;
+    }
+    let here = Span { first: f.cursor, pages: part(f, op.span).end() - f.cursor };
+    if mprotect {
+        cx.world.protect_vma(mm, here, op.rights);
+        oracle::grant(cx, who, here, op.rights, false);
+        cx.act(who, Act::Vma(mm));
+    }
+    f.flags = 0;
+    f.pc = if gathers(cx, op) { Step::NextTable as u8 } else { Step::Count as u8 };
+    if by_vma(cx, op) {
+        // Without an mmu_gather a flush is of the whole VMA, if of anything.
+        let owed = if cx.era.mprotect_gathers { Span::default() } else { here };
+        *cx.world.gather(who.task) = Gather { span: owed, ..Gather::default() };
+    }
+    Flow::Next
+}
+
+/// What comes after the last page table.
+fn walked<W: World, P: Probe>(cx: &Cx<'_, W, P>) -> u8 {
+    if cx.era.protections.pending_until_flushed { Step::Nested as u8 } else { Step::CountEarly as u8 }
+}
+
+fn after_flush<W: World, P: Probe>(cx: &Cx<'_, W, P>, op: Op) -> u8 {
+    if cx.era.protections.pending_until_flushed { Step::Uncount as u8 } else { flushed(cx, op) }
+}
+
+/// What comes when the flush and the count are done: the next VMA, for which there may be another.
+fn flushed<W: World, P: Probe>(cx: &Cx<'_, W, P>, op: Op) -> u8 {
+    if by_vma(cx, op) { Step::SplitVma as u8 } else { Step::Return as u8 }
+}
+
+/// A flag of the frame, where the kernel only counts them: a PTE was changed.
+const CHANGED: u8 = 2;
 
 /// M8.
 fn flush<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm: Mm, op: Op) -> Flow {
-    f.pc = after_flush(cx);
-    if f.flags == NESTED {
+    f.pc = after_flush(cx, op);
+    if f.flags & NESTED != 0 {
         return Flow::Call(Cx::<W, P>::flush(Request::whole(mm, Cause::Nested)));
     }
     if soft_dirty(op) {
         return Flow::Call(Cx::<W, P>::flush(Request::whole(mm, Cause::Operation)));
     }
-    let changed = cx.world.gather(who.task).span;
-    if changed.pages == 0 {
+    let span = cx.world.gather(who.task).span;
+    let owed = if cx.era.mprotect_gathers { span.pages > 0 } else { f.flags & CHANGED != 0 };
+    if !owed {
         f.pc = Step::NothingOwed as u8;
         return Flow::Next;
     }
-    let span = if cx.era.mprotect_gathers { changed } else { op.span };
     Flow::Call(Cx::<W, P>::flush(Request::range(mm, span, cx.era.ceiling_pages, Cause::Operation)))
-}
-
-/// Moves a walk on to the next page table that exists: `found`, or `done` past the end of the span.
-pub(super) fn next_table<W: World>(world: &W, mm: Mm, f: &mut Frame, span: Span, found: u8, done: u8) -> u8 {
-    let rest = Span { first: f.cursor, pages: span.end().saturating_sub(f.cursor) };
-    match world.next_table(mm, rest) {
-        Some(vpn) => {
-            f.cursor = f.cursor.max(vpn);
-            found
-        }
-        None => done,
-    }
-}
-
-/// Moves a walk inside one table past page number `vpn`; at the end of the table it stays on its last page and goes on
-/// with step `done`, so that the table can still be named.
-pub(super) fn leave(vpn: u64, in_table: Span, f: &mut Frame, done: u8) {
-    if vpn + 1 < in_table.end() {
-        f.cursor = vpn + 1;
-    } else {
-        (f.cursor, f.pc) = (vpn, done);
-    }
 }
 
 /// M6. The exchange to none and back is one step here: the PTE is rewritten under its PTL, and only a walker could look
 /// in between, which would fault and wait for that PTL.
-fn change<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, op: Op) {
+fn change<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, page: Page, op: Op) {
     ghost::inspected(cx.world, page);
     let faults = soft_dirty(op) || op.kind == OpKind::UffdWp;
     if faults && cx.world.pte(page) != Pte::None {
@@ -212,7 +246,9 @@ fn change<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, op:
     cx.xchg(who, page, Pte::Present(new));
     // pte_needs_flush() on x86: a change of W in either direction, or a present entry that goes.
     let needs_flush = !old.protnone && (old.writable != writable || new.protnone);
-    if needs_flush || !cx.era.mprotect_gathers {
+    if !cx.era.mprotect_gathers {
+        f.flags |= CHANGED;
+    } else if needs_flush {
         tlb_remove_tlb_entry(cx.world, who, page);
     }
 }

@@ -1,7 +1,7 @@
 //! `mremap` to another address: `move_page_tables()` and `move_ptes()`, steps V1..V6.
 
 use crate::kernel::path::calls::addresses_held;
-use crate::kernel::path::mprotect::next_table;
+use crate::kernel::path::walk::next_table;
 use crate::kernel::path::{CheckOrder, check_pending, hook, tlb_remove_tlb_entry};
 use crate::nouns::op::{Op, OpKind};
 use crate::nouns::types::{Actor, Lock, Mm, Page, Pte, Rights, Span, Table};

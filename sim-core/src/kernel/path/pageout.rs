@@ -1,11 +1,11 @@
-//! `madvise(MADV_PAGEOUT)`: `madvise_cold_or_pageout_pte_range()`, one page table at a time, within an `mmu_gather`: the call counts
-//! itself in `tlb_flush_pending` until all that it unmapped is flushed.
+//! `madvise(MADV_PAGEOUT)`: `madvise_cold_or_pageout_pte_range()`, one page table at a time, within an `mmu_gather` for each VMA: the
+//! call counts itself in `tlb_flush_pending` until all that it unmapped there is flushed.
 
-use crate::kernel::path::mprotect::{leave, next_table};
 use crate::kernel::path::pending::{self, NESTED};
+use crate::kernel::path::walk::{leave, next_table, next_vma, part};
 use crate::kernel::path::{hook, reclaim, tlb_remove_tlb_entry};
 use crate::nouns::op::OpKind;
-use crate::nouns::types::{Actor, Lock, Mm, Page, Present, Pte, Span};
+use crate::nouns::types::{Actor, Backing, Lock, Mm, Page, Present, Pte, Span};
 use crate::oracle::ghost;
 use crate::policy::Hook;
 use crate::step::frame::{Act, Cx, Flow, Frame, Probe, steps};
@@ -14,6 +14,7 @@ use crate::world::{Cause, Folio, Gather, Request, World};
 steps! {
     Enter = "P0" "madvise(MADV_PAGEOUT)",
     LockMmap = "P1" "mmap_read_lock()",
+    FindVma = "P1" "madvise_walk_vmas()",
     Count = "P1" "tlb_gather_mmu(): inc_tlb_flush_pending()",
     NextTable = "P2" "walk_page_range()",
     LockPtl = "P2" "pte_offset_map_lock()",
@@ -39,14 +40,22 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         }
         Step::LockMmap => {
             f.cursor = op.span.first;
-            cx.lock(who, f, Lock::MmapRead(mm), Step::Count as u8)
+            cx.lock(who, f, Lock::MmapRead(mm), Step::FindVma as u8)
+        }
+        Step::FindVma => {
+            let vma = next_vma(cx.world, mm, f, op.span, true);
+            // `can_madv_lru_vma()`; the call ends at the first VMA that it is refused for.
+            let accepted = vma.is_some_and(|vma| vma.backing != Backing::Pfn);
+            f.pc = if accepted { Step::Count as u8 } else { Step::UnlockMmap as u8 };
+            Flow::Next
         }
         Step::Count => {
             *cx.world.gather(who.task) = Gather::default();
+            f.flags = 0;
             pending::count(cx, who, f, mm, Step::NextTable as u8)
         }
         Step::NextTable => {
-            f.pc = next_table(cx.world, mm, f, op.span, Step::LockPtl as u8, Step::Nested as u8);
+            f.pc = next_table(cx.world, mm, f, part(f, op.span), Step::LockPtl as u8, Step::Nested as u8);
             Flow::Next
         }
         Step::LockPtl => {
@@ -56,7 +65,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         }
         Step::Pending => hook(cx, who, f, mm, Hook::BeforeTrust, Step::Isolate as u8),
         Step::Isolate => {
-            let in_table = cx.world.table_span(f.cursor).clip(op.span);
+            let in_table = cx.world.table_span(f.cursor).clip(part(f, op.span));
             let rest = Span { first: f.cursor, pages: in_table.end() - f.cursor };
             let Some(page) = cx.world.next_page(mm, rest) else {
                 f.pc = Step::UnlockPtl as u8;
@@ -76,7 +85,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         }
         Step::Nested => pending::nested(cx, who, f, mm, Step::Flush as u8),
         Step::Flush => flush(cx, who, f, mm),
-        Step::Uncount => pending::uncount(cx, who, f, mm, Step::UnlockMmap as u8),
+        Step::Uncount => pending::uncount(cx, who, f, mm, Step::FindVma as u8),
         Step::UnlockMmap => cx.unlock(who, f, Lock::MmapRead(mm), Step::Return as u8),
         Step::Return => {
             cx.act(who, Act::Return(OpKind::Pageout));

@@ -1,9 +1,12 @@
 //! `munmap`, `madvise(MADV_DONTNEED)` and `madvise(MADV_FREE)`: the walk and the `mmu_gather` around it, steps Z1..Z10; A1..A5
 //! are the same but for A3, which makes PTEs old and clean where Z5 clears them. The end of an address space is a munmap of all
 //! of it.
+//!
+//! munmap takes the VMAs away first and lets readers of `mmap_lock` in; whoever walks after that goes by VMAs and finds none there.
+//! madvise goes from VMA to VMA and passes over holes.
 
-use crate::kernel::path::mprotect::{leave, next_table};
 use crate::kernel::path::pending::{self, NESTED};
+use crate::kernel::path::walk::{leave, next_table, next_vma, part};
 use crate::kernel::path::{CheckOrder, check_pending, hook, tlb_remove_tlb_entry};
 use crate::nouns::op::{Op, OpKind};
 use crate::nouns::types::{Actor, Backing, FrameNo, Lock, Mm, Page, Present, Pte, Rights, Span};
@@ -16,6 +19,8 @@ use crate::world::{Cause, Folio, Gather, Request, Vma, World};
 steps! {
     Enter = "Z0" "system call",
     LockMmap = "Z1" "mmap lock",
+    FindVma = "Z1" "madvise_walk_vmas()",
+    Detach = "Z1" "unlink the VMAs, mmap_write_downgrade()",
     Gather = "Z2" "tlb_gather_mmu()",
     Count = "Z2" "inc_tlb_flush_pending()",
     NextTable = "Z3" "zap_pmd_range()",
@@ -40,9 +45,9 @@ steps! {
     Return = "Z10" "mmap unlock, system call returns",
 }
 
-/// What mmap does to what is mapped where it maps: a munmap from Z2 to Z9.
+/// What mmap does to what is mapped where it maps: a munmap from Z1 to Z9.
 pub(super) fn within_mmap() -> Frame {
-    Frame { pc: Step::Gather as u8, ..Frame::new(Path::Munmap) }
+    Frame { pc: Step::Detach as u8, ..Frame::new(Path::Munmap) }
 }
 
 /// The address space an operation is about: its own, or one that nobody is left in.
@@ -57,24 +62,36 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
     let op = cx.world.op(who.task);
     let mm = mm_of(cx, who, op);
     let unmap = f.path == Path::Munmap;
-    let lock = if unmap { Lock::MmapWrite(mm) } else { Lock::MmapRead(mm) };
     match Step::of(f) {
         Step::Enter => {
             cx.act(who, Act::Enter(op.kind));
-            f.pc = Step::LockMmap as u8;
+            (f.cursor, f.pc) = (op.span.first, Step::LockMmap as u8);
             Flow::Next
         }
-        Step::LockMmap => cx.lock(who, f, lock, Step::Gather as u8),
+        Step::LockMmap if unmap => cx.lock(who, f, Lock::MmapWrite(mm), Step::Detach as u8),
+        Step::LockMmap => {
+            let next = if cx.era.madvise_gathers { Step::Gather } else { Step::FindVma };
+            cx.lock(who, f, Lock::MmapRead(mm), next as u8)
+        }
+        Step::FindVma => find_vma(cx, f, mm, op),
+        Step::Detach => {
+            cx.world.set_vma(mm, op.span, Vma::default());
+            cx.act(who, Act::Vma(mm));
+            if downgrades(cx, op) {
+                cx.downgrade(who, mm);
+            }
+            (f.cursor, f.pc) = (op.span.first, Step::Gather as u8);
+            Flow::Next
+        }
         Step::Gather => {
             *cx.world.gather(who.task) = Gather::default();
-            if unmap {
-                cx.world.set_vma(mm, op.span, Vma::default());
-                cx.act(who, Act::Vma(mm));
-            }
-            (f.cursor, f.pc) = (op.span.first, Step::Count as u8);
+            (f.flags, f.pc) = (0, Step::Count as u8);
             Flow::Next
         }
-        Step::Count => pending::count(cx, who, f, mm, Step::NextTable as u8),
+        Step::Count => {
+            let next = if !unmap && cx.era.madvise_gathers { Step::FindVma } else { Step::NextTable };
+            pending::count(cx, who, f, mm, next as u8)
+        }
         Step::FlushPfn => flush_pfn(cx, who, f, mm),
         Step::Unlink => unlink(cx, who, f, (mm, op.span)),
         Step::FreeTables => {
@@ -90,14 +107,19 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         Step::NothingOwed => hook(cx, who, f, mm, Hook::NothingOwed, Step::FreePages as u8),
         Step::FreePages => {
             if !cx.free_one(who) {
-                f.pc = freed(cx);
+                f.pc = freed(cx, f);
             }
             Flow::Next
         }
-        Step::Uncount => pending::uncount(cx, who, f, mm, Step::Return as u8),
+        Step::Uncount => {
+            let next = flushed(cx, f);
+            pending::uncount(cx, who, f, mm, next)
+        }
         // mmap goes on.
         Step::Return if matches!(op.kind, OpKind::Mmap(_)) => Flow::Return(0),
         Step::Return => {
+            let read = !unmap || downgrades(cx, op);
+            let lock = if read { Lock::MmapRead(mm) } else { Lock::MmapWrite(mm) };
             cx.unlock(who, f, lock, Step::Return as u8);
             match op.kind {
                 // Nobody is left to be promised anything.
@@ -112,6 +134,29 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
     }
 }
 
+/// `__do_munmap()`: is `mmap_lock` held for reading only once the VMAs are gone? mmap goes on to change VMAs.
+fn downgrades<W: World, P: Probe>(cx: &Cx<'_, W, P>, op: Op) -> bool {
+    op.kind == OpKind::Munmap && cx.era.munmap_downgrades
+}
+
+/// The next VMA of a madvise, which ends at the first that it is refused for.
+fn find_vma<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, f: &mut Frame, mm: Mm, op: Op) -> Flow {
+    let vma = next_vma(cx.world, mm, f, op.span, true);
+    let accepted = vma.is_some_and(|vma| match f.path {
+        // `madvise_free_single_vma()`.
+        Path::Free => vma.backing == Backing::Anon,
+        // `can_madv_lru_vma()`.
+        _ => vma.backing != Backing::Pfn,
+    });
+    f.pc = match (accepted, cx.era.madvise_gathers) {
+        (true, true) => Step::NextTable as u8,
+        (true, false) => Step::Gather as u8,
+        (false, true) => walked(cx),
+        (false, false) => Step::Return as u8,
+    };
+    Flow::Next
+}
+
 /// The steps under one PTL, Z3 to Z7.
 fn table_step<W: World, P: Probe>(
     cx: &mut Cx<'_, W, P>,
@@ -121,8 +166,12 @@ fn table_step<W: World, P: Probe>(
     step: Step,
 ) -> Flow {
     if step == Step::NextTable {
-        let done = if f.path == Path::Munmap { Step::FlushPfn as u8 } else { walked(cx) };
-        f.pc = next_table(cx.world, mm, f, op.span, order(cx).begin, done);
+        let done = match f.path {
+            Path::Munmap => Step::FlushPfn as u8,
+            _ if cx.era.madvise_gathers => Step::FindVma as u8,
+            _ => walked(cx),
+        };
+        f.pc = next_table(cx.world, mm, f, part(f, op.span), order(cx).begin, done);
         if f.pc == Step::FlushPfn as u8 {
             f.cursor = op.span.first;
         }
@@ -162,7 +211,7 @@ fn table_step<W: World, P: Probe>(
             Flow::Call(Cx::<W, P>::flush(Request::range(mm, cleared, cx.era.ceiling_pages, Cause::Operation)))
         }
         Step::DropRmap => {
-            drop_rmap(cx.world, mm, cx.world.table_span(f.cursor).clip(op.span));
+            drop_rmap(cx.world, mm, cx.world.table_span(f.cursor).clip(part(f, op.span)));
             f.pc = Step::UnlockPtl as u8;
             Flow::Next
         }
@@ -209,16 +258,14 @@ fn free_table<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Fra
 /// Z5 or A3, one PTE.
 fn walk<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm: Mm, op: Op) -> Flow {
     let unmap = f.path == Path::Munmap;
-    let in_table = cx.world.table_span(f.cursor).clip(op.span);
+    let in_table = cx.world.table_span(f.cursor).clip(part(f, op.span));
     let rest = Span { first: f.cursor, pages: in_table.end() - f.cursor };
     let Some(page) = cx.world.next_page(mm, rest) else {
         f.pc = Step::ForceFlush as u8;
         return Flow::Next;
     };
-    let backing = cx.world.vma(mm, cx.world.vpn(page)).backing;
     if f.path == Path::Free {
-        // `madvise_free_single_vma()` refuses what is not anonymous.
-        if backing == Backing::Anon && age(cx, who, page) {
+        if age(cx, who, page) {
             oracle::outdate(cx, who, page);
         }
         leave(cx.world.vpn(page), in_table, f, Step::ForceFlush as u8);
@@ -229,6 +276,7 @@ fn walk<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm
         return Flow::Next;
     }
     // A page of a file comes back as it was, but for a copy of one's own.
+    let backing = cx.world.vma(mm, cx.world.vpn(page)).backing;
     let lost = backing == Backing::Anon || (backing == Backing::PrivateFile && is_copy(cx.world, page));
     f.flags |= zap(cx, who, page, unmap);
     if matches!(op.kind, OpKind::Mmap(_)) || !unmap && lost {
@@ -251,7 +299,7 @@ fn zap<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, unmap:
             cx.xchg(who, page, Pte::None);
         }
         Pte::Present(old) if cx.world.folio(old.frame).external() => {
-            return zap_external(cx, who, page, old.frame, unmap);
+            return zap_external(cx, who, page, old.frame);
         }
         Pte::Present(old) => {
             ghost::weakened(cx.world, who.cpu, page);
@@ -288,12 +336,8 @@ fn zap<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, unmap:
     if force { FORCE } else { 0 }
 }
 
-/// Z5 for the memory of a driver, which finds the VMA until it is unlinked. `MADV_DONTNEED` is refused.
-fn zap_external<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, frame: FrameNo, unmap: bool) -> u8 {
-    if !unmap {
-        cx.act(who, Act::PteRead(page));
-        return 0;
-    }
+/// Z5 for the memory of a driver, which finds the VMA until it is unlinked.
+fn zap_external<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, frame: FrameNo) -> u8 {
     ghost::weakened(cx.world, who.cpu, page);
     cx.xchg(who, page, Pte::None);
     cx.world.keep_rmap(page, Some(frame));
@@ -433,8 +477,13 @@ fn flush<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, m
 }
 
 /// What comes after the pages are freed, or held back.
-fn freed<W: World, P: Probe>(cx: &Cx<'_, W, P>) -> u8 {
-    if cx.era.protections.pending_until_flushed { Step::Uncount as u8 } else { Step::Return as u8 }
+fn freed<W: World, P: Probe>(cx: &Cx<'_, W, P>, f: &Frame) -> u8 {
+    if cx.era.protections.pending_until_flushed { Step::Uncount as u8 } else { flushed(cx, f) }
+}
+
+/// What comes when the flush and the count are done: the next VMA, for which there may be another.
+fn flushed<W: World, P: Probe>(cx: &Cx<'_, W, P>, f: &Frame) -> u8 {
+    if f.path == Path::Munmap || cx.era.madvise_gathers { Step::Return as u8 } else { Step::FindVma as u8 }
 }
 
 /// LZ1: the others flush at their next tick; until then what was unmapped is held back.
@@ -448,7 +497,7 @@ fn record<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, 
     cx.act(who, Act::Broadcast(Request::range(mm, span, u64::MAX, Cause::Operation)));
     f.pc = if cx.era.protections.frames_held_until_swept {
         cx.world.hold_back(who);
-        freed(cx)
+        freed(cx, f)
     } else {
         Step::FreePages as u8
     };

@@ -88,6 +88,17 @@ impl World for Small<'_> {
         self.page(mm, vpn).map_or(Vma::default(), |page| self.pages[page.0 as usize].vma)
     }
 
+    fn vma_end(&self, mm: Mm, vpn: u64) -> u64 {
+        let vma = self.vma(mm, vpn);
+        // Numbers that no page has are in no VMA.
+        let end = (vpn + 1..).find(|&next| self.page(mm, next).is_none() || self.vma(mm, next) != vma);
+        let behind = (0..self.scenario.pages).map(|n| self.scenario.vpn(n)).filter(|&next| next > vpn);
+        match vma.mapped {
+            true => end.expect("pages come to an end"),
+            false => behind.filter(|&next| self.vma(mm, next).mapped).min().unwrap_or(u64::MAX),
+        }
+    }
+
     fn set_vma(&mut self, mm: Mm, span: Span, vma: Vma) {
         for n in 0..self.scenario.pages {
             if span.contains(self.scenario.vpn(n)) {
@@ -134,6 +145,11 @@ impl World for Small<'_> {
 
     fn unlock(&mut self, who: Actor, lock: Lock) {
         self.release(who, lock);
+    }
+
+    fn downgrade(&mut self, who: Actor, mm: Mm) {
+        self.release(who, Lock::MmapWrite(mm));
+        assert!(self.take(who, Lock::MmapRead(mm)), "nobody comes between");
     }
 
     fn words(&mut self, mm: Mm) -> &mut Words {

@@ -1,7 +1,7 @@
 /* ---- KSM ---- */
 
 /* [S1] A page of anonymous memory: its folio lock and a reference. */
-#define MERGEABLE(p, v) ((pte[p] & PRESENT) && (folio[pfn[p]] & (ANON | LOCKED)) == ANON && pfn[p] + 1 != (v))
+#define MERGEABLE(p, v) (vm[p] && (pte[p] & PRESENT) && (folio[pfn[p]] & (ANON | LOCKED)) == ANON && pfn[p] + 1 != (v))
 inline TAKE_FOR_MERGE(p, v) {
   v = pfn[p] + 1;
   folio[v - 1] = folio[v - 1] | LOCKED;

@@ -35,6 +35,8 @@ pub(super) fn refused(word: impl Into<String>, why: &'static str) -> Refused {
 pub(super) const KNOWN: &[&str] = &[
     "mprotect_gathers",
     "nested_gathers",
+    "munmap_downgrades",
+    "madvise_gathers",
     "mremap_flushes_under_ptl",
     "rmap_after_flush",
     "dirty_assist",
@@ -136,7 +138,32 @@ pub(super) fn check(litmus: &Litmus) -> Result<(), Refused> {
     if (0..litmus.scenario.programs.len()).any(|cpu| maps_over(&litmus.scenario, cpu)) {
         return Err(refused("mmap", "the export has no text for an mmap over what may be mapped"));
     }
+    if let Some(op) = litmus.scenario.programs.iter().flatten().find(|op| may_cross_vmas(&litmus.scenario, op)) {
+        let word = if op.kind == OpKind::NumaScan { "numa" } else { op.kind.name() };
+        return Err(refused(word, "the export has no text for one over what may be several VMAs"));
+    }
     litmus.scenario.programs.iter().flatten().try_for_each(|op| operation(op.kind))
+}
+
+/// May the pages of an operation that goes by VMAs be in several, or have a hole between them?
+fn may_cross_vmas(scenario: &Scenario, op: &Op) -> bool {
+    use OpKind::{Dontneed, Free, Mmap, Mprotect, Mremap, Munmap, NumaScan, UffdWp};
+    if op.span.pages < 2 || !matches!(op.kind, Mprotect | NumaScan | UffdWp | Dontneed | Free) {
+        return false;
+    }
+    let inside =
+        |span: Span| (0..scenario.pages).map(|n| scenario.vpn(n)).filter(|&vpn| span.contains(vpn)).count() as u64;
+    // All starting pages of the span are alike, and it has no hole.
+    let starts = scenario.starting_pages();
+    let vmas = || starts.iter().filter(|start| op.span.contains(scenario.vpn(start.page))).map(|start| start.vma());
+    let alike = vmas().all(|vma| Some(vma) == vmas().next());
+    // And what changes VMAs changes all of them or none.
+    let cuts = |other: &Op| {
+        let spans = [Some(other.span), (other.kind == Mremap).then_some(Span { first: other.to, ..other.span })];
+        let changes = matches!(other.kind, Mprotect | Munmap | Mmap(_) | Mremap);
+        changes && spans.into_iter().flatten().any(|span| ![0, op.span.pages].contains(&inside(span.clip(op.span))))
+    };
+    !alike || inside(op.span) != op.span.pages || scenario.programs.iter().flatten().any(cuts)
 }
 
 /// May a page be mapped where this CPU maps it? Not if the CPU has unmapped it last, and no other maps there.

@@ -350,6 +350,7 @@ impl Times {
             Act::Unlock(lock) => {
                 self.released.insert(lock.plain(), (now, cpu));
             }
+            Act::Downgrade(mm) => _ = self.released.insert(Lock::MmapWrite(mm), (now, cpu)),
             Act::Flag(flag, Touch::Write) => _ = self.set.entry(flag).or_insert(now),
             Act::Broadcast(request) => {
                 let (occupies, latency) = prices.broadcast_cycles(request, 0);

@@ -145,6 +145,7 @@ impl Prices {
             Act::Lock(lock) | Act::Unlock(lock @ (Lock::MmapRead(_) | Lock::MmapWrite(_))) => {
                 self.write(cpu, lock_line(lock))
             }
+            Act::Downgrade(mm) => self.write(cpu, LineId::Mmap(mm)),
             Act::PteRead(_) | Act::PteXchg { .. } => self.pte(cpu, act, at, world),
             Act::MaskRead(mm) => self.read(cpu, LineId::Mask(mm)),
             Act::MaskClear(mm) => self.write(cpu, LineId::Mask(mm)),

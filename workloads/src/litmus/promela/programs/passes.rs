@@ -157,7 +157,7 @@ impl Process<'_, '_> {
         self.comment("mincore", &[page]);
         let table = self.facts.table_of(page);
         let conclude = if trusted {
-            format!("if :: !RESIDENT({page}) -> PASS({cpu}, {page}) :: else fi")
+            format!("if :: vm[{page}] && !RESIDENT({page}) -> PASS({cpu}, {page}) :: else fi")
         } else {
             "skip".to_owned()
         };

@@ -75,14 +75,26 @@ impl Process<'_, '_> {
         } else {
             format!("!writer[{n}] -> readers[{n}]++")
         };
+        // All pages are of one VMA.
+        let first = pages[0];
+        let _ = match op.kind {
+            OpKind::Mprotect => write!(begin, "; going = vm[{first}] && (vr[{first}] != {r} || vw[{first}] != {w})"),
+            OpKind::SoftDirty(_) => write!(begin, "; going = 1"),
+            _ => write!(begin, "; going = vm[{first}]"),
+        };
+        let counted = if mprotect && self.facts.on("mprotect_gathers") { "1" } else { "going" };
+        let mut changes = "skip".to_owned();
         for &p in pages.iter().filter(|_| mprotect) {
-            let _ = write!(begin, "; if :: vm[{p}] -> vr[{p}] = {r}; vw[{p}] = {w} :: else fi");
-            let _ = write!(begin, "; granted_r[{p}] = granted_r[{p}] || {r}; granted_w[{p}] = granted_w[{p}] || {w}");
+            let _ = write!(changes, "; vr[{p}] = {r}; vw[{p}] = {w}");
+            let _ = write!(changes, "; granted_r[{p}] = granted_r[{p}] || {r}; granted_w[{p}] = granted_w[{p}] || {w}");
         }
+        let _ = write!(begin, "; if :: going -> {changes} :: else fi");
         if counts {
-            let _ = write!(begin, "; COUNT({n})");
+            let _ = write!(begin, "; if :: {counted} -> COUNT({n}) :: else fi");
         }
         self.step(CHANGE.begin, &begin);
+        self.line("if");
+        self.line(":: going ->");
         for group in self.by_table(&pages) {
             let table = self.facts.table_of(group[0]);
             let checks = self.facts.on("check_in_mprotect") && !soft_dirty;
@@ -99,11 +111,20 @@ impl Process<'_, '_> {
             let labels = format!("{} {}", CHANGE.pte, CHANGE.unlock);
             self.step(&labels, &format!("true -> {}; ptl[{table}] = 0", one(*last)));
         }
+        self.line("   skip");
+        self.line(":: !going");
+        self.line("fi;");
+        self.line("if");
+        self.line(&format!(":: {counted} ->"));
         self.flush_changes(op.span, mm, soft_dirty, counts);
+        self.line("   skip");
+        self.line(&format!(":: !({counted})"));
+        self.line("fi;");
         let mut end = "true -> skip".to_owned();
         if counts && self.facts.on("pending_until_flushed") {
-            let _ = write!(end, "; UNCOUNT({n})");
+            let _ = write!(end, "; if :: {counted} -> UNCOUNT({n}) :: else fi");
         }
+        let _ = write!(end, "; going = 0");
         let _ = if alone { write!(end, "; writer[{n}] = 0") } else { write!(end, "; readers[{n}]--") };
         for p in pages {
             let _ = match op.kind {
@@ -142,21 +163,36 @@ impl Process<'_, '_> {
         let pages = self.facts.pages_in(mm, op.span);
         let (unmaps, ages) = (op.kind == OpKind::Munmap, op.kind == OpKind::Free);
         self.comment(if unmaps { "munmap" } else { ZAP.name }, &pages);
-        let mut begin = if unmaps {
-            format!("!writer[{n}] && readers[{n}] == 0 -> writer[{n}] = 1")
-        } else {
-            format!("!writer[{n}] -> readers[{n}]++")
+        let downgrades = self.facts.on("munmap_downgrades");
+        let mut begin = match (unmaps, downgrades) {
+            (true, false) => format!("!writer[{n}] && readers[{n}] == 0 -> writer[{n}] = 1"),
+            (true, true) => format!("!writer[{n}] && readers[{n}] == 0 -> readers[{n}]++"),
+            (false, _) => format!("!writer[{n}] -> readers[{n}]++"),
         };
         for p in pages.iter().filter(|_| unmaps) {
             let _ = write!(begin, "; vm[{p}] = 0");
         }
-        self.step(ZAP.begin, &format!("{begin}; COUNT({n})"));
+        // All pages of a madvise are of one VMA.
+        let first = pages[0];
+        let (going, counted) = match op.kind {
+            OpKind::Munmap => ("1".to_owned(), "1"),
+            _ if self.facts.on("madvise_gathers") => (self.advised(first, ages), "1"),
+            _ => (self.advised(first, ages), "going"),
+        };
+        self.step(ZAP.begin, &format!("{begin}; going = {going}; if :: {counted} -> COUNT({n}) :: else fi"));
+        self.line("if");
+        self.line(":: going ->");
         for group in self.by_table(&pages) {
             self.zap_table(&group, mm, (unmaps, ages));
         }
         if unmaps {
             self.unlink(&pages, n);
         }
+        self.line("   skip");
+        self.line(":: !going");
+        self.line("fi;");
+        self.line("if");
+        self.line(&format!(":: {counted} ->"));
         if !self.facts.on("pending_until_flushed") {
             self.step("[Z9]", &format!("true -> UNCOUNT({n})"));
         }
@@ -165,11 +201,16 @@ impl Process<'_, '_> {
         } else {
             self.line(&format!("FLUSH_OWED({cpu}, {n}, 1, COVER(changed));   /* {} */", ZAP.flush));
         }
+        self.line("   skip");
+        self.line(&format!(":: !({counted})"));
+        self.line("fi;");
         let mut end = "true -> FREE_GATHERED(); forced = 0".to_owned();
         if self.facts.on("pending_until_flushed") {
-            let _ = write!(end, "; UNCOUNT({n})");
+            let _ = write!(end, "; if :: {counted} -> UNCOUNT({n}) :: else fi");
         }
-        let _ = if unmaps { write!(end, "; writer[{n}] = 0") } else { write!(end, "; readers[{n}]--") };
+        let alone = unmaps && !downgrades;
+        let _ = if alone { write!(end, "; writer[{n}] = 0") } else { write!(end, "; readers[{n}]--") };
+        let _ = write!(end, "; going = 0");
         for p in pages {
             let _ = match op.kind {
                 OpKind::Munmap => write!(end, "; FORBID({p})"),
@@ -178,6 +219,15 @@ impl Process<'_, '_> {
             };
         }
         self.step(ZAP.end, &end);
+    }
+
+    /// Is a madvise of this VMA not refused?
+    fn advised(&self, page: usize, ages: bool) -> String {
+        if ages {
+            format!("vm[{page}] && vb[{page}] == ANONYMOUS")
+        } else {
+            format!("vm[{page}] && vb[{page}] != DRIVER")
+        }
     }
 
     fn zap_table(&mut self, group: &[usize], mm: Mm, (unmaps, ages): (bool, bool)) {
