@@ -146,6 +146,10 @@ fn w_that_numa_balancing_left_comes_back_with_the_hint_fault() {
     for (era, granted) in [("v4.13", false), ("v5.17", false), ("v6.18", true)] {
         assert_eq!(after(era, &[scan, load(0)]), (1, true), "{era}");
         assert_eq!(after(era, &lost), (1, granted), "{era}");
+        // A store takes it over with a fault of its own, where the first gives it no W.
+        let stored = [&lost[..3], &[store(0)]].concat();
+        assert_eq!(after(era, &[scan, store(0)]), (1, true), "{era}");
+        assert_eq!(after(era, &stored), (1 + u64::from(!granted), true), "{era}");
     }
 }
 

@@ -112,19 +112,15 @@ fn map<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, kin
             f.pc = next;
             Flow::Next
         }
-        Pte::Present(old)
-            if store && !old.protnone && !vma.backing.shared() && copies(cx.world, cx.era, old.frame, f.page) =>
-        {
+        Pte::Present(old) if old.protnone => hint(cx, who, f, old, vma),
+        Pte::Present(old) if store && !vma.backing.shared() && copies(cx.world, cx.era, old.frame, f.page) => {
             before_copy(cx, f, old.frame)
         }
         Pte::Present(old) => {
-            // A page that somebody else has a claim to waits for the retried store to copy it.
+            // do_wp_page(): a page of its own, or one of a shared file that is to be noted.
             let own = vma.backing.shared() || owned(cx.world, old.frame, f.page);
-            // What NUMA balancing made inaccessible keeps its W.
-            let kept = old.writable || (cx.era.mprotect_grants_write && !vma.backing.shared());
-            let writable = vma.rights.write() && own && (store || kept);
-            let store = store && writable;
-            let pte = Present { writable, dirty: old.dirty || store, accessed: true, protnone: false, ..old };
+            let writable = vma.rights.write() && own;
+            let pte = Present { writable, dirty: old.dirty || writable, accessed: true, ..old };
             install(cx, who, f, pte, false)
         }
         Pte::Swap => {
@@ -184,6 +180,14 @@ fn map<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, kin
             flow
         }
     }
+}
+
+/// FT4, `do_numa_page()`: what NUMA balancing made inaccessible gets back what it had. A store to what had no W faults again, unless the
+/// kernel makes pages of one's own writable here.
+fn hint<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, old: Present, vma: Vma) -> Flow {
+    let granted = cx.era.mprotect_grants_write && !vma.backing.shared() && owned(cx.world, old.frame, f.page);
+    let writable = vma.rights.write() && (old.writable || granted);
+    install(cx, who, f, Present { writable, accessed: true, protnone: false, ..old }, false)
 }
 
 /// FT4, `do_fault_around()`: a load of a file page maps its neighbours in an aligned window, too, if nothing is mapped there. The
@@ -260,7 +264,8 @@ fn install<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame,
 /// (`page_mkwrite()`), since writeback must not clear PG_dirty behind a new writable PTE.
 fn locked<W: World>(world: &W, page: Page, kind: AccessKind, vma: Vma) -> Option<FrameNo> {
     let mkwrite = kind == AccessKind::Store && vma.backing == Backing::SharedFile;
-    let mapped = world.pte(page).present().filter(|_| mkwrite).map(|pte| pte.frame);
+    // A hint fault makes nothing writable that was not.
+    let mapped = world.pte(page).present().filter(|pte| mkwrite && !pte.protnone).map(|pte| pte.frame);
     world.cached_frame(page).or(mapped).filter(|&frame| world.folio(frame).locked)
 }
 

@@ -8,18 +8,21 @@
 /* A fault waits for the lock of a folio that it finds in a cache, and of a file page that becomes writable. */
 #define WAITS(p, st) (pte[p] == MOVING || \
                       (!(pte[p] & PRESENT) && found[p] && (folio[found[p] - 1] & LOCKED)) || \
-                      ((st) && (pte[p] & PRESENT) && vb[p] == FILE && (folio[pfn[p]] & LOCKED)))
+                      ((st) && (pte[p] & (PRESENT | N)) == PRESENT && vb[p] == FILE && (folio[pfn[p]] & LOCKED)))
 #define NEEDS_FRAME(p, st) (!(pte[p] & PRESENT) && !found[p])
 
 /* [FT4] */
 inline MAP(p, st) {
   if
-  :: pte[p] & PRESENT ->
+  :: (pte[p] & PRESENT) && (pte[p] & N) ->
      f_ = pfn[p];
-     /* What NUMA balancing made inaccessible keeps its W. */
-     w_ = vw[p] && (vb[p] != ANONYMOUS || OWNED(f_, p)) &&
-          ((st) || (pte[p] & W) || (MPROTECT_GRANTS_WRITE && vb[p] == ANONYMOUS));
-     pte[p] = PRESENT | A | (pte[p] & D) | (w_ -> W : 0) | ((st) && w_ -> D : 0)
+     /* What NUMA balancing made inaccessible gets back what it had. */
+     w_ = vw[p] && ((pte[p] & W) || (MPROTECT_GRANTS_WRITE && vb[p] == ANONYMOUS && OWNED(f_, p)));
+     pte[p] = PRESENT | A | (pte[p] & D) | (w_ -> W : 0)
+  :: (pte[p] & PRESENT) && !(pte[p] & N) ->
+     f_ = pfn[p];
+     w_ = vw[p] && (vb[p] != ANONYMOUS || OWNED(f_, p));
+     pte[p] = PRESENT | A | (pte[p] & D) | (w_ -> W | D : 0)
   :: pte[p] == SWAP ->
      if
      :: found[p] -> f_ = found[p] - 1; found[p] = 0
