@@ -100,6 +100,11 @@ fn mprotect_ends_at_a_hole() {
         // What it did not come to it has promised nothing about.
         assert!(hand.world.promise(page(&hand.world, 3)).rights.write());
         assert_eq!(hand.world.promise(page(&hand.world, 1)).rights, Rights::READ);
+        // Nor granted anything on the way.
+        flushes(&mut hand, Op::mprotect(span(3, 3), Rights::READ));
+        flushes(&mut hand, Op::mprotect(span(0, 6), Rights::READ_WRITE));
+        let promised = [1, 3].map(|vpn| hand.world.promise(page(&hand.world, vpn)).rights);
+        assert_eq!(promised, [Rights::READ_WRITE, Rights::READ], "{era}");
     }
 }
 

@@ -90,13 +90,15 @@ impl World for Small<'_> {
 
     fn vma_end(&self, mm: Mm, vpn: u64) -> u64 {
         let vma = self.vma(mm, vpn);
-        // Numbers that no page has are in no VMA.
-        let end = (vpn + 1..).find(|&next| self.page(mm, next).is_none() || self.vma(mm, next) != vma);
-        let behind = (0..self.scenario.pages).map(|n| self.scenario.vpn(n)).filter(|&next| next > vpn);
-        match vma.mapped {
-            true => end.expect("pages come to an end"),
-            false => behind.filter(|&next| self.vma(mm, next).mapped).min().unwrap_or(u64::MAX),
+        if vma.mapped {
+            let mut end = vpn + 1;
+            while self.vma(mm, end) == vma {
+                end += 1;
+            }
+            return end;
         }
+        let behind = (0..self.scenario.pages).map(|n| self.scenario.vpn(n)).filter(|&next| next > vpn);
+        behind.filter(|&next| self.vma(mm, next).mapped).min().unwrap_or(u64::MAX)
     }
 
     fn set_vma(&mut self, mm: Mm, span: Span, vma: Vma) {

@@ -176,8 +176,8 @@ impl Process<'_, '_> {
         let first = pages[0];
         let (going, counted) = match op.kind {
             OpKind::Munmap => ("1".to_owned(), "1"),
-            _ if self.facts.on("madvise_gathers") => (self.advised(first, ages), "1"),
-            _ => (self.advised(first, ages), "going"),
+            _ if self.facts.on("madvise_gathers") => (advised(first, ages), "1"),
+            _ => (advised(first, ages), "going"),
         };
         self.step(ZAP.begin, &format!("{begin}; going = {going}; if :: {counted} -> COUNT({n}) :: else fi"));
         self.line("if");
@@ -219,15 +219,6 @@ impl Process<'_, '_> {
             };
         }
         self.step(ZAP.end, &end);
-    }
-
-    /// Is a madvise of this VMA not refused?
-    fn advised(&self, page: usize, ages: bool) -> String {
-        if ages {
-            format!("vm[{page}] && vb[{page}] == ANONYMOUS")
-        } else {
-            format!("vm[{page}] && vb[{page}] != DRIVER")
-        }
     }
 
     fn zap_table(&mut self, group: &[usize], mm: Mm, (unmaps, ages): (bool, bool)) {
@@ -358,4 +349,9 @@ impl Process<'_, '_> {
         self.line("fi;");
         self.step("[V6]", &format!("true -> ptl[{old}] = 0; ptl[{new}] = 0"));
     }
+}
+
+/// Is a madvise of this VMA not refused?
+fn advised(page: usize, ages: bool) -> String {
+    if ages { format!("vm[{page}] && vb[{page}] == ANONYMOUS") } else { format!("vm[{page}] && vb[{page}] != DRIVER") }
 }
