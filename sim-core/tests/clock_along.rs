@@ -174,6 +174,28 @@ fn a_lock_is_handed_over_when_it_is_released() {
     assert_eq!(timed[at].start_cycles, released_at(release, &p) + handed);
 }
 
+#[test]
+fn readers_have_mmap_lock_from_where_munmap_lets_them_in() {
+    let [unmap, advise] = [OpKind::Munmap, OpKind::Dontneed].map(|kind| Op::call(kind, Span::page(0)));
+    let scenario = Scenario::new("two calls", 1, 1, &[&[unmap], &[advise]]);
+    let step = |cpu| Move::Step(Cpu(cpu));
+    let race = Race { scenario: &scenario, setting: setting("immediate") };
+    // The reader has begun its call, and takes the lock as soon as the munmap has given it up for writing.
+    let (mut node, mut moves) = (race.initial(), vec![step(1)]);
+    assert!(race.make(&mut node, step(1), &mut Recorder::default()));
+    let mut heard = Recorder::default();
+    while !heard.acts.iter().any(|(_, act, _)| matches!(act, Act::Downgrade(_))) {
+        assert!(race.make(&mut node, step(0), &mut heard));
+        moves.push(step(0));
+    }
+    moves.push(step(1));
+    let (timed, p) = (played(&scenario, "immediate", &moves), prime_profile());
+    let [.., lets_in, takes] = &timed[..] else { panic!("{timed:?}") };
+    assert!(matches!(takes.acts[0].0, Act::Lock(_)), "{takes:?}");
+    let handed = p.spin_handoff_cycles(p.distance(0, 1));
+    assert_eq!(takes.start_cycles, lets_in.start_cycles + lets_in.length_cycles + handed);
+}
+
 /// When the unlock of a move that begins with it is done.
 fn released_at(timed: &Timed, p: &sim_core::machine::profile::Profile) -> u64 {
     assert!(matches!(timed.acts[0].0, Act::Unlock(_)), "{timed:?}");

@@ -3,7 +3,7 @@
 mod common;
 
 use common::hand::Hand;
-use common::{MM, Machine, page, pte, span};
+use common::{MM, Machine, at, order, page, pte, span, store};
 use sim_core::drive::engine::Setting;
 use sim_core::drive::explore::race::Race;
 use sim_core::drive::explore::{Verdict, search};
@@ -170,6 +170,24 @@ fn since_4_20_readers_of_mmap_lock_run_beside_the_walk_of_munmap() {
             assert_eq!(beside_munmap(kernel(era), op).0, Some(Wait::Lock(Lock::MmapWrite(MM))), "{era}");
         }
     }
+}
+
+#[test]
+fn on_the_clock_a_fault_waits_for_munmap_only_until_its_vmas_are_gone() {
+    let waits = |era| {
+        let mut machine = Machine::new(&prime_profile(), &[0, 1]);
+        machine.era = era;
+        machine.fill(span(0, 64), Backing::Anon, true);
+        machine.plays(0, [order(0, Op::call(OpKind::Munmap, span(0, 64)))]);
+        // Under another page table.
+        machine.plays(1, [at(prime_profile().kernel.syscall_cyc / 2, order(1, store(600)))]);
+        let clock = machine.run();
+        assert_eq!(clock.stats.faults, 1);
+        (clock.stats.lock_wait_cycles, clock.source.ran[1][0].end < clock.source.ran[0][0].end)
+    };
+    let (until_the_end, until_gone) = (waits("v4.13"), waits("v5.17"));
+    assert!(!until_the_end.1 && until_gone.1, "{until_the_end:?} {until_gone:?}");
+    assert!(until_gone.0 * 4 < until_the_end.0, "{until_the_end:?} {until_gone:?}");
 }
 
 #[test]
