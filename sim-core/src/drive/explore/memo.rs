@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::race::Parts;
+use super::steps::{Notes, Steps};
 use super::twins::Twins;
 use super::view::View;
 use super::visited::{Key, Slots, digest};
@@ -18,7 +19,7 @@ const MOST: usize = 1 << 20;
 type Took = Option<([u32; 2], Effect)>;
 
 /// The faces that a step gave to other CPUs.
-type Faced = [u32; CPUS];
+pub(super) type Faced = [u32; CPUS];
 
 /// What the CPUs share, the CPU that takes a step, the faces of those that it looks at, and the code of the step.
 type Wide = [u64; (3 + CPUS).div_ceil(2)];
@@ -38,6 +39,7 @@ pub struct Memo {
     narrow: Table<[u32; 3], Known>,
     wide: Table<Wide, (Took, Faced)>,
     faces: Faces,
+    steps: Steps,
     /// By the number of the part.
     views: Vec<Option<View>>,
     tested: Vec<Option<bool>>,
@@ -48,7 +50,7 @@ pub struct Memo {
 
 /// What other CPUs can see of a CPU, numbered.
 #[derive(Debug, Default)]
-struct Faces {
+pub(super) struct Faces {
     slots: Slots,
     rows: Vec<[u64; CPU_WORDS]>,
     /// By the number of the part.
@@ -60,7 +62,7 @@ struct Faces {
 impl Faces {
     /// The face of a CPU.
     #[inline]
-    fn of(&mut self, part: u32, parts: &Interner<'_>) -> u32 {
+    pub(super) fn of(&mut self, part: u32, parts: &Interner<'_>) -> u32 {
         match self.of_parts.get(part as usize) {
             Some(&Some(face)) => face,
             _ => self.number(part, parts),
@@ -87,7 +89,7 @@ impl Faces {
 
     /// The same CPU on the same path, with another face.
     #[inline]
-    fn change(&mut self, part: u32, face: u32, parts: &mut Interner<'_>) -> u32 {
+    pub(super) fn change(&mut self, part: u32, face: u32, parts: &mut Interner<'_>) -> u32 {
         let key = [part, face];
         if let Some(row) = self.changed.find(&key) {
             return self.changed.rows[row].1;
@@ -99,6 +101,13 @@ impl Faces {
         let changed = parts.number_row();
         self.changed.keep(key, changed, parts.provisional(changed));
         changed
+    }
+
+    /// The faces that a step of this CPU gave to others.
+    pub(super) fn faced(&mut self, from: &Parts, to: &Parts, cpu: usize, parts: &Interner<'_>) -> Faced {
+        std::array::from_fn(|n| {
+            if n == cpu || to[1 + n] == from[1 + n] { LEFT_OUT } else { self.of(to[1 + n], parts) } //
+        })
     }
 
     /// What a step depends on that looks at these CPUs.
@@ -117,9 +126,9 @@ impl Faces {
 }
 
 #[derive(Debug)]
-struct Table<K, V> {
+pub(super) struct Table<K, V> {
     slots: Slots,
-    rows: Vec<(K, V)>,
+    pub(super) rows: Vec<(K, V)>,
     /// Rows with provisional numbers.
     provisional: Vec<u32>,
 }
@@ -132,11 +141,12 @@ impl<K, V> Default for Table<K, V> {
 
 impl<K: Key, V: Copy> Table<K, V> {
     #[inline]
-    fn find(&self, key: &K) -> Option<usize> {
+    pub(super) fn find(&self, key: &K) -> Option<usize> {
         self.slots.find(key.digest(), |n| self.rows[n as usize].0 == *key).map(|n| n as usize)
     }
 
-    fn keep(&mut self, key: K, value: V, provisional: bool) {
+    /// Keeps a value, and says in which row.
+    pub(super) fn keep(&mut self, key: K, value: V, provisional: bool) -> usize {
         if self.rows.len() == MOST {
             *self = Table::default();
         }
@@ -149,6 +159,14 @@ impl<K: Key, V: Copy> Table<K, V> {
         self.rows[n].1 = value;
         if provisional {
             self.provisional.push(n as u32);
+        }
+        n
+    }
+
+    /// Gives new numbers in place of the provisional ones.
+    pub(super) fn renumber(&mut self, new: impl Fn(&mut V)) {
+        for n in self.provisional.drain(..) {
+            new(&mut self.rows[n as usize].1);
         }
     }
 }
@@ -163,12 +181,14 @@ impl Memo {
         parts: &mut Interner<'_>,
         out: &mut Vec<Successor<Parts>>,
     ) -> bool {
-        let Some(row) = self.narrow.find(&narrow(key, cpu, code)) else { return false };
+        let Some(row) = self.narrow.find(&narrow(key, cpu, code)) else {
+            return self.recall(key, (cpu, code), parts, out);
+        };
         let (took, faced) = match self.narrow.rows[row].1 {
             Known::Did(took) => (took, None),
             Known::Looks(at) => match self.wide.find(&self.faces.wide(key, at, (cpu, code), parts)) {
                 Some(row) => (self.wide.rows[row].1.0, Some(&self.wide.rows[row].1.1)),
-                None => return false,
+                None => return self.recall(key, (cpu, code), parts, out),
             },
         };
         let Some(([shared, own], effect)) = took else { return true };
@@ -184,8 +204,35 @@ impl Memo {
         true
     }
 
-    /// Keeps what a move did that looked at these CPUs.
+    /// The same for a move that was not made from these parts yet, but maybe from others that are the same to it.
+    #[cold]
+    fn recall(
+        &mut self,
+        key: &Parts,
+        (cpu, code): (usize, u32),
+        parts: &mut Interner<'_>,
+        out: &mut Vec<Successor<Parts>>,
+    ) -> bool {
+        let Some((saw, took)) = self.steps.find(key, (cpu, code), &mut self.faces, parts) else { return false };
+        self.keep_parts(key, (cpu, code, saw), took, parts);
+        out.extend(took);
+        true
+    }
+
+    /// Keeps what a move did that looked at these CPUs, and at this much of what they share.
     pub(super) fn keep(
+        &mut self,
+        key: &Parts,
+        mv: (usize, u32, u8),
+        notes: &Notes,
+        took: Option<Successor<Parts>>,
+        parts: &Interner<'_>,
+    ) {
+        self.steps.keep(key, mv, notes, took, (&mut self.faces, parts));
+        self.keep_parts(key, mv, took, parts);
+    }
+
+    fn keep_parts(
         &mut self,
         key: &Parts,
         (cpu, code, saw): (usize, u32, u8),
@@ -201,17 +248,13 @@ impl Memo {
         let own = took.map(|Successor { key, effect }| ([key[0], key[1 + cpu]], effect));
         let provisional = own.is_some_and(|(changed, _)| changed.iter().any(|&part| parts.provisional(part)));
         if saw == 1 << cpu {
-            return self.narrow.keep(row, Known::Did(own), provisional);
+            self.narrow.keep(row, Known::Did(own), provisional);
+            return;
         }
         if saw != before {
             self.narrow.keep(row, Known::Looks(saw), false);
         }
-        let mut faced = [LEFT_OUT; CPUS];
-        if let Some(Successor { key: to, .. }) = took {
-            for n in (0..CPUS).filter(|&n| n != cpu && to[1 + n] != key[1 + n]) {
-                faced[n] = self.faces.of(to[1 + n], parts);
-            }
-        }
+        let faced = took.map_or([LEFT_OUT; CPUS], |took| self.faces.faced(key, &took.key, cpu, parts));
         let wide = self.faces.wide(key, saw, (cpu, code), parts);
         self.wide.keep(wide, (own, faced), provisional);
     }
@@ -222,18 +265,14 @@ impl Memo {
                 *changed = changed.map(&new);
             }
         };
-        for n in self.narrow.provisional.drain(..) {
-            if let Known::Did(took) = &mut self.narrow.rows[n as usize].1 {
+        self.narrow.renumber(|known| {
+            if let Known::Did(took) = known {
                 renumber(took);
             }
-        }
-        for n in self.wide.provisional.drain(..) {
-            renumber(&mut self.wide.rows[n as usize].1.0);
-        }
-        for n in self.faces.changed.provisional.drain(..) {
-            let part = &mut self.faces.changed.rows[n as usize].1;
-            *part = new(*part);
-        }
+        });
+        self.wide.renumber(|(took, _)| renumber(took));
+        self.faces.changed.renumber(|part| *part = new(*part));
+        self.steps.renumber(&new);
     }
 
     #[inline]
@@ -281,7 +320,7 @@ fn put<T: Clone>(all: &mut Vec<Option<T>>, part: u32, value: T) {
 }
 
 /// In place of the number of a part.
-const LEFT_OUT: u32 = u32::MAX;
+pub(super) const LEFT_OUT: u32 = u32::MAX;
 
 #[inline]
 fn narrow(parts: &Parts, cpu: usize, code: u32) -> [u32; 3] {

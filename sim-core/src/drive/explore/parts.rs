@@ -14,16 +14,16 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    fn row(&self, id: u32) -> &[u64] {
+    pub(super) fn row(&self, id: u32) -> &[u64] {
         row_of(&self.words, &self.ends, id)
     }
 
-    fn find(&self, row: &[u64], digest: u64) -> Option<u32> {
+    pub(super) fn find(&self, row: &[u64], digest: u64) -> Option<u32> {
         self.slots.find(digest, |id| self.row(id) == row)
     }
 
     /// The number of a row, new or not.
-    fn number(&mut self, row: &[u64], digest: u64) -> u32 {
+    pub(super) fn number(&mut self, row: &[u64], digest: u64) -> u32 {
         let Parts { words, ends, slots } = self;
         let (new, is_it) = (ends.len() as u32, |id: u32| row_of(words, ends, id) == row);
         let digest_of = |id: u32| super::visited::digest(row_of(words, ends, id));

@@ -5,6 +5,7 @@ use crate::drive::explore::frames::{pack_frame, unpack_frames};
 use crate::drive::explore::heard::Finder;
 pub use crate::drive::explore::heard::{Counts, Recorder, Violation};
 use crate::drive::explore::memo::Memo;
+use crate::drive::explore::steps::Notes;
 use crate::drive::explore::twins::Twins;
 use crate::drive::explore::view::{self, View};
 use crate::drive::explore::{Bench, Effect, Interner, Options, Seen, Successor, System};
@@ -209,6 +210,7 @@ impl<'s> Race<'s> {
         let before = out.len();
         let mut unpacked = false;
         let mut may_end = true;
+        let mut notes = Notes::default();
         for n in 0..self.cpus() {
             let part = key[1 + n];
             let view = memo.view(part).unwrap_or_else(|| {
@@ -231,7 +233,8 @@ impl<'s> Race<'s> {
                 next.clone_from(state);
                 let effect = self.take(next, view::a_move(Cpu(n as u16), code), counts);
                 let took = effect.map(|effect| Successor { key: self.pack(next, parts), effect });
-                memo.keep(key, (n, code, next.world.saw()), took, parts);
+                next.world.noted(&mut notes.looked, &mut notes.written);
+                memo.keep(key, (n, code, next.world.saw()), &notes, took, parts);
                 if let Some(took) = took {
                     out.push(took);
                 }
