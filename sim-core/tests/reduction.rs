@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use sim_core::drive::engine::Setting;
 use sim_core::drive::explore::race::{Move, Node, Race, Recorder};
-use sim_core::drive::explore::{Bench, Interner, Options, System};
+use sim_core::drive::explore::{Bench, Interner, Options, System, search_with};
 use sim_core::nouns::op::{Op, OpKind};
 use sim_core::nouns::types::{AccessKind, Backing, Cpu, FrameNo, Mm, Page, Rights, Span};
 use sim_core::policy::{self, POLICIES};
@@ -206,6 +206,22 @@ fn steps_that_are_remembered_are_the_same_when_made_anew() {
                 assert!(states > 50, "{}: {states} states", scenario.name);
             }
         }
+    }
+}
+
+#[test]
+fn what_each_worker_remembers_changes_no_outcome() {
+    let setting = Setting::of(policy::find("pending-flag").expect("a policy"), *era::find("v6.18").expect("an era"));
+    let calls = [call(OpKind::Dontneed)];
+    let shared = Scenario::new("shared batches", 1, 1, &[&[call(OpKind::Reclaim(Mm(0)))], &[STORE, STORE], &calls]);
+    for symmetry in [false, true] {
+        let of = |threads| {
+            let options = Options { threads, symmetry, ..Options::default() };
+            search_with(&Race { scenario: &shared, setting }, &options, &mut |_| {})
+        };
+        let alone = of(1);
+        assert!(alone.states > 10_000, "{} states: too few to share", alone.states);
+        assert_eq!([of(2), of(3)], [alone.clone(), alone]);
     }
 }
 

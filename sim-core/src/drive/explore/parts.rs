@@ -18,7 +18,7 @@ impl Parts {
         row_of(&self.words, &self.ends, id)
     }
 
-    pub(super) fn find(&self, row: &[u64], digest: u64) -> Option<u32> {
+    fn find(&self, row: &[u64], digest: u64) -> Option<u32> {
         self.slots.find(digest, |id| self.row(id) == row)
     }
 

@@ -1,133 +1,233 @@
-//! Steps by the places that they looked at, among what the CPUs share: a few of many, and where states agree in these, a step does the
-//! same, whatever the rest is. Which places does not have to be told: the world notes every look and every write.
+//! Steps taken before. A step depends on the CPU that takes it and on a few places more, of what the CPUs share and of what they can see
+//! of each other; where states agree in these, it does the same, whatever the rest is. Which places these are is not declared but
+//! seen: the world notes every look and every write. Of another CPU a step can see everything but the frames of the path it is on.
 //!
 //! What a step looks at next may depend on what it has seen, so what counts is all that any step of the same CPU in the same
-//! situation has looked at so far. That grows, and nothing that is kept becomes wrong by it: it was right for every state that agrees in
-//! fewer places.
+//! situation has looked at so far. When that grows, what was kept by fewer places is not found any more.
 
 use super::memo::{Faced, Faces, LEFT_OUT, Table};
 use super::parts::Parts as Rows;
 use super::race::Parts;
-use super::visited::digest;
+use super::visited::{Slots, digest, digest_of};
 use super::{Effect, Interner, Successor};
 use crate::world::small::{CPUS, SHARED_WORDS};
 
-/// Steps at most, and kinds of steps; then it starts afresh.
-const MOST: usize = 1 << 18;
+/// Steps at most (about 100 MB in all); then it starts afresh.
+const MOST: usize = 1 << 20;
 
-/// What steps of a kind have looked at: CPUs, a bit each, and what they share.
-type Looks = (u8, [u64; SHARED_WORDS]);
+/// Words that a step may look at: of what the CPUs share, then a face for each CPU.
+const WORDS: usize = SHARED_WORDS + CPUS;
 
-/// What a step looked at and what it wrote to, as bits of the words of what the CPUs share.
+/// A state, as steps look at it.
+#[derive(Debug, Default)]
+pub(super) struct Site {
+    pub(super) key: Parts,
+    words: [u64; WORDS],
+}
+
+/// What a step looked at and what it wrote to.
 #[derive(Debug, Default)]
 pub(super) struct Notes {
+    /// CPUs, a bit each.
+    pub(super) saw: u8,
+    /// Bits of the words of what the CPUs share.
     pub(super) looked: Vec<u64>,
     pub(super) written: Vec<u64>,
 }
 
-/// What a step did that was not disabled.
+/// What is known of the steps of a kind.
+#[derive(Clone, Copy, Debug)]
+struct Kind {
+    /// The number of what they look at.
+    looks: u32,
+    /// What they all do, if they look at nothing else.
+    always: u32,
+}
+
+/// Nothing.
+const UNKNOWN: Kind = Kind { looks: 0, always: LEFT_OUT };
+
+/// What a step did.
 #[derive(Clone, Copy, Debug)]
 struct Did {
-    /// The CPU that took it.
+    /// Where its key begins.
+    key: u32,
+    /// The part of the CPU that took it; none if it is disabled.
     own: u32,
-    /// The number of what it wrote to what the CPUs share.
+    /// The number of what it wrote to what the CPUs share, if it did.
     wrote: u32,
-    faced: Faced,
+    /// The number of the faces that it gave to others, if it did.
+    faced: u32,
     effect: Effect,
 }
 
 /// Steps, by all that they depend on.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Steps {
-    /// By the CPU and the code of the step.
-    looks: Table<[u32; 2], Looks>,
-    /// The CPU and the code, the faces of those it looked at, and the words of what they share, with nothing in all other places.
-    keys: Rows,
-    /// By the number of the key, with the CPUs that it looked at.
-    did: Vec<(u8, Option<Did>)>,
+    /// A part of a CPU and a move each.
+    kinds: Vec<Kind>,
+    /// Words and bits of them, by number.
+    looks: Vec<Box<[(usize, u64)]>>,
+    masks: Rows,
+    slots: Slots,
+    did: Vec<Did>,
+    /// Keys: the kind and what it looks at, then what it saw there.
+    keys: Vec<u64>,
     provisional: Vec<u32>,
     /// Bits written to, then what was written.
     writes: Rows,
+    faced: Vec<Faced>,
     /// What the CPUs share, after a write.
-    changed: Table<[u32; 2], u32>,
-    row: Vec<u64>,
+    changed: Table<u64, u32>,
+}
+
+impl Default for Steps {
+    fn default() -> Self {
+        Steps {
+            kinds: Vec::new(),
+            // A step that was never taken has looked at nothing.
+            looks: vec![Box::default()],
+            masks: Rows::default(),
+            slots: Slots::default(),
+            did: Vec::new(),
+            keys: Vec::new(),
+            provisional: Vec::new(),
+            writes: Rows::default(),
+            faced: Vec::new(),
+            changed: Table::default(),
+        }
+    }
+}
+
+impl Site {
+    /// Turns to another state.
+    #[inline]
+    pub(super) fn turn(&mut self, key: &Parts, cpus: usize, faces: &mut Faces, parts: &Interner<'_>) {
+        self.key = *key;
+        for (word, &shared) in self.words.iter_mut().zip(parts.part(key[0])) {
+            *word = shared;
+        }
+        for n in 0..cpus {
+            self.words[SHARED_WORDS + n] = u64::from(faces.of(key[1 + n], parts));
+        }
+    }
 }
 
 impl Steps {
-    /// Where a move leads, and which CPUs it looks at, if that is known; nowhere if it is disabled.
-    pub(super) fn find(
-        &mut self,
-        key: &Parts,
-        (cpu, code): (usize, u32),
-        faces: &mut Faces,
-        parts: &mut Interner<'_>,
-    ) -> Option<(u8, Option<Successor<Parts>>)> {
-        let looks = self.looks.find(&[key[1 + cpu], code])?;
-        self.key_of(key, (cpu, code), looks, faces, parts);
-        let n = self.keys.find(&self.row, digest(&self.row))?;
-        let (saw, did) = self.did[n as usize];
-        let Some(Did { own, wrote, faced, effect }) = did else { return Some((saw, None)) };
-        let mut to = *key;
-        to[0] = self.write(key[0], wrote, parts);
-        to[1 + cpu] = own;
-        for (part, face) in to[1..].iter_mut().zip(faced) {
-            if face != LEFT_OUT {
-                *part = faces.change(*part, face, parts);
-            }
-        }
-        Some((saw, Some(Successor { key: to, effect })))
+    /// Numbers so many new kinds in a row, and says which is the first.
+    pub(super) fn new_kinds(&mut self, more: usize) -> u32 {
+        let first = self.kinds.len();
+        self.kinds.resize(first + more, UNKNOWN);
+        first as u32
     }
 
-    /// Keeps where a move led.
+    /// Adds what a step of a CPU leads to, unless it is disabled; false if that is not known.
+    #[inline]
+    pub(super) fn find(
+        &mut self,
+        site: &Site,
+        (cpu, kind): (usize, u32),
+        (faces, parts): (&mut Faces, &mut Interner<'_>),
+        out: &mut Vec<Successor<Parts>>,
+    ) -> bool {
+        let always = self.kinds[kind as usize].always;
+        let n = if always == LEFT_OUT { self.find_by_looks(site, kind) } else { Some(always) };
+        let Some(n) = n else { return false };
+        let Did { own, wrote, faced, effect, .. } = self.did[n as usize];
+        if own == LEFT_OUT {
+            return true;
+        }
+        let shared = self.write(site.key[0], wrote, parts);
+        // Changed where it lies: a copy of what has just been put together waits for that.
+        out.push(Successor { key: site.key, effect });
+        let to = &mut out.last_mut().expect("just added").key;
+        (to[0], to[1 + cpu]) = (shared, own);
+        if faced != LEFT_OUT {
+            for (part, face) in to[1..].iter_mut().zip(self.faced[faced as usize]) {
+                if face != LEFT_OUT {
+                    *part = faces.change(*part, face, parts);
+                }
+            }
+        }
+        true
+    }
+
+    #[inline]
+    fn find_by_looks(&self, site: &Site, kind: u32) -> Option<u32> {
+        let (first, looks) = self.looks_of(kind);
+        let saw = || looks.iter().map(|&(n, bits)| site.words[n] & bits);
+        let is_it = |n: u32| {
+            let key = &self.keys[self.did[n as usize].key as usize..];
+            key[0] == first && saw().zip(&key[1..]).all(|(word, &known)| word == known)
+        };
+        self.slots.find(digest_of(std::iter::once(first).chain(saw())), is_it)
+    }
+
+    /// What a key of this kind begins with, and what it looks at.
+    #[inline]
+    fn looks_of(&self, kind: u32) -> (u64, &[(usize, u64)]) {
+        let Kind { looks, .. } = self.kinds[kind as usize];
+        (u64::from(kind) | u64::from(looks) << 32, &self.looks[looks as usize])
+    }
+
+    /// Keeps where a step led that could not be found.
     pub(super) fn keep(
         &mut self,
-        key: &Parts,
-        (cpu, code, saw): (usize, u32, u8),
+        site: &Site,
+        (cpu, kind): (usize, u32),
         notes: &Notes,
         took: Option<Successor<Parts>>,
         (faces, parts): (&mut Faces, &Interner<'_>),
     ) {
-        // All at once: a key means nothing without what was looked at.
-        if self.did.len() >= MOST || self.looks.rows.len() >= MOST {
-            *self = Steps::default();
+        if self.did.len() == MOST {
+            let kinds = vec![UNKNOWN; self.kinds.len()];
+            *self = Steps { kinds, ..Steps::default() };
         }
-        let kind = [key[1 + cpu], code];
-        let (mut seen, mut looked) =
-            self.looks.find(&kind).map_or((0, [0; SHARED_WORDS]), |row| self.looks.rows[row].1);
-        seen |= saw;
-        looked.iter_mut().zip(&notes.looked).for_each(|(all, bits)| *all |= bits);
-        let looks = self.looks.keep(kind, (seen, looked), false);
-        self.key_of(key, (cpu, code), looks, faces, parts);
-        let did = took.map(|Successor { key: to, effect }| Did {
-            own: to[1 + cpu],
-            wrote: self.wrote([key[0], to[0]], notes, parts),
-            faced: faces.faced(key, &to, cpu, parts),
-            effect,
-        });
-        let new = self.did.len() as u32;
-        let n = self.keys.number(&self.row, digest(&self.row));
-        assert!(n == new, "only what cannot be found is kept");
-        self.did.push((saw, did));
-        if did.is_some_and(|did| parts.provisional(did.own)) {
-            self.provisional.push(n);
+        self.look(kind, cpu, notes);
+        let (first, looks) = self.looks_of(kind);
+        let key = std::iter::once(first).chain(looks.iter().map(|&(n, bits)| site.words[n] & bits));
+        let (begins, n) = (self.keys.len(), self.did.len() as u32);
+        self.keys.extend(key.collect::<Vec<_>>());
+        let mut did =
+            Did { key: begins as u32, own: LEFT_OUT, wrote: LEFT_OUT, faced: LEFT_OUT, effect: Effect::default() };
+        if let Some(Successor { key: to, effect }) = took {
+            (did.own, did.effect) = (to[1 + cpu], effect);
+            did.wrote = self.wrote([site.key[0], to[0]], notes, parts);
+            let faced = faces.faced(&site.key, &to, cpu, parts);
+            if faced != [LEFT_OUT; CPUS] {
+                did.faced = self.faced.len() as u32;
+                self.faced.push(faced);
+            }
+            if parts.provisional(did.own) {
+                self.provisional.push(n);
+            }
         }
+        self.did.push(did);
+        let Steps { slots, keys, did, .. } = self;
+        let key_of = |n: u32| {
+            let end = did.get(n as usize + 1).map_or(keys.len(), |next| next.key as usize);
+            &keys[did[n as usize].key as usize..end]
+        };
+        slots.insert(digest_of(key_of(n).iter().copied()), n, |n| digest_of(key_of(n).iter().copied()));
     }
 
-    /// Puts together what a step depends on that looks at as much as this row says.
-    fn key_of(
-        &mut self,
-        key: &Parts,
-        (cpu, code): (usize, u32),
-        looks: usize,
-        faces: &mut Faces,
-        parts: &Interner<'_>,
-    ) {
-        let (saw, looked) = &self.looks.rows[looks].1;
-        self.row.clear();
-        self.row.push(u64::from(key[1 + cpu]) | u64::from(code) << 32 | u64::from(*saw) << 40);
-        let others = (0..CPUS).filter(|&n| n != cpu && saw >> n & 1 != 0);
-        self.row.extend(others.map(|n| u64::from(faces.of(key[1 + n], parts))));
-        self.row.extend(parts.part(key[0]).iter().zip(looked).map(|(word, bits)| word & bits));
+    /// The next step that is kept is of this kind, and such steps look at this as well.
+    fn look(&mut self, kind: u32, cpu: usize, notes: &Notes) {
+        let mut masks = [0; WORDS];
+        for &(n, bits) in self.looks_of(kind).1 {
+            masks[n] = bits;
+        }
+        masks.iter_mut().zip(&notes.looked).for_each(|(all, bits)| *all |= bits);
+        for n in (0..CPUS).filter(|&n| n != cpu && notes.saw >> n & 1 != 0) {
+            masks[SHARED_WORDS + n] = u64::MAX;
+        }
+        let looks = 1 + self.masks.number(&masks, digest(&masks));
+        if looks as usize == self.looks.len() {
+            self.looks.push(masks.into_iter().enumerate().filter(|&(_, bits)| bits != 0).collect());
+        }
+        let kind = &mut self.kinds[kind as usize];
+        kind.looks = looks;
+        kind.always = if self.looks[looks as usize].is_empty() { self.did.len() as u32 } else { LEFT_OUT };
     }
 
     /// The number of what a step wrote that led from one to the other.
@@ -146,30 +246,38 @@ impl Steps {
     }
 
     /// What the CPUs share, after it was written to.
+    #[inline]
     fn write(&mut self, shared: u32, wrote: u32, parts: &mut Interner<'_>) -> u32 {
         if wrote == LEFT_OUT {
             return shared;
         }
-        let key = [shared, wrote];
-        if let Some(row) = self.changed.find(&key) {
-            return self.changed.rows[row].1;
+        match self.changed.find(&key_of_write(shared, wrote)) {
+            Some(row) => self.changed.rows[row].1,
+            None => self.write_anew(shared, wrote, parts),
         }
+    }
+
+    #[cold]
+    fn write_anew(&mut self, shared: u32, wrote: u32, parts: &mut Interner<'_>) -> u32 {
         let mut row = std::mem::take(&mut parts.row);
         let (written, values) = self.writes.row(wrote).split_at(parts.part(shared).len());
         let words = parts.part(shared).iter().zip(written.iter().zip(values));
         row.extend(words.map(|(word, (bits, value))| word & !bits | value));
         parts.row = row;
         let changed = parts.number_row();
-        self.changed.keep(key, changed, parts.provisional(changed));
+        self.changed.keep(key_of_write(shared, wrote), changed, parts.provisional(changed));
         changed
     }
 
     pub(super) fn renumber(&mut self, new: impl Fn(u32) -> u32) {
         for n in self.provisional.drain(..) {
-            if let Some(did) = &mut self.did[n as usize].1 {
-                did.own = new(did.own);
-            }
+            let own = &mut self.did[n as usize].own;
+            *own = new(*own);
         }
         self.changed.renumber(|part| *part = new(*part));
     }
+}
+
+fn key_of_write(shared: u32, wrote: u32) -> u64 {
+    u64::from(shared) | u64::from(wrote) << 32
 }

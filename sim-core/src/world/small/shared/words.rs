@@ -138,22 +138,24 @@ impl Sink for Values<'_> {
 struct Notes<'o> {
     looked: &'o mut Vec<u64>,
     written: &'o mut Vec<u64>,
-    word: (Bits, Bits),
+    word: [u64; 2],
+    used: u32,
 }
 
 impl Sink for Notes<'_> {
     #[inline]
     fn place(&mut self, _value: u64, bits: u32, (looked, written): (bool, bool)) {
-        let all = (1 << bits) - 1;
-        self.word.0.put(if looked { all } else { 0 }, bits);
-        self.word.1.put(if written { all } else { 0 }, bits);
+        let all = ((1 << bits) - 1) << self.used;
+        self.word[0] |= if looked { all } else { 0 };
+        self.word[1] |= if written { all } else { 0 };
+        self.used += bits;
     }
 
     #[inline]
     fn end_word(&mut self) {
-        let (looked, written) = std::mem::take(&mut self.word);
-        self.looked.push(looked.word());
-        self.written.push(written.word());
+        self.looked.push(self.word[0]);
+        self.written.push(self.word[1]);
+        (self.word, self.used) = ([0; 2], 0);
     }
 }
 
@@ -172,7 +174,7 @@ impl Small<'_> {
     pub(crate) fn noted(&self, looked: &mut Vec<u64>, written: &mut Vec<u64>) {
         looked.clear();
         written.clear();
-        self.shared.walk(self.scenario, &mut Notes { looked, written, word: Default::default() });
+        self.shared.walk(self.scenario, &mut Notes { looked, written, word: [0; 2], used: 0 });
     }
 }
 
