@@ -166,11 +166,11 @@ const ENOUGH: usize = 4_000;
 /// The states that a search finds by what it remembers of earlier steps, each step made anew as well. How many states.
 fn remember(race: &Race<'_>, options: &Options) -> usize {
     let [state, next] = std::array::from_fn(|_| race.initial());
-    let (parts, memo) = (Interner::default(), Default::default());
+    let (parts, memo) = (Interner::default(), <Race<'_> as System>::Memo::default());
     let mut bench = Bench { parts, state, next, choices: Vec::new(), memo };
     let (mut found, mut moves, mut node) = (Vec::new(), Vec::new(), race.initial());
     let mut open = vec![race.pack(&node, &mut bench.parts)];
-    let mut seen = BTreeSet::from_iter(open.iter().copied());
+    let mut seen: BTreeSet<_> = open.iter().copied().collect();
     while let Some(key) = open.pop().filter(|_| seen.len() < ENOUGH) {
         found.clear();
         moves.clear();

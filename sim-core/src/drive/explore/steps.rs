@@ -5,6 +5,9 @@
 //! What a step looks at next may depend on what it has seen, so what counts is all that any step of the same CPU in the same
 //! situation has looked at so far. When that grows, what was kept by fewer places is not found any more.
 
+#[cfg(test)]
+mod tests;
+
 use super::memo::{Faced, Faces, LEFT_OUT, Table};
 use super::parts::Parts as Rows;
 use super::race::Parts;
@@ -193,10 +196,10 @@ impl Steps {
         if let Some(Successor { key: to, effect }) = took {
             (did.own, did.effect) = (to[1 + cpu], effect);
             did.wrote = self.wrote([site.key[0], to[0]], notes, parts);
-            let faced = faces.faced(&site.key, &to, cpu, parts);
-            if faced != [LEFT_OUT; CPUS] {
+            let given = faces.faced(&site.key, &to, cpu, parts);
+            if given != [LEFT_OUT; CPUS] {
                 did.faced = self.faced.len() as u32;
-                self.faced.push(faced);
+                self.faced.push(given);
             }
             if parts.provisional(did.own) {
                 self.provisional.push(n);
