@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 
 use sim_core::drive::engine::Setting;
 use sim_core::drive::explore::race::{Move, Node, Race, Recorder};
-use sim_core::drive::explore::{Interner, System};
+use sim_core::drive::explore::{Bench, Interner, Options, System, search_with};
 use sim_core::nouns::op::{Op, OpKind};
 use sim_core::nouns::types::{AccessKind, Backing, Cpu, FrameNo, Mm, Page, Rights, Span};
-use sim_core::policy;
+use sim_core::policy::{self, POLICIES};
 use sim_core::step::era;
 use sim_core::step::frame::Act;
 use sim_core::world::World;
@@ -157,6 +157,71 @@ fn it_commutes_where_shootdowns_and_batches_are_weakened() {
             let pairs = commute(&Race { scenario, setting });
             assert!(pairs > 100, "{}: {pairs} pairs", scenario.name);
         }
+    }
+}
+
+/// States of one search in which steps are made anew.
+const ENOUGH: usize = 4_000;
+
+/// The states that a search finds by what it remembers of earlier steps, each step made anew as well. How many states.
+fn remember(race: &Race<'_>, options: &Options) -> usize {
+    let [state, next] = std::array::from_fn(|_| race.initial());
+    let (parts, memo) = (Interner::default(), <Race<'_> as System>::Memo::default());
+    let mut bench = Bench { parts, state, next, choices: Vec::new(), memo };
+    let (mut found, mut moves, mut node) = (Vec::new(), Vec::new(), race.initial());
+    let mut open = vec![race.pack(&node, &mut bench.parts)];
+    let mut seen: BTreeSet<_> = open.iter().copied().collect();
+    while let Some(key) = open.pop().filter(|_| seen.len() < ENOUGH) {
+        found.clear();
+        moves.clear();
+        race.successors(&key, options, &mut bench, &mut found);
+        race.unpack(&key, &bench.parts, &mut node);
+        race.actions_under(options, &node, &mut moves);
+        let mut remembered = found.iter();
+        for &mv in &moves {
+            let mut anew = node.clone();
+            let Some(effect) = race.apply(&mut anew, mv) else { continue };
+            if options.symmetry {
+                race.represent(&mut anew);
+            }
+            let anew = (race.pack(&anew, &mut bench.parts), effect);
+            let remembered = remembered.next().map(|found| (found.key, found.effect));
+            assert_eq!(remembered, Some(anew), "{}: {mv:?} in {key:?}", race.scenario.name);
+        }
+        assert!(remembered.next().is_none(), "{}: a move too many in {key:?}", race.scenario.name);
+        open.extend(found.iter().map(|found| found.key).filter(|&key| seen.insert(key)));
+    }
+    seen.len()
+}
+
+#[test]
+fn steps_that_are_remembered_are_the_same_when_made_anew() {
+    let plain = Options::default();
+    let ways = [plain, Options { reduce: true, ..plain }, Options { symmetry: true, ..plain }];
+    for scenario in &scenarios() {
+        for policy in POLICIES {
+            for (era, options) in ["v4.13", "v6.18"].iter().flat_map(|&era| ways.map(|options| (era, options))) {
+                let setting = Setting::of(policy, *era::find(era).expect("an era"));
+                let states = remember(&Race { scenario, setting }, &options);
+                assert!(states > 50, "{}: {states} states", scenario.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_each_worker_remembers_changes_no_outcome() {
+    let setting = Setting::of(policy::find("pending-flag").expect("a policy"), *era::find("v6.18").expect("an era"));
+    let calls = [call(OpKind::Dontneed)];
+    let shared = Scenario::new("shared batches", 1, 1, &[&[call(OpKind::Reclaim(Mm(0)))], &[STORE, STORE], &calls]);
+    for symmetry in [false, true] {
+        let of = |threads| {
+            let options = Options { threads, symmetry, ..Options::default() };
+            search_with(&Race { scenario: &shared, setting }, &options, &mut |_| {})
+        };
+        let alone = of(1);
+        assert!(alone.states > 10_000, "{} states: too few to share", alone.states);
+        assert_eq!([of(2), of(3)], [alone.clone(), alone]);
     }
 }
 

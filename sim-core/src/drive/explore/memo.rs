@@ -1,45 +1,32 @@
-//! Steps taken before: most depend on nothing but what the CPUs share and on the CPU that takes them, and many states agree in
-//! these. Which step does is not declared but seen: the world notes every look at another CPU. Of that one a step can see
-//! everything but the frames of the path it is on, and states that differ in such frames agree, too.
+//! What a worker remembers of a race: steps taken before, what may be tried, and parts under other names.
 
 use std::sync::Arc;
 
+use super::Interner;
 use super::race::Parts;
+use super::steps::{Notes, Site, Steps};
 use super::twins::Twins;
 use super::view::View;
 use super::visited::{Key, Slots, digest};
-use super::{Effect, Interner, Successor};
 use crate::world::small::{CPU_WORDS, CPUS};
 
-/// Rows at most in each table of steps (about 100 MB in all); then it starts afresh.
+/// Rows at most in a table; then it starts afresh.
 const MOST: usize = 1 << 20;
 
-/// What a step did, to what the CPUs share and to the CPU that took it; nothing if it is disabled.
-type Took = Option<([u32; 2], Effect)>;
-
 /// The faces that a step gave to other CPUs.
-type Faced = [u32; CPUS];
-
-/// What the CPUs share, the CPU that takes a step, the faces of those that it looks at, and the code of the step.
-type Wide = [u64; (3 + CPUS).div_ceil(2)];
-
-/// What is known of a step by the two parts it begins with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Known {
-    /// They tell what it does.
-    Did(Took),
-    /// It also looks at these CPUs, a bit each.
-    Looks(u8),
-}
+pub(super) type Faced = [u32; CPUS];
 
 /// What a worker remembers of a race.
 #[derive(Debug, Default)]
 pub struct Memo {
-    narrow: Table<[u32; 3], Known>,
-    wide: Table<Wide, (Took, Faced)>,
-    faces: Faces,
-    /// By the number of the part.
-    views: Vec<Option<View>>,
+    pub(super) steps: Steps,
+    /// The state at hand.
+    pub(super) site: Site,
+    /// Of the step made last.
+    pub(super) notes: Notes,
+    pub(super) faces: Faces,
+    /// By the number of the part, with the kind of its first move.
+    views: Vec<Option<(View, u32)>>,
     tested: Vec<Option<bool>>,
     /// The parts under other numbers of CPUs, by the number of the part and the way to rename.
     renamed: Vec<Option<Box<[u32]>>>,
@@ -48,7 +35,7 @@ pub struct Memo {
 
 /// What other CPUs can see of a CPU, numbered.
 #[derive(Debug, Default)]
-struct Faces {
+pub(super) struct Faces {
     slots: Slots,
     rows: Vec<[u64; CPU_WORDS]>,
     /// By the number of the part.
@@ -60,7 +47,7 @@ struct Faces {
 impl Faces {
     /// The face of a CPU.
     #[inline]
-    fn of(&mut self, part: u32, parts: &Interner<'_>) -> u32 {
+    pub(super) fn of(&mut self, part: u32, parts: &Interner<'_>) -> u32 {
         match self.of_parts.get(part as usize) {
             Some(&Some(face)) => face,
             _ => self.number(part, parts),
@@ -87,7 +74,7 @@ impl Faces {
 
     /// The same CPU on the same path, with another face.
     #[inline]
-    fn change(&mut self, part: u32, face: u32, parts: &mut Interner<'_>) -> u32 {
+    pub(super) fn change(&mut self, part: u32, face: u32, parts: &mut Interner<'_>) -> u32 {
         let key = [part, face];
         if let Some(row) = self.changed.find(&key) {
             return self.changed.rows[row].1;
@@ -101,25 +88,20 @@ impl Faces {
         changed
     }
 
-    /// What a step depends on that looks at these CPUs.
-    #[inline]
-    fn wide(&mut self, key: &Parts, saw: u8, (cpu, code): (usize, u32), parts: &Interner<'_>) -> Wide {
-        let mut number = |at: usize| match at.checked_sub(2) {
-            None if at == 0 => key[0],
-            None => key[1 + cpu],
-            Some(CPUS..) => code << 3 | cpu as u32,
-            Some(n) if n != cpu && saw >> n & 1 != 0 => self.of(key[1 + n], parts),
-            Some(_) => LEFT_OUT,
-        };
-        // Two at a time, since what is written by halves is slow to read as a whole.
-        std::array::from_fn(|n| u64::from(number(2 * n)) | u64::from(number(2 * n + 1)) << 32)
+    /// The faces that a step of this CPU gave to others.
+    pub(super) fn faced(&mut self, from: &Parts, to: &Parts, cpu: usize, parts: &Interner<'_>) -> Faced {
+        std::array::from_fn(|n| {
+            let changed = n != cpu && to[1 + n] != from[1 + n];
+            if changed { self.of(to[1 + n], parts) } else { LEFT_OUT }
+        })
     }
 }
 
+/// Values by keys.
 #[derive(Debug)]
-struct Table<K, V> {
+pub(super) struct Table<K, V> {
     slots: Slots,
-    rows: Vec<(K, V)>,
+    pub(super) rows: Vec<(K, V)>,
     /// Rows with provisional numbers.
     provisional: Vec<u32>,
 }
@@ -132,11 +114,11 @@ impl<K, V> Default for Table<K, V> {
 
 impl<K: Key, V: Copy> Table<K, V> {
     #[inline]
-    fn find(&self, key: &K) -> Option<usize> {
+    pub(super) fn find(&self, key: &K) -> Option<usize> {
         self.slots.find(key.digest(), |n| self.rows[n as usize].0 == *key).map(|n| n as usize)
     }
 
-    fn keep(&mut self, key: K, value: V, provisional: bool) {
+    pub(super) fn keep(&mut self, key: K, value: V, provisional: bool) {
         if self.rows.len() == MOST {
             *self = Table::default();
         }
@@ -151,98 +133,31 @@ impl<K: Key, V: Copy> Table<K, V> {
             self.provisional.push(n as u32);
         }
     }
+
+    /// Gives new numbers in place of the provisional ones.
+    pub(super) fn renumber(&mut self, new: impl Fn(&mut V)) {
+        for n in self.provisional.drain(..) {
+            new(&mut self.rows[n as usize].1);
+        }
+    }
 }
 
 impl Memo {
-    /// Adds what a move of a CPU leads to from a state of these parts, unless it is disabled; false if that is not known.
-    #[inline]
-    pub(super) fn find(
-        &mut self,
-        key: &Parts,
-        (cpu, code): (usize, u32),
-        parts: &mut Interner<'_>,
-        out: &mut Vec<Successor<Parts>>,
-    ) -> bool {
-        let Some(row) = self.narrow.find(&narrow(key, cpu, code)) else { return false };
-        let (took, faced) = match self.narrow.rows[row].1 {
-            Known::Did(took) => (took, None),
-            Known::Looks(at) => match self.wide.find(&self.faces.wide(key, at, (cpu, code), parts)) {
-                Some(row) => (self.wide.rows[row].1.0, Some(&self.wide.rows[row].1.1)),
-                None => return false,
-            },
-        };
-        let Some(([shared, own], effect)) = took else { return true };
-        // Changed where it lies: a copy of what has just been put together waits for that.
-        out.push(Successor { key: *key, effect });
-        let to = &mut out.last_mut().expect("just added").key;
-        (to[0], to[1 + cpu]) = (shared, own);
-        for (part, &face) in to[1..].iter_mut().zip(faced.into_iter().flatten()) {
-            if face != LEFT_OUT {
-                *part = self.faces.change(*part, face, parts);
-            }
-        }
-        true
-    }
-
-    /// Keeps what a move did that looked at these CPUs.
-    pub(super) fn keep(
-        &mut self,
-        key: &Parts,
-        (cpu, code, saw): (usize, u32, u8),
-        took: Option<Successor<Parts>>,
-        parts: &Interner<'_>,
-    ) {
-        let row = narrow(key, cpu, code);
-        let before = match self.narrow.find(&row).map(|row| self.narrow.rows[row].1) {
-            Some(Known::Looks(at)) => at,
-            _ => 0,
-        };
-        let saw = saw | before | 1 << cpu;
-        let own = took.map(|Successor { key, effect }| ([key[0], key[1 + cpu]], effect));
-        let provisional = own.is_some_and(|(changed, _)| changed.iter().any(|&part| parts.provisional(part)));
-        if saw == 1 << cpu {
-            return self.narrow.keep(row, Known::Did(own), provisional);
-        }
-        if saw != before {
-            self.narrow.keep(row, Known::Looks(saw), false);
-        }
-        let mut faced = [LEFT_OUT; CPUS];
-        if let Some(Successor { key: to, .. }) = took {
-            for n in (0..CPUS).filter(|&n| n != cpu && to[1 + n] != key[1 + n]) {
-                faced[n] = self.faces.of(to[1 + n], parts);
-            }
-        }
-        let wide = self.faces.wide(key, saw, (cpu, code), parts);
-        self.wide.keep(wide, (own, faced), provisional);
-    }
-
     pub(super) fn renumber(&mut self, new: impl Fn(u32) -> u32) {
-        let renumber = |took: &mut Took| {
-            if let Some((changed, _)) = took {
-                *changed = changed.map(&new);
-            }
-        };
-        for n in self.narrow.provisional.drain(..) {
-            if let Known::Did(took) = &mut self.narrow.rows[n as usize].1 {
-                renumber(took);
-            }
-        }
-        for n in self.wide.provisional.drain(..) {
-            renumber(&mut self.wide.rows[n as usize].1.0);
-        }
-        for n in self.faces.changed.provisional.drain(..) {
-            let part = &mut self.faces.changed.rows[n as usize].1;
-            *part = new(*part);
-        }
+        self.steps.renumber(&new);
+        self.faces.changed.renumber(|part| *part = new(*part));
     }
 
+    /// What a CPU may try, and the kind of its first move.
     #[inline]
-    pub(super) fn view(&self, part: u32) -> Option<View> {
+    pub(super) fn view(&self, part: u32) -> Option<(View, u32)> {
         *self.views.get(part as usize)?
     }
 
-    pub(super) fn keep_view(&mut self, part: u32, view: View) {
+    pub(super) fn keep_view(&mut self, part: u32, view: View) -> (View, u32) {
+        let view = (view, self.steps.new_kinds(view.codes().count()));
         put(&mut self.views, part, view);
+        view
     }
 
     /// The twins of the scenario, worked out once.
@@ -281,10 +196,4 @@ fn put<T: Clone>(all: &mut Vec<Option<T>>, part: u32, value: T) {
 }
 
 /// In place of the number of a part.
-const LEFT_OUT: u32 = u32::MAX;
-
-#[inline]
-fn narrow(parts: &Parts, cpu: usize, code: u32) -> [u32; 3] {
-    // The part of a CPU says which one it is.
-    [parts[0], parts[1 + cpu], code]
-}
+pub(super) const LEFT_OUT: u32 = u32::MAX;

@@ -13,6 +13,7 @@ mod memo;
 mod parts;
 pub mod race;
 mod snapshot;
+mod steps;
 mod trail;
 mod twins;
 mod view;

@@ -14,7 +14,7 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    fn row(&self, id: u32) -> &[u64] {
+    pub(super) fn row(&self, id: u32) -> &[u64] {
         row_of(&self.words, &self.ends, id)
     }
 
@@ -23,7 +23,7 @@ impl Parts {
     }
 
     /// The number of a row, new or not.
-    fn number(&mut self, row: &[u64], digest: u64) -> u32 {
+    pub(super) fn number(&mut self, row: &[u64], digest: u64) -> u32 {
         let Parts { words, ends, slots } = self;
         let (new, is_it) = (ends.len() as u32, |id: u32| row_of(words, ends, id) == row);
         let digest_of = |id: u32| super::visited::digest(row_of(words, ends, id));

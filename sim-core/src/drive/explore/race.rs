@@ -209,19 +209,22 @@ impl<'s> Race<'s> {
         let before = out.len();
         let mut unpacked = false;
         let mut may_end = true;
+        memo.site.turn(key, self.cpus(), &mut memo.faces, parts);
         for n in 0..self.cpus() {
             let part = key[1 + n];
-            let view = memo.view(part).unwrap_or_else(|| {
+            let (view, mut next_kind) = memo.view(part).unwrap_or_else(|| {
                 self.unpack(key, parts, state);
                 let mut view = View::default();
                 self.moves_of(state, n, (options.reduce, twins), &mut view);
                 view.set_idle(Self::idle(state, n));
-                memo.keep_view(part, view);
-                view
+                memo.keep_view(part, view)
             });
             may_end &= view.idle();
             for code in view.codes() {
-                if memo.find(key, (n, code), parts, out) {
+                let kind = next_kind;
+                next_kind += 1;
+                let Memo { steps, site, faces, notes, .. } = memo;
+                if steps.find(site, (n, kind), (faces, parts), out) {
                     continue;
                 }
                 if !unpacked {
@@ -231,10 +234,10 @@ impl<'s> Race<'s> {
                 next.clone_from(state);
                 let effect = self.take(next, view::a_move(Cpu(n as u16), code), counts);
                 let took = effect.map(|effect| Successor { key: self.pack(next, parts), effect });
-                memo.keep(key, (n, code, next.world.saw()), took, parts);
-                if let Some(took) = took {
-                    out.push(took);
-                }
+                notes.saw = next.world.saw();
+                next.world.noted(&mut notes.looked, &mut notes.written);
+                steps.keep(site, (n, kind), notes, took, (faces, parts));
+                out.extend(took);
             }
         }
         if let Some(twins) = twins {

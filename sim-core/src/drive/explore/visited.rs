@@ -42,6 +42,12 @@ pub(super) fn digest(row: &[u64]) -> u64 {
     finish(row.iter().fold(row.len() as u64, |digest, &word| mix(digest, word)))
 }
 
+/// The same of words of which the first one tells how many there are.
+#[inline]
+pub(super) fn digest_of(words: impl Iterator<Item = u64>) -> u64 {
+    finish(words.fold(0, mix))
+}
+
 /// Odd, and without a pattern in its bits (the golden ratio).
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 

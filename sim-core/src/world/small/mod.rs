@@ -9,6 +9,7 @@ mod pack;
 mod primitives;
 mod queue;
 mod rename;
+mod shared;
 mod start;
 mod watched;
 
@@ -23,6 +24,7 @@ use crate::world::{Batch, Folio, Gather, IoQueue, Lockless, Lru, Memory, Request
 pub(crate) use pack::{Bits, CPU_WORDS, Fields};
 use queue::Queue;
 pub(crate) use rename::Renaming;
+use shared::Shared;
 pub use start::{Cached, Start};
 use watched::Watched;
 
@@ -37,6 +39,8 @@ pub const FRAMES: usize = 8;
 /// At most this many flags of user space.
 pub const FLAGS: usize = 3;
 
+/// Words of what the CPUs share, at most.
+pub(crate) const SHARED_WORDS: usize = PAGES + FRAMES / 4 + MMS + 2;
 /// Bits of a page number here, and of a count of pages.
 pub(crate) const VPN_BITS: u32 = TABLE_SHIFT + 3;
 /// log2 of the pages between two page-table pages.
@@ -135,18 +139,6 @@ impl Scenario {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-struct PageState {
-    pte: Pte,
-    vma: Vma,
-    promise: Promise,
-    cached_frame: Option<FrameNo>,
-    ghost: u8,
-    emptier: Option<Task>,
-    table_freed: bool,
-    rmap_kept: Option<FrameNo>,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct CpuState {
     pc: u8,
@@ -191,63 +183,34 @@ const IDLE: CpuState = CpuState {
 #[derive(Clone, Debug)]
 pub struct Small<'s> {
     scenario: &'s Scenario,
-    pages: [PageState; PAGES],
-    folios: [Folio; FRAMES],
+    shared: Shared,
     cpus: [Watched<CpuState>; CPUS],
-    ptl: [Option<Cpu>; PAGES],
-    mms: [MmState; MMS],
-    /// Set by user threads.
-    flags: u8,
-    /// Folios on all LRU lists, the latest addition last, if the scenario asks for an order.
-    lru: Queue<FRAMES>,
-    /// The page that mapped each frame last, or found it in a cache; known with the order.
-    last_page: [u8; FRAMES],
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct MmState {
-    mmap_writer: Option<Cpu>,
-    mmap_readers: CpuSet<1>,
-    words: Words,
-    flush_pending: u32,
-    mask: CpuSet<1>,
 }
 
 impl<'s> Small<'s> {
     /// The initial state of a scenario.
     pub fn new(scenario: &'s Scenario) -> Small<'s> {
-        let mut world = Small {
-            scenario,
-            pages: [PageState::default(); PAGES],
-            folios: [Folio::default(); FRAMES],
-            cpus: std::array::from_fn(|_| Watched::new(IDLE)),
-            ptl: [None; PAGES],
-            mms: [MmState::default(); MMS],
-            flags: 0,
-            lru: Queue::EMPTY,
-            last_page: [0; FRAMES],
-        };
+        let cpus = std::array::from_fn(|_| Watched::new(IDLE));
+        let mut world = Small { scenario, shared: Shared::new(), cpus };
         for start in scenario.starting_pages() {
             let page = scenario.page(start.mm, start.page);
-            let frame = FrameNo(page.0);
-            world.pages[page.0 as usize] = PageState {
-                pte: Pte::Present(start.pte(frame, scenario.cached_somewhere(page))),
-                vma: start.vma(),
-                promise: start.promise(),
-                cached_frame: start.of_driver(frame),
-                ..PageState::default()
-            };
-            world.last_page[page.0 as usize] = page.0 as u8;
+            let (n, frame) = (page.0 as usize, FrameNo(page.0));
+            let shared = &mut world.shared;
+            shared.pte.set(n, Pte::Present(start.pte(frame, scenario.cached_somewhere(page))));
+            shared.vma.set(n, start.vma());
+            shared.promise.set(n, start.promise());
+            shared.cached_frame.set(n, start.of_driver(frame));
+            shared.last_page.set(n, page.0 as u8);
             world.set_folio(frame, start.folio());
         }
         for cached in &scenario.cached {
-            let pte = world.pages[cached.page.0 as usize].pte.present().expect("a cached page is mapped");
+            let pte = world.pte(cached.page).present().expect("a cached page is mapped");
             world.cpu(cached.cpu).tlb[cached.page.0 as usize] = Some(cached.entry(pte));
         }
         for n in 0..scenario.programs.len() {
             let cpu = Cpu(n as u16);
             if let Some(mm) = scenario.home(cpu) {
-                world.mm_mut(mm).mask.insert(cpu);
+                world.shared.mask.at(usize::from(mm.0)).insert(cpu);
             }
         }
         world
@@ -269,13 +232,9 @@ impl<'s> Small<'s> {
         self.scenario.page(mm, n)
     }
 
-    fn mm_mut(&mut self, mm: Mm) -> &mut MmState {
-        &mut self.mms[usize::from(mm.0)]
-    }
-
     fn remember(&mut self, page: Page, frame: FrameNo) {
         if self.scenario.lru {
-            self.last_page[frame.0 as usize] = page.0 as u8;
+            self.shared.last_page.set(frame.0 as usize, page.0 as u8);
         }
     }
 
@@ -292,7 +251,7 @@ impl<'s> Small<'s> {
         for n in 0..self.scenario.pages {
             if under.contains(self.scenario.vpn(n)) {
                 let page = self.nth(mm, n);
-                self.pages[page.0 as usize].table_freed = freed;
+                self.shared.table_freed.set(page.0 as usize, freed);
             }
         }
     }

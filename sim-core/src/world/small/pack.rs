@@ -1,18 +1,16 @@
 //! States of the small world as words, exactly: equal words mean equal states of one scenario, and words give the state back.
 
 use super::queue::Queue;
-use super::{CPUS, CpuState, FLAGS, FRAMES, IDLE, MmState, PAGES, PageState, Scenario, Small, VPN_BITS, Watched};
+use super::{CPUS, CpuState, FRAMES, IDLE, PAGES, Small, VPN_BITS, Watched};
 use crate::machine::tlb::Entry;
 use crate::nouns::cpuset::CpuSet;
 use crate::nouns::marks::{MARK_BITS, Marks};
-use crate::nouns::types::{Backing, Cpu, FrameNo, Mm, Page, Present, Promise, Pte, Rights, Span, Task};
-use crate::world::{Batch, Cause, Folio, Gather, Lockless, Request, Vma};
+use crate::nouns::types::{Backing, FrameNo, Mm, Page, Rights, Span};
+use crate::world::{Batch, Cause, Gather, Lockless, Request};
 
-const CPU_BITS: u32 = CPUS as u32;
-const FRAME_BITS: u32 = FRAMES.ilog2();
+pub(super) const CPU_BITS: u32 = CPUS as u32;
+pub(super) const FRAME_BITS: u32 = FRAMES.ilog2();
 const ENTRY_BITS: u32 = 3 + MARK_BITS + FRAME_BITS;
-const FOLIO_BITS: u32 = 16;
-const FOLIO_FLAGS: u32 = 13;
 /// Words of a CPU before those of the path it is on.
 pub(crate) const CPU_WORDS: usize = 4;
 
@@ -35,13 +33,6 @@ impl Bits {
     #[inline]
     fn flag(&mut self, value: bool) {
         self.put(u64::from(value), 1);
-    }
-
-    #[inline]
-    fn flags<const N: usize>(&mut self, flags: [bool; N]) {
-        for flag in flags {
-            self.flag(flag);
-        }
     }
 
     #[inline]
@@ -74,7 +65,7 @@ impl Fields {
     }
 
     #[inline]
-    fn flag(&mut self) -> bool {
+    pub(super) fn flag(&mut self) -> bool {
         self.take(1) != 0
     }
 
@@ -84,17 +75,7 @@ impl Fields {
     }
 
     #[inline]
-    fn cpu(&mut self) -> Option<Cpu> {
-        self.option(3).map(|n| Cpu(n as u16))
-    }
-
-    #[inline]
-    fn frame(&mut self) -> Option<FrameNo> {
-        self.option(4).map(|n| FrameNo(n as u32))
-    }
-
-    #[inline]
-    fn rights(&mut self) -> Rights {
+    pub(super) fn rights(&mut self) -> Rights {
         Rights::from_prot(self.take(3) as u32)
     }
 
@@ -111,54 +92,6 @@ fn word(fill: impl FnOnce(&mut Bits)) -> u64 {
 }
 
 impl Small<'_> {
-    /// Appends the words of what the CPUs share.
-    pub(crate) fn pack_shared(&self, out: &mut Vec<u64>) {
-        let pages = usize::from(self.scenario.all_pages());
-        out.extend(self.pages[..pages].iter().map(|page| word(|b| page.put(b))));
-        let folios = self.folios[..self.scenario.frames()].chunks(4);
-        out.extend(folios.map(|four| word(|b| four.iter().for_each(|&f| put_folio(f, b)))));
-        let mms = &self.mms[..usize::from(self.scenario.processes)];
-        out.extend(mms.iter().map(|mm| word(|b| mm.put(b))));
-        out.push(word(|b| {
-            self.ptl[..pages].iter().for_each(|owner| b.option(owner.map(|c| u64::from(c.0)), 3));
-            b.put(u64::from(self.flags), FLAGS as u32);
-            if self.scenario.lru {
-                self.last_page.iter().for_each(|&page| b.put(u64::from(page), 2));
-            }
-        }));
-        if self.scenario.lru {
-            out.push(word(|b| self.lru.put(b)));
-        }
-    }
-
-    /// Takes up the words of [`Small::pack_shared`] for the same scenario.
-    pub(crate) fn unpack_shared(&mut self, words: &[u64]) {
-        let scenario: &Scenario = self.scenario;
-        let (pages, frames) = (usize::from(scenario.all_pages()), scenario.frames());
-        let (of_pages, rest) = words.split_at(pages);
-        let (of_folios, rest) = rest.split_at(frames.div_ceil(4));
-        let (of_mms, rest) = rest.split_at(usize::from(scenario.processes));
-        for (page, &word) in self.pages.iter_mut().zip(of_pages) {
-            *page = PageState::take(&mut Fields(word));
-        }
-        for (four, &word) in self.folios[..frames].chunks_mut(4).zip(of_folios) {
-            let mut fields = Fields(word);
-            for folio in four {
-                *folio = take_folio(&mut fields);
-            }
-        }
-        for (mm, &word) in self.mms.iter_mut().zip(of_mms) {
-            *mm = MmState::take(&mut Fields(word));
-        }
-        let mut fields = Fields(rest[0]);
-        self.ptl[..pages].iter_mut().for_each(|owner| *owner = fields.cpu());
-        self.flags = fields.take(FLAGS as u32) as u8;
-        if scenario.lru {
-            self.last_page.iter_mut().for_each(|page| *page = fields.take(2) as u8);
-            self.lru = Queue::take_fields(&mut Fields(rest[1]));
-        }
-    }
-
     /// Appends the [`CPU_WORDS`] words of one CPU.
     pub(crate) fn pack_cpu(&self, n: usize, out: &mut Vec<u64>) {
         self.pack_cpu_as(n, n, out);
@@ -187,116 +120,18 @@ impl Small<'_> {
 
     /// Becomes a copy of another state of the same scenario.
     pub(crate) fn copy_from(&mut self, other: &Self) {
-        let (pages, frames) = (usize::from(self.scenario.all_pages()), self.scenario.frames());
         let cpus = self.scenario.programs.len();
-        self.pages[..pages].copy_from_slice(&other.pages[..pages]);
-        self.folios[..frames].copy_from_slice(&other.folios[..frames]);
+        self.shared.copy_from(&other.shared, self.scenario);
         self.cpus[..cpus].iter_mut().zip(&other.cpus).for_each(|(cpu, other)| cpu.copy_from(other));
-        (self.ptl, self.mms, self.flags) = (other.ptl, other.mms, other.flags);
-        if self.scenario.lru {
-            (self.lru, self.last_page) = (other.lru, other.last_page);
-        }
     }
 }
 
-impl PageState {
-    #[inline]
-    fn put(&self, b: &mut Bits) {
-        match self.pte {
-            Pte::None => b.put(0, 2 + 4 + FRAME_BITS),
-            Pte::Swap => b.put(1, 2 + 4 + FRAME_BITS),
-            Pte::Present(p) => {
-                b.put(2, 2);
-                b.flags([p.writable, p.dirty, p.accessed, p.protnone]);
-                b.put(u64::from(p.frame.0), FRAME_BITS);
-            }
-        }
-        b.flag(self.vma.mapped);
-        b.put(u64::from(self.vma.rights.bits()), 3);
-        b.put(self.vma.backing as u64, 2);
-        b.flag(self.promise.mapped);
-        b.put(u64::from(self.promise.rights.bits()), 3);
-        b.option(self.cached_frame.map(|f| u64::from(f.0)), 4);
-        b.put(u64::from(self.ghost), 8);
-        b.option(self.emptier.map(|t| u64::from(t.0)), 3);
-        b.flag(self.table_freed);
-        b.option(self.rmap_kept.map(|f| u64::from(f.0)), 4);
-    }
-
-    #[inline]
-    fn take(fields: &mut Fields) -> PageState {
-        let kind = fields.take(2);
-        let [writable, dirty, accessed, protnone] = std::array::from_fn(|_| fields.flag());
-        let frame = FrameNo(fields.take(FRAME_BITS) as u32);
-        let pte = match kind {
-            0 => Pte::None,
-            1 => Pte::Swap,
-            _ => Pte::Present(Present { frame, writable, dirty, accessed, protnone }),
-        };
-        PageState {
-            pte,
-            vma: Vma { mapped: fields.flag(), rights: fields.rights(), backing: take_backing(fields) },
-            promise: Promise { mapped: fields.flag(), rights: fields.rights() },
-            cached_frame: fields.frame(),
-            ghost: fields.take(8) as u8,
-            emptier: fields.option(3).map(|n| Task(n as u16)),
-            table_freed: fields.flag(),
-            rmap_kept: fields.frame(),
-        }
-    }
-}
-
-fn take_backing(fields: &mut Fields) -> Backing {
+pub(super) fn take_backing(fields: &mut Fields) -> Backing {
     match fields.take(2) {
         0 => Backing::Anon,
         1 => Backing::PrivateFile,
         2 => Backing::SharedFile,
         _ => Backing::Pfn,
-    }
-}
-
-fn put_folio(folio: Folio, b: &mut Bits) {
-    let Folio { allocated, lru, anon, dirty, cached, isolated, lazyfree, locked, .. } = folio;
-    let Folio { gathered, active, referenced, writeback, dropped, ksm, .. } = folio;
-    b.flags([allocated, lru, anon, dirty, cached, isolated, lazyfree]);
-    b.flags([locked, active, referenced, writeback, dropped, ksm]);
-    b.put(u64::from(gathered), FOLIO_BITS - FOLIO_FLAGS);
-}
-
-fn take_folio(fields: &mut Fields) -> Folio {
-    Folio {
-        allocated: fields.flag(),
-        lru: fields.flag(),
-        anon: fields.flag(),
-        dirty: fields.flag(),
-        cached: fields.flag(),
-        isolated: fields.flag(),
-        lazyfree: fields.flag(),
-        locked: fields.flag(),
-        active: fields.flag(),
-        referenced: fields.flag(),
-        writeback: fields.flag(),
-        dropped: fields.flag(),
-        ksm: fields.flag(),
-        gathered: fields.take(FOLIO_BITS - FOLIO_FLAGS) as u8,
-    }
-}
-
-impl MmState {
-    fn put(&self, b: &mut Bits) {
-        b.option(self.mmap_writer.map(|c| u64::from(c.0)), 3);
-        b.cpus(self.mmap_readers);
-        b.cpus(self.mask);
-        b.put(u64::from(self.words.batched), 32);
-        b.put(u64::from(self.flush_pending), 3);
-    }
-
-    fn take(fields: &mut Fields) -> MmState {
-        let mut mm = MmState { mmap_writer: fields.cpu(), ..MmState::default() };
-        (mm.mmap_readers, mm.mask) = (fields.cpus(), fields.cpus());
-        mm.words.batched = fields.take(32) as u32;
-        mm.flush_pending = fields.take(3) as u32;
-        mm
     }
 }
 
@@ -415,7 +250,7 @@ fn take_request(fields: &mut Fields) -> Option<Request> {
 }
 
 impl Queue<FRAMES> {
-    fn put(&self, b: &mut Bits) {
+    pub(super) fn put(&self, b: &mut Bits) {
         b.put(self.iter().count() as u64, 4);
         for (page, frame) in self.iter() {
             b.put(u64::from(page.0), 2);
@@ -423,7 +258,7 @@ impl Queue<FRAMES> {
         }
     }
 
-    fn take_fields(fields: &mut Fields) -> Self {
+    pub(super) fn take_fields(fields: &mut Fields) -> Self {
         let mut queue = Queue::EMPTY;
         for _ in 0..fields.take(4) {
             let page = Page(fields.take(2) as u32);

@@ -56,19 +56,19 @@ impl World for Small<'_> {
 
     fn table_at(&self, mm: Mm, vpn: u64) -> Option<Table> {
         let page = self.next_page(mm, self.table_span(vpn))?;
-        (!self.pages[page.0 as usize].table_freed).then(|| self.table_of(page))
+        (!self.shared.table_freed.get(page.0 as usize)).then(|| self.table_of(page))
     }
 
     fn next_table(&self, mm: Mm, span: Span) -> Option<u64> {
         let first = |n| self.table_span(self.scenario.vpn(n)).first;
         let reaches = |n: &u8| self.table_span(self.scenario.vpn(*n)).clip(span).pages > 0;
-        let exists = |n: &u8| !self.pages[self.nth(mm, *n).0 as usize].table_freed;
+        let exists = |n: &u8| !self.shared.table_freed.get(self.nth(mm, *n).0 as usize);
         (0..self.scenario.pages).filter(exists).find(reaches).map(first)
     }
 
     fn free_table(&mut self, mm: Mm, vpn: u64) -> bool {
         let under = self.table_span(vpn);
-        let mapped = |n: u8| under.contains(self.scenario.vpn(n)) && self.pages[self.nth(mm, n).0 as usize].vma.mapped;
+        let mapped = |n: u8| under.contains(self.scenario.vpn(n)) && self.vma(mm, self.scenario.vpn(n)).mapped;
         if !self.scenario.lone_tables || self.table_at(mm, vpn).is_none() || (0..self.scenario.pages).any(mapped) {
             return false;
         }
@@ -85,7 +85,7 @@ impl World for Small<'_> {
     }
 
     fn vma(&self, mm: Mm, vpn: u64) -> Vma {
-        self.page(mm, vpn).map_or(Vma::default(), |page| self.pages[page.0 as usize].vma)
+        self.page(mm, vpn).map_or(Vma::default(), |page| self.shared.vma.get(page.0 as usize))
     }
 
     fn vma_end(&self, mm: Mm, vpn: u64) -> u64 {
@@ -105,40 +105,38 @@ impl World for Small<'_> {
         for n in 0..self.scenario.pages {
             if span.contains(self.scenario.vpn(n)) {
                 let page = self.nth(mm, n);
-                self.pages[page.0 as usize].vma = vma;
+                self.shared.vma.set(page.0 as usize, vma);
             }
         }
     }
 
     fn copy_vmas(&mut self, from: Mm, to: Mm) {
         for n in 0..self.scenario.pages {
-            let vma = self.pages[self.nth(from, n).0 as usize].vma;
-            let child = self.nth(to, n);
-            let page = &mut self.pages[child.0 as usize];
-            page.vma = vma;
-            page.promise = Promise { mapped: vma.mapped, rights: vma.rights };
+            let vma = self.shared.vma.get(self.nth(from, n).0 as usize);
+            let child = self.nth(to, n).0 as usize;
+            self.shared.vma.set(child, vma);
+            self.shared.promise.set(child, Promise { mapped: vma.mapped, rights: vma.rights });
         }
     }
 
     fn protect_vma(&mut self, mm: Mm, span: Span, rights: Rights) {
         for n in 0..self.scenario.pages {
-            let page = self.nth(mm, n);
-            let vma = &mut self.pages[page.0 as usize].vma;
-            if span.contains(self.scenario.vpn(n)) && vma.mapped {
-                vma.rights = rights;
+            let page = self.nth(mm, n).0 as usize;
+            if span.contains(self.scenario.vpn(n)) && self.shared.vma.get(page).mapped {
+                self.shared.vma.at(page).rights = rights;
             }
         }
     }
 
     fn pte(&self, page: Page) -> Pte {
-        self.pages[page.0 as usize].pte
+        self.shared.pte.get(page.0 as usize)
     }
 
     fn pte_xchg(&mut self, page: Page, new: Pte) -> Pte {
         if let Pte::Present(pte) = new {
             self.remember(page, pte.frame);
         }
-        std::mem::replace(&mut self.pages[page.0 as usize].pte, new)
+        self.shared.pte.replace(page.0 as usize, new)
     }
 
     fn try_lock(&mut self, who: Actor, lock: Lock) -> bool {
@@ -155,15 +153,15 @@ impl World for Small<'_> {
     }
 
     fn words(&mut self, mm: Mm) -> &mut Words {
-        &mut self.mm_mut(mm).words
+        self.shared.words.at(usize::from(mm.0))
     }
 
     fn mask_any_but(&self, mm: Mm, cpu: Cpu) -> bool {
-        self.mms[usize::from(mm.0)].mask.any_but(cpu)
+        self.shared.mask.get(usize::from(mm.0)).any_but(cpu)
     }
 
     fn mask_clear(&mut self, mm: Mm, cpu: Cpu) {
-        self.mm_mut(mm).mask.remove(cpu);
+        self.shared.mask.at(usize::from(mm.0)).remove(cpu);
     }
 
     fn batch(&mut self, task: Task) -> &mut Batch {
@@ -171,7 +169,7 @@ impl World for Small<'_> {
     }
 
     fn batch_add_mask(&mut self, task: Task, mm: Mm) {
-        let mask = self.mm_mut(mm).mask;
+        let mask = self.shared.mask.get(usize::from(mm.0));
         self.task(task).batch_mask.insert_all(&mask);
     }
 
@@ -186,11 +184,11 @@ impl World for Small<'_> {
     }
 
     fn flush_pending(&mut self, mm: Mm) -> &mut u32 {
-        &mut self.mm_mut(mm).flush_pending
+        self.shared.flush_pending.at(usize::from(mm.0))
     }
 
     fn flags(&mut self) -> &mut u8 {
-        &mut self.flags
+        self.shared.flags.at(0)
     }
 
     fn gather(&mut self, task: Task) -> &mut Gather {
@@ -199,7 +197,7 @@ impl World for Small<'_> {
 
     fn request_begin(&mut self, who: Actor, request: Request) -> bool {
         let mask = match request.mm {
-            Some(mm) => self.mm_mut(mm).mask,
+            Some(mm) => self.shared.mask.get(usize::from(mm.0)),
             None => self.cpus[usize::from(who.task.0)].batch_mask,
         };
         let state = self.cpu(who.cpu);
@@ -274,7 +272,7 @@ impl World for Small<'_> {
     }
 
     fn record(&mut self, from: Cpu, mm: Mm, span: Span) {
-        self.issue(from, self.mms[usize::from(mm.0)].mask, self.pages_in(Some(mm), span));
+        self.issue(from, self.shared.mask.get(usize::from(mm.0)), self.pages_in(Some(mm), span));
     }
 
     fn recorded(&self, mm: Mm, span: Span) -> bool {
@@ -341,19 +339,19 @@ impl World for Small<'_> {
     }
 
     fn promise(&self, page: Page) -> Promise {
-        self.pages[page.0 as usize].promise
+        self.shared.promise.get(page.0 as usize)
     }
 
     fn set_promise(&mut self, page: Page, promise: Promise) {
-        self.pages[page.0 as usize].promise = promise;
+        self.shared.promise.set(page.0 as usize, promise);
     }
 
     fn emptier(&self, page: Page) -> Option<Task> {
-        self.pages[page.0 as usize].emptier
+        self.shared.emptier.get(page.0 as usize)
     }
 
     fn set_emptier(&mut self, page: Page, task: Option<Task>) {
-        self.pages[page.0 as usize].emptier = task;
+        self.shared.emptier.set(page.0 as usize, task);
     }
 
     fn lockless(&self, task: Task) -> Option<Lockless> {
@@ -370,11 +368,11 @@ impl World for Small<'_> {
     }
 
     fn ghost(&self, page: Page) -> u8 {
-        self.pages[page.0 as usize].ghost
+        self.shared.ghost.get(page.0 as usize)
     }
 
     fn set_ghost(&mut self, page: Page, bits: u8) {
-        self.pages[page.0 as usize].ghost = bits;
+        self.shared.ghost.set(page.0 as usize, bits);
     }
 
     fn isolate(&mut self, task: Task, page: Page, frame: FrameNo) {
@@ -394,15 +392,16 @@ impl World for Small<'_> {
     }
 
     fn lru_tail(&self, list: Lru) -> Option<FrameNo> {
-        self.lru.iter().map(|(_, frame)| frame).find(|&frame| self.folio(frame).list() == Some(list))
+        self.shared.lru.get(0).iter().map(|(_, frame)| frame).find(|&frame| self.folio(frame).list() == Some(list))
     }
 
     fn lru_len(&self, list: Lru) -> u32 {
-        self.lru.iter().filter(|&(_, frame)| self.folio(frame).list() == Some(list)).count() as u32
+        self.shared.lru.get(0).iter().filter(|&(_, frame)| self.folio(frame).list() == Some(list)).count() as u32
     }
 
     fn rmap(&self, frame: FrameNo) -> Option<Page> {
-        self.next_mapping(frame, 0).or(Some(Page(u32::from(self.last_page[frame.0 as usize]))))
+        let last = || Page(u32::from(self.shared.last_page.get(frame.0 as usize)));
+        self.next_mapping(frame, 0).or_else(|| Some(last()))
     }
 
     fn memory(&self) -> Option<Memory> {
@@ -432,53 +431,59 @@ impl World for Small<'_> {
     }
 
     fn memory_left(&self) -> bool {
-        self.folios[..self.scenario.frames()].iter().any(|f| !f.allocated)
+        (0..self.scenario.frames()).any(|n| !self.shared.folio.get(n).allocated)
     }
 
     fn alloc_frame(&mut self) -> Option<FrameNo> {
-        let n = self.folios[..self.scenario.frames()].iter().position(|f| !f.allocated)?;
-        self.folios[n] = Folio { allocated: true, ..Folio::default() };
+        let n = (0..self.scenario.frames()).find(|&n| !self.shared.folio.get(n).allocated)?;
+        self.shared.folio.set(n, Folio { allocated: true, ..Folio::default() });
         Some(FrameNo(n as u32))
     }
 
     fn folio(&self, frame: FrameNo) -> Folio {
-        self.folios[frame.0 as usize]
+        self.shared.folio.get(frame.0 as usize)
     }
 
     fn set_folio(&mut self, frame: FrameNo, folio: Folio) {
-        let old = std::mem::replace(&mut self.folios[frame.0 as usize], folio);
-        if self.scenario.lru && old.list() != folio.list() {
-            self.lru.remove(frame);
+        let shared = &mut self.shared;
+        if self.scenario.lru && shared.folio.get(frame.0 as usize).list() != folio.list() {
+            let lru = shared.lru.at(0);
+            lru.remove(frame);
             if folio.list().is_some() {
-                self.lru.push(Page(0), frame);
+                lru.push(Page(0), frame);
             }
         }
+        shared.folio.set(frame.0 as usize, folio);
     }
 
     fn cached_frame(&self, page: Page) -> Option<FrameNo> {
-        self.pages[page.0 as usize].cached_frame
+        self.shared.cached_frame.get(page.0 as usize)
     }
 
     fn uncache(&mut self, frame: FrameNo) {
-        for page in &mut self.pages {
-            page.cached_frame = page.cached_frame.filter(|&cached| cached != frame);
+        let cached = &mut self.shared.cached_frame;
+        for n in 0..usize::from(self.scenario.all_pages()) {
+            if cached.get(n) == Some(frame) {
+                cached.set(n, None);
+            }
         }
     }
 
     fn next_mapping(&self, frame: FrameNo, from: u32) -> Option<Page> {
         let maps = |n: &u32| {
-            let page = &self.pages[*n as usize];
-            page.rmap_kept == Some(frame) || page.pte.present().is_some_and(|pte| pte.frame == frame)
+            let (pte, rmap_kept) = (&self.shared.pte, &self.shared.rmap_kept);
+            rmap_kept.get(*n as usize) == Some(frame)
+                || pte.get(*n as usize).present().is_some_and(|pte| pte.frame == frame)
         };
         (from..u32::from(self.scenario.all_pages())).find(maps).map(Page)
     }
 
     fn keep_rmap(&mut self, page: Page, frame: Option<FrameNo>) {
-        self.pages[page.0 as usize].rmap_kept = frame;
+        self.shared.rmap_kept.set(page.0 as usize, frame);
     }
 
     fn next_cached(&self, frame: FrameNo, from: u32) -> Option<Page> {
-        let finds = |n: &u32| self.pages[*n as usize].cached_frame == Some(frame);
+        let finds = |n: &u32| self.shared.cached_frame.get(*n as usize) == Some(frame);
         (from..u32::from(self.scenario.all_pages())).find(finds).map(Page)
     }
 
@@ -486,7 +491,7 @@ impl World for Small<'_> {
         if let Some(frame) = frame {
             self.remember(page, frame);
         }
-        self.pages[page.0 as usize].cached_frame = frame;
+        self.shared.cached_frame.set(page.0 as usize, frame);
     }
 
     fn free_later(&mut self, task: Task, frame: FrameNo) -> u16 {

@@ -1,6 +1,6 @@
 //! CPUs that differ by nothing but their numbers, and a state with other numbers for them.
 
-use super::{CPUS, Scenario, Small};
+use super::{CPUS, MMS, PAGES, Scenario, Small};
 use crate::nouns::cpuset::CpuSet;
 use crate::nouns::types::{Cpu, Page, Task};
 
@@ -54,16 +54,18 @@ fn cpus(set: &mut CpuSet<1>, to: Renaming) {
 impl Small<'_> {
     /// Renames CPUs in what they share.
     pub(crate) fn rename_shared(&mut self, to: Renaming) {
-        for page in &mut self.pages {
-            page.emptier = page.emptier.map(|task| Task(cpu(Cpu(task.0), to).0));
-        }
-        for owner in &mut self.ptl {
+        let shared = &mut self.shared;
+        for n in 0..PAGES {
+            let emptier = shared.emptier.at(n);
+            *emptier = emptier.map(|task| Task(cpu(Cpu(task.0), to).0));
+            let owner = shared.ptl.at(n);
             *owner = owner.map(|owner| cpu(owner, to));
         }
-        for mm in &mut self.mms {
-            mm.mmap_writer = mm.mmap_writer.map(|writer| cpu(writer, to));
-            cpus(&mut mm.mmap_readers, to);
-            cpus(&mut mm.mask, to);
+        for n in 0..MMS {
+            let writer = shared.mmap_writer.at(n);
+            *writer = writer.map(|writer| cpu(writer, to));
+            cpus(shared.mmap_readers.at(n), to);
+            cpus(shared.mask.at(n), to);
         }
     }
 
