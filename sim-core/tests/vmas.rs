@@ -140,10 +140,34 @@ fn madvise_ends_at_the_first_vma_that_it_is_refused_for() {
 #[test]
 fn a_pageout_counts_itself_for_each_vma() {
     let mut hand = three(kernel("v6.18"), Rights::READ);
-    hand.world.set_vma(MM, span(5, 1), Vma::default());
+    hand.world.set_vma(MM, span(2, 1), Vma::default());
     assert_eq!(flushes(&mut hand, Op::call(OpKind::Pageout, span(0, 6))).1, 3);
-    let out = |vpn| hand.world.pte(page(&hand.world, vpn)).present().is_none();
-    assert_eq!([0, 1, 2, 3, 4, 5].map(out), [true, true, true, true, true, false]);
+    let out = |hand: &Hand, vpn| hand.world.pte(page(&hand.world, vpn)).present().is_none();
+    assert_eq!([0, 1, 2, 3, 4, 5].map(|vpn| out(&hand, vpn)), [true, true, false, true, true, true]);
+    // Of a driver's memory it is refused.
+    let mut machine = Machine::new(&prime_profile(), &[0]);
+    machine.fill(span(0, 6), Backing::Anon, true);
+    machine.fill(span(2, 2), Backing::Pfn, true);
+    let mut hand = Hand::new(machine.world, kernel("v6.18"));
+    assert_eq!(flushes(&mut hand, Op::call(OpKind::Pageout, span(0, 6))).1, 1);
+    assert_eq!([0, 1, 2, 3, 4, 5].map(|vpn| out(&hand, vpn)), [true, true, false, false, false, false]);
+}
+
+#[test]
+fn who_has_flushed_for_others_in_one_vma_does_not_in_the_next_for_that_reason() {
+    for kind in [OpKind::Dontneed, OpKind::Free] {
+        let mut hand = three(kernel("v5.17"), Rights::READ);
+        *hand.world.flush_pending(MM) += 1;
+        hand.begin(0, Op::call(kind, span(0, 4)));
+        hand.step_until(0, |act| matches!(act, Act::FlushBegin { .. }));
+        *hand.world.flush_pending(MM) -= 1;
+        hand.finish(0);
+        let causes = hand.heard.acts.iter().filter_map(|(_, act, _)| match act {
+            Act::FlushBegin { request, .. } => Some(request.cause),
+            _ => None,
+        });
+        assert_eq!(causes.collect::<Vec<_>>(), [Cause::Nested, Cause::Operation], "{kind:?}");
+    }
 }
 
 /// What task 1 waits for, if anything, while the munmap of page 0 by task 0 has come no farther than to the count of those who have not
