@@ -90,11 +90,6 @@ fn verdicts_of(prefixes: &[&str]) {
             assert!(moves.iter().all(|&mv| race.make(&mut node, mv, &mut heard)), "{what}");
             let broadcasts = race.setting.era.mechanism == Mechanism::Broadcast;
             let profile = if broadcasts { &broadcasting } else { &profile };
-            if !expect.policy.priced() {
-                // No profile has the costs of sweeps at ticks.
-                assert!(along(&read.litmus.scenario, race.setting, profile, &read.moves).is_err(), "{what}");
-                continue;
-            }
             let timed = along(&read.litmus.scenario, race.setting, profile, &read.moves).expect(&what);
             let played: Vec<_> = timed.iter().flat_map(|t| t.acts.iter().map(|(act, _)| *act)).collect();
             assert_eq!(played, heard.acts.iter().map(|(_, act, _)| *act).collect::<Vec<_>>(), "{what}");
