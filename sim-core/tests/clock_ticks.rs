@@ -234,6 +234,15 @@ fn a_full_ring_falls_back_to_interrupts() {
 }
 
 #[test]
+fn a_munmap_that_frees_a_table_interrupts() {
+    let p = profile();
+    let mut machine = latr(&p, &[0, 1]);
+    machine.plays(0, [order(0, munmap(span(0, 512)))]);
+    let clock = machine.run();
+    assert_eq!((clock.stats.recorded, clock.stats.ipis_received), (0, 1));
+}
+
+#[test]
 fn a_flush_of_another_kind_does_not_wait_for_sweeps() {
     let p = profile();
     let mut machine = latr(&p, &[0, 1]);

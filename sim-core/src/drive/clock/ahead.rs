@@ -137,7 +137,6 @@ impl<S: Source> Clock<S> {
             return 0;
         }
         let tick = self.ticks.map_or(u64::MAX, |ticks| ticks.after(self.now));
-        let before_cycles = before_cycles.min(tick);
         let assist = self.setting.era.dirty_assist;
         let l1_cycles = self.prices.use_cycles(TlbLevel::L1);
         let all_clean = self.recent.is_empty();
@@ -175,6 +174,7 @@ impl<S: Source> Clock<S> {
                 break;
             };
             core.ready = time + cycles;
+            // A core that comes to its tick leaves the loop to it.
             if core.ready >= tick {
                 self.free[usize::from(source)] = false;
             }
