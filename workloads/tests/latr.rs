@@ -1,7 +1,8 @@
-//! LATR's own measurement on its small machine: a page that all threads have touched is unmapped, under Linux and under LATR.
+//! LATR's own measurement on its two machines: a page that all threads have touched is unmapped, under Linux and under LATR.
 //!
 //! Kumar et al., ASPLOS 2018, on 2 x 8 cores: munmap takes 70.8 % less; a state is saved in 132 ns, a sweep takes 158 ns, a shootdown
-//! of Linux 1,594 ns (the last three with Apache). Their numbers are recalled, so what is held here is their size.
+//! of Linux 1,594 ns (the last three with Apache). On 8 x 15 cores munmap takes more than 120 us, and less than 40. Their numbers are
+//! recalled, so what is held here is their size.
 
 use std::collections::VecDeque;
 
@@ -145,11 +146,10 @@ fn what_munmap_saves_on_two_sockets_is_at_least_what_was_published() {
 }
 
 #[test]
-#[ignore = "a look at the large machine"]
-fn what_munmap_saves_on_eight_sockets() {
-    for cpus in [15, 60, 120] {
-        for policy in ["batched", "latr"] {
-            println!("{cpus} CPUs, {policy}: {:?}", measure("ivb_ex_8s120", policy, cpus));
-        }
-    }
+fn what_munmap_saves_on_eight_sockets_is_what_was_published() {
+    let (linux, latr) = (measure("ivb_ex_8s120", "batched", 120), measure("ivb_ex_8s120", "latr", 120));
+    println!("{linux:?}\n{latr:?}");
+    assert!((100_000.0..150_000.0).contains(&linux.munmap) && latr.munmap < 40_000.0, "{linux:?} {latr:?}");
+    // Sweeps of so many take so long that some calls find their ring full, and interrupt.
+    assert!(latr.recorded < ROUNDS && latr.sweep > 100_000.0, "{latr:?}");
 }
