@@ -47,7 +47,7 @@ pub enum Unpriced {
     Broadcasts,
     /// The policy has CPUs flush by themselves, and these broadcast.
     #[error(
-        "the policy leaves flushes to the ticks of other CPUs, which this machine broadcasts to instead; expected one with IPI costs, such as hsw_ep_2s16 or skx_2s"
+        "the policy leaves flushes to the ticks of other CPUs, and this machine broadcasts them; expected one with IPI costs, such as hsw_ep_2s16 or skx_2s"
     )]
     Ticks,
 }
