@@ -427,9 +427,9 @@ pub(crate) enum Listing {
     Profiles,
 }
 
-/// Those that the clock has prices for.
+/// Those that are not mutants.
 fn policies() -> impl TypedValueParser<Value = &'static PolicyInfo> {
-    one_of(policy::all().filter(|policy| policy.priced()))
+    one_of(policy::all())
 }
 
 /// All of them.
@@ -471,19 +471,21 @@ mod tests {
     }
 
     #[test]
-    fn policies_without_prices_are_for_explorations() {
-        for policy in OTHERS {
+    fn mutants_are_for_explorations() {
+        for (policy, runs) in
+            OTHERS.iter().map(|policy| (policy, true)).chain(ABLATED.iter().map(|policy| (policy, false)))
+        {
             let parse = |command, rest| Cli::try_parse_from(["mmusim", command, rest, "--policy", policy.name]);
             let cli = parse("check", "--all").expect(policy.name);
             let Command::Check(args) = cli.command else { panic!("it is check") };
             assert_eq!(args.policies[0].name, policy.name);
-            assert_eq!(parse("compare", "overlap").is_ok(), policy.priced(), "{}", policy.name);
+            assert_eq!(parse("compare", "overlap").is_ok(), runs, "{}", policy.name);
         }
     }
 
     #[test]
     fn every_policy_answers_to_its_name_and_aliases() {
-        for policy in policy::all().filter(|policy| policy.priced()) {
+        for policy in policy::all() {
             for name in policy.aliases.iter().chain([&policy.name]) {
                 let cli = Cli::try_parse_from(["mmusim", "compare", "--policy", name]).expect(name);
                 let Command::Compare(args) = cli.command else { panic!("it is compare") };

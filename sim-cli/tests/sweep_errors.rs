@@ -59,7 +59,7 @@ const RULES: &[(&str, &[(&str, &str)])] = &[
     ("a policy is said", &[("policy = [\"unpatched\", \"patched\"]", "era = [\"v4.13\", \"v5.17\"]")]),
     ("a workload is said", &[("workload = \"overlap\"\n", "")]),
     ("a policy is a known one", &[("\"patched\"", "\"pached\"")]),
-    ("a policy has prices", &[("\"patched\"", "\"latr\"")]),
+    ("a policy is no mutant", &[("\"patched\"", "\"pending-flag-unset\"")]),
     ("a policy is a word", &[("\"patched\"", "4.13")]),
     ("an era is a known one", &[("[fixed]\n", "[fixed]\nera = \"v4.12\"\n")]),
     ("a seed is whole", &[("{ from = 1, to = 4 }", "[-1]")]),

@@ -1,15 +1,18 @@
 //! A given interleaving in cycles: the acts are the explorer's, the times are sums of profile keys.
 
-use sim_core::drive::clock::along::{Timed, Unplayable, along};
+use sim_core::drive::clock::along::{Along, Timed, Unplayable, along};
+use sim_core::drive::clock::price::{Prices, Unpriced};
 use sim_core::drive::engine::Setting;
 use sim_core::drive::explore::race::{Move, Race, Recorder};
 use sim_core::drive::explore::{System, Verdict, search};
+use sim_core::machine::profile::IpiMode;
 use sim_core::machine::testing::prime_profile;
 use sim_core::nouns::op::{Op, OpKind};
 use sim_core::nouns::types::{AccessKind, Backing, Cpu, Mm, Page, Rights, Span};
 use sim_core::policy;
 use sim_core::step::era;
 use sim_core::step::frame::Act;
+use sim_core::world::World;
 use sim_core::world::small::{Cached, Scenario, Start};
 
 fn setting(policy: &str) -> Setting {
@@ -212,4 +215,71 @@ fn a_move_that_is_not_enabled_is_named() {
     assert_eq!(end(&[Move::Evict(Cpu(0), Page(0))]), Err(Unplayable::Disabled(0)));
     assert_eq!(end(&[Move::Step(Cpu(7))]), Err(Unplayable::Disabled(0)));
     assert!(end(&[step, Move::Evict(Cpu(0), Page(0))]).is_ok());
+}
+
+/// Moves that take whoever can go on, lowest first, and sweep and tick once nobody can, until nothing is left.
+fn to_the_end(race: &Race<'_>) -> (Vec<Move>, Recorder) {
+    let (mut node, mut moves, mut heard, mut options) = (race.initial(), Vec::new(), Recorder::default(), Vec::new());
+    loop {
+        options.clear();
+        race.actions(&node, &mut options);
+        options.retain(|mv| !matches!(mv, Move::Evict(..)));
+        options.sort_by_key(|mv| match *mv {
+            Move::Interrupt(cpu) => (0, cpu.0),
+            Move::Deliver(_, cpu) => (2, cpu.0),
+            Move::Tick(cpu) => (3, cpu.0),
+            _ => (1, mv.cpu().0),
+        });
+        let made = options.iter().find_map(|&mv| {
+            let (mut next, mut said) = (node.clone(), Recorder::default());
+            race.make(&mut next, mv, &mut said).then_some((mv, next, said))
+        });
+        let Some((mv, next, said)) = made else { return (moves, heard) };
+        (node, heard.acts) = (next, [std::mem::take(&mut heard.acts), said.acts].concat());
+        moves.push(mv);
+    }
+}
+
+#[test]
+fn a_sweep_and_what_is_let_go_come_at_ticks() {
+    let mut p = prime_profile();
+    p.kernel.tick_hz = Some(50_000);
+    let munmap = Op::call(OpKind::Munmap, Span::page(0));
+    let programs: &[&[Op]] = &[&[munmap], &[store(0)], &[store(0)]];
+    let mut scenario = Scenario::new("sweeps", 1, 1, programs);
+    scenario.evictions = false;
+    let setting = setting("latr");
+    let (moves, heard) = to_the_end(&Race { scenario: &scenario, setting });
+    let timed = along(&scenario, setting, &p, &moves).expect("they can be made");
+    let played: Vec<_> = timed.iter().flat_map(|t| t.acts.iter().map(|(act, _)| *act)).collect();
+    assert_eq!(played, heard.acts.iter().map(|(_, act, _)| *act).collect::<Vec<_>>());
+    let of = |wanted: Move| timed.iter().find(|t| t.mv == wanted).expect("it was made");
+    let (near, far) = (of(Move::Deliver(Cpu(0), Cpu(1))), of(Move::Deliver(Cpu(0), Cpu(2))));
+    // CPUs 1 and 2 are one and two dies' worth away; the second also waits for what the first has written.
+    let line = p.cache.c2c_same_cyc;
+    let flush = p.inval.invlpg_cyc.unwrap() + p.inval.invpcid_single_cyc.unwrap();
+    assert_eq!((near.start_cycles, near.length_cycles), (p.tick_cycles(), 3 * line + flush));
+    assert_eq!(far.start_cycles, p.tick_cycles());
+    assert!(far.length_cycles > 3 * p.cache.c2c_die_cyc.unwrap() + flush);
+    assert_eq!(of(Move::Tick(Cpu(0))).start_cycles, p.tick_cycles());
+    // By themselves they come to the same.
+    let mut by_themselves = Along::new(&scenario, setting, &p, &[]).expect("priced").and_on();
+    let mut acts = 0;
+    while let Some(timed) = by_themselves.step().expect("somebody goes on") {
+        acts += timed.acts.len();
+    }
+    assert_eq!(acts, played.len());
+    assert!(!by_themselves.world().broadcast_pending(Cpu(0)) && !by_themselves.world().may_let_go(Cpu(0)));
+    assert_eq!((by_themselves.stats.recorded, by_themselves.stats.records_swept), (1, 2));
+}
+
+#[test]
+fn machines_that_broadcast_leave_nothing_to_ticks() {
+    let mut p = prime_profile();
+    p.ipi.mode = IpiMode::NoneForTlb;
+    let scenario = Scenario::new("none", 1, 1, &[&[load(0)], &[load(0)]]);
+    let era = Prices::era_on(&p, setting("latr").era);
+    let refused = along(&scenario, Setting { era, ..setting("latr") }, &p, &[]);
+    assert_eq!(refused.map(|timed| timed.len()), Err(Unplayable::Unpriced(Unpriced::Ticks)));
+    assert!(along(&scenario, Setting { era, ..setting("pending-flag") }, &p, &[]).is_ok());
 }

@@ -15,7 +15,7 @@ use sim_core::machine::tlb::Entry;
 use sim_core::nouns::op::{Op, OpKind};
 use sim_core::nouns::types::{AccessKind, Actor, Backing, Cpu, Rights, Span, Task};
 use sim_core::oracle;
-use sim_core::policy::{OWN, POLICIES, PolicyInfo};
+use sim_core::policy::{self, OWN, POLICIES, PolicyInfo};
 use sim_core::step::era;
 use sim_core::step::frame::{Cx, Path, StepId};
 use sim_core::world::World;
@@ -71,7 +71,7 @@ fn agree(policy: &PolicyInfo, backing: Backing, cpus: u16, seeds: std::ops::Rang
 
 /// The policies, over one kind of memory.
 fn agree_for_each_policy(backing: Backing) {
-    for policy in POLICIES.iter().chain(OWN) {
+    for policy in POLICIES.iter().chain(OWN).chain(policy::find("latr")) {
         for (cpus, seeds) in [(2, 4), (4, 4), (16, 1)] {
             let sum = agree(policy, backing, cpus, 0..seeds);
             println!("{} {backing:?} {cpus} CPUs: {sum:?}", policy.name);

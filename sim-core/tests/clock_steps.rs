@@ -9,7 +9,7 @@ use random::Random;
 use sim_core::drive::clock::log::{Entry, Happened};
 use sim_core::drive::clock::{Clock, RunAhead};
 use sim_core::nouns::types::Backing;
-use sim_core::policy::POLICIES;
+use sim_core::policy::{self, POLICIES};
 use sim_core::step::frame::{Act, Path};
 use sim_core::world::Cause;
 
@@ -34,7 +34,7 @@ const WAYS: [(RunAhead, bool); 4] =
 
 #[test]
 fn steps_of_any_number_of_events_are_the_run() {
-    for (seed, policy) in (0..).zip(POLICIES) {
+    for (seed, policy) in (0..).zip(POLICIES.iter().chain(policy::find("latr"))) {
         for way in WAYS {
             let what = format!("{}, {way:?}", policy.name);
             let clock = || random::clock(policy, seed, 6, Backing::Anon, way);
@@ -72,7 +72,7 @@ fn nothing_is_left_once_a_step_says_so() {
 
 #[test]
 fn a_copy_goes_on_as_the_run_does() {
-    for (seed, policy) in (0..).zip(POLICIES) {
+    for (seed, policy) in (0..).zip(POLICIES.iter().chain(policy::find("latr"))) {
         let mut clock = random::clock(policy, seed, 6, Backing::SharedFile, (RunAhead::Off, true));
         let mut copies = Vec::new();
         while clock.steps(700) > 0 {

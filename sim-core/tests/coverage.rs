@@ -20,7 +20,7 @@ use sim_core::step::era;
 use sim_core::step::frame::{Path, StepId};
 use sim_core::world::small::Scenario;
 
-const POLICIES: [&str; 4] = ["clean-only", "local-only", "flag-before-clear", "pending-generation"];
+const POLICIES: [&str; 5] = ["clean-only", "local-only", "flag-before-clear", "pending-generation", "latr"];
 const ERAS: [&str; 2] = ["v4.13", "v6.18"];
 const RUNS: u64 = 2000;
 const CHILD: Mm = Mm(1);
@@ -129,7 +129,7 @@ fn every_step_is_reached_from_both_drivers() {
     let (mut by_clock, mut by_explorer) = (Steps::new(), Steps::new());
     for seed in 0..RUNS {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let (policy, era) = (POLICIES[seed as usize % 4], ERAS[seed as usize / 4 % 2]);
+        let (policy, era) = (POLICIES[seed as usize % 5], ERAS[seed as usize / 5 % 2]);
         clock(policy, era, &mut rng, &mut by_clock);
         explorer(policy, era, &mut rng, &mut by_explorer);
     }

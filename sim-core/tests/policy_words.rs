@@ -151,9 +151,8 @@ fn a_check_records_nothing_if_a_clear_came_in_between() {
 }
 
 #[test]
-fn contracts_and_prices() {
+fn contracts() {
     let names = |all: &mut dyn Iterator<Item = &'static PolicyInfo>| all.map(|policy| policy.name).collect::<Vec<_>>();
-    assert_eq!(names(&mut policy::all().filter(|policy| !policy.priced())), ["latr"]);
     assert_eq!(names(&mut policy::all().filter(|policy| policy.is_weaker())), ["latr"]);
     let excused: Vec<_> = Class::ALL.into_iter().filter(|&class| policy("latr").strategy.excuses(class)).collect();
     assert_eq!(excused, [Class::Unmapped]);

@@ -24,12 +24,6 @@ fn every_name_and_alias_is_somebodys_and_written_alike() {
 }
 
 #[test]
-fn what_is_ones_own_has_a_price() {
-    // What is explored and not run is a row of OTHERS.
-    assert!(OWN.iter().all(policy::PolicyInfo::priced));
-}
-
-#[test]
 fn no_kernel_has_a_policy_with_a_part_less() {
     for mutant in ABLATED {
         assert!(mutant.kernels.starts_with("none") && mutant.aliases.is_empty(), "{mutant:?}");

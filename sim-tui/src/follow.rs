@@ -72,7 +72,7 @@ impl Follow {
                         stats.potential.lengths_cycles.clear();
                     }
                     Happened::Window(..) => windows = true,
-                    Happened::Violation(..) | Happened::Act(..) => {}
+                    Happened::Violation(..) | Happened::Act(..) | Happened::Sweep(_) => {}
                 }
                 seen(entry);
                 if self.log.len() == ENTRIES {

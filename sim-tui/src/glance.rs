@@ -140,6 +140,7 @@ fn chosen(run: &dyn Run, follow: &Follow, open: &[OpenWindow], want: &Want) -> V
 fn page_of(what: &Happened) -> Option<Page> {
     match *what {
         Happened::Window(page, _) | Happened::Violation(page, _) => Some(page),
+        Happened::Sweep(_) => None,
         Happened::Act(act, _) => match act {
             Act::PteRead(page)
             | Act::PteXchg { page, .. }

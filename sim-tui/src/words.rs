@@ -34,6 +34,7 @@ pub(crate) fn wait(wait: Wait) -> String {
         Wait::Lock(held) => lock(held),
         Wait::Acks => "acknowledgements".to_owned(),
         Wait::Broadcasts => "its broadcasts".to_owned(),
+        Wait::Sweeps => "sweeps of other CPUs".to_owned(),
         Wait::Folio(frame) => format!("folio lock of f{}", frame.0),
         Wait::Memory => "free memory".to_owned(),
         Wait::Io => "the swap device".to_owned(),
@@ -168,6 +169,7 @@ pub(crate) fn entry(moment: &Moment, what: &Happened) -> (Role, &'static str, St
             };
             (role, label.id, text)
         }
+        Happened::Sweep(from) => (Role::Interrupt, "LZ2", format!("sweeps what CPU{} has left to it", from.0)),
         Happened::Window(page, Some(class)) => {
             (Role::Stale, "", format!("* WINDOW opens: {} is stale here ({})", name(page), class.name()))
         }

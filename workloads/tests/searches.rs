@@ -55,14 +55,16 @@ fn as_expected(row: &Builtin, litmus: &Litmus, policy: &PolicyInfo, options: Opt
         assert!(!heard.violations.is_empty(), "{what}");
         let json = serde_json::to_string(&Document::new(litmus, row.text, policy, moves)).unwrap();
         assert_eq!(&Document::read("w.json", &json).unwrap().moves, moves, "{what}");
-        if policy.priced() {
-            let broadcasts = race.setting.era.mechanism == Mechanism::Broadcast;
-            let name = if broadcasts { "milan_36c" } else { "skx_2s" };
-            // The clock does what the explorer did, whomever a step turns to.
-            let timed = along(&litmus.scenario, race.setting, &machine(name).unwrap().profile(), moves).expect(&what);
-            let played: Vec<_> = timed.iter().flat_map(|t| t.acts.iter().map(|(act, _)| *act)).collect();
-            assert_eq!(played, heard.acts.iter().map(|(_, act, _)| *act).collect::<Vec<_>>(), "{what}");
+        let broadcasts = race.setting.era.mechanism == Mechanism::Broadcast;
+        if broadcasts && policy.strategy.defers_unmap() {
+            // Flushes at ticks are for machines that do not broadcast.
+            return checked;
         }
+        let name = if broadcasts { "milan_36c" } else { "skx_2s" };
+        // The clock does what the explorer did, whomever a step turns to.
+        let timed = along(&litmus.scenario, race.setting, &machine(name).unwrap().profile(), moves).expect(&what);
+        let played: Vec<_> = timed.iter().flat_map(|t| t.acts.iter().map(|(act, _)| *act)).collect();
+        assert_eq!(played, heard.acts.iter().map(|(_, act, _)| *act).collect::<Vec<_>>(), "{what}");
     }
     checked
 }

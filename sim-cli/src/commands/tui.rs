@@ -64,7 +64,7 @@ pub(crate) fn run(args: &TuiArgs) -> Result<Verdict, Failure> {
     let mut engine = Engine::new(player, shown.program);
     let opening = Opening {
         scene: engine.scene(&Want::default()),
-        policies: policy::all().filter(|policy| policy.priced()).collect(),
+        policies: policy::all().collect(),
         left: shown.left,
         right: shown.right,
         speed: shown.speed,

@@ -251,6 +251,8 @@ pub struct KernelCosts {
     pub munmap_base_cyc: Option<u64>,
     /// Swapping one page out and in again, batched.
     pub pageout_refault_page_cyc: Option<u64>,
+    /// Scheduler ticks a second (`CONFIG_HZ`); see [`Profile::tick_cycles`].
+    pub tick_hz: Option<u32>,
     /// A context switch to another address space.
     pub ctx_switch_cyc: u64,
     /// Handing a contended lock to a waiter of the same die.

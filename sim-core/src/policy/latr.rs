@@ -3,7 +3,8 @@
 use crate::nouns::marks::Class;
 use crate::policy::{Policy, PolicyInfo};
 
-/// Each CPU sweeps what the others have left for it at its next tick or context switch. What was unmapped, frames and addresses,
+/// Each CPU sweeps what the others have left for it at its next tick or context switch. A CPU whose ring of records is full falls back
+/// to interrupts. What was unmapped, frames and addresses,
 /// is held back until all have. Reclaim batches as Linux 4.10 does, with the race of that time; whatever takes rights away
 /// or leaves the pages mapped flushes at once.
 #[derive(Debug)]

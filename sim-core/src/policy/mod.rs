@@ -137,11 +137,6 @@ pub struct PolicyInfo {
 }
 
 impl PolicyInfo {
-    /// Does the clock have prices for it?
-    pub fn priced(&self) -> bool {
-        !self.strategy.defers_unmap()
-    }
-
     /// Does it declare a contract that is weaker than that of the system calls?
     pub fn is_weaker(&self) -> bool {
         Class::ALL.into_iter().any(|class| self.strategy.excuses(class))
@@ -160,11 +155,11 @@ pub static POLICIES: &[PolicyInfo] = &[
     pending_generation::INFO,
 ];
 
-/// Policies whose invalidations are broadcasts, for the machines that have them, and one that leaves some to the ticks of other CPUs,
-/// which no profile has the costs of: it is explored and not run on the clock.
+/// Policies whose invalidations are broadcasts, for the machines that have them, and one that leaves some to the ticks of other CPUs, for
+/// those that have not.
 pub static OTHERS: &[PolicyInfo] = &[arm64_dsb::INFO, arm64_flush::INFO, invlpgb::INFO, latr::INFO];
 
-/// Policies of one's own, with prices: they are run like any other and are in no published table. A policy that is to be published
+/// Policies of one's own: they are run like any other and are in no published table. A policy that is to be published
 /// moves up to [`POLICIES`] or [`OTHERS`], and the tests that fail then name the tables that want a row.
 pub static OWN: &[PolicyInfo] = &[
     // `mmusim new policy NAME` adds a row here.

@@ -237,6 +237,8 @@ pub enum Wait {
     Acks,
     /// The broadcast invalidations this CPU has issued.
     Broadcasts,
+    /// Other CPUs to sweep what a munmap has left to them.
+    Sweeps,
     /// The folio lock that reclaim holds.
     Folio(FrameNo),
     /// A frame to be freed.

@@ -366,6 +366,8 @@ pub trait World {
     fn deliver(&mut self, from: Cpu, to: Cpu, gone: &mut dyn FnMut(Page, Entry)) -> bool;
     /// Leaves a flush of a span to the other CPUs of `mm_cpumask`, as a broadcast that is delivered when they come to it.
     fn record(&mut self, from: Cpu, mm: Mm, span: Span);
+    /// Can a CPU keep one more record of such?
+    fn may_record(&self, cpu: Cpu) -> bool;
     /// Is a broadcast or a recorded flush of some page of a span still pending at some CPU?
     fn recorded(&self, mm: Mm, span: Span) -> bool;
     /// A CPU holds back the frames that its task has put by to be freed, until what it has recorded is done everywhere.

@@ -171,7 +171,9 @@ pub(crate) fn clock(
     backing: Backing,
     (run_ahead, hands_out): (RunAhead, bool),
 ) -> Clock<Random> {
-    let profile = prime_profile();
+    let mut profile = prime_profile();
+    // Some ticks a run, where there are any.
+    profile.kernel.tick_hz = Some(50_000);
     let mut world = Big::new(&profile, cpus, FRAMES);
     world.add_mm();
     for cpu in 0..cpus {

@@ -167,12 +167,11 @@ fn set_name(name: &mut Option<String>, value: &Value) -> Result<(), Wrong> {
 
 fn set_policy(draft: &mut Draft, _key: &str, value: &Value) -> Result<(), Wrong> {
     let name = text(value)?;
-    // Names of the registry only: what is explored and not run has no price.
-    let all = || policy::all().filter(|policy| policy.priced());
-    let priced = policy::find(name).filter(|found| all().any(|policy| policy.name == found.name));
-    let known = || all().map(|policy| policy.name).collect::<Vec<_>>().join(", ");
+    // Mutants are explored and not run.
+    let run = policy::find(name).filter(|found| policy::all().any(|policy| policy.name == found.name));
+    let known = || policy::all().map(|policy| policy.name).collect::<Vec<_>>().join(", ");
     draft.policy =
-        Some(priced.ok_or_else(|| Wrong::Value(format!("policy: unknown `{name}`, expected one of {}", known())))?);
+        Some(run.ok_or_else(|| Wrong::Value(format!("policy: unknown `{name}`, expected one of {}", known())))?);
     Ok(())
 }
 

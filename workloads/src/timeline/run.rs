@@ -75,6 +75,7 @@ fn named(slice: Slice) -> (Cow<'static, str>, Option<(&'static str, u64)>) {
         Slice::Post(Cpu(to)) => ("post".into(), Some(("to_cpu", u64::from(to)))),
         Slice::FlushLocal => plain("flush own TLB"),
         Slice::Interrupt(requests) => ("interrupt".into(), Some(("requests", u64::from(requests)))),
+        Slice::Tick => plain("tick"),
         Slice::FlushRemote(Cpu(from)) => ("flush".into(), Some(("for_cpu", u64::from(from)))),
         Slice::Wait(wait) => plain(waiting(wait)),
     }
@@ -87,6 +88,7 @@ fn waiting(wait: Wait) -> &'static str {
         Wait::Lock(Lock::Ptl(_)) => "waiting for a page-table lock",
         Wait::Acks => "waiting for acknowledgements",
         Wait::Broadcasts => "waiting for broadcasts",
+        Wait::Sweeps => "waiting for sweeps",
         Wait::Folio(_) => "waiting for a folio lock",
         Wait::Memory => "waiting for memory",
         Wait::Io => "waiting for the swap device",

@@ -23,7 +23,7 @@ impl<S: Source> Clock<S> {
                 let others = self.tree.second_min_time_excluding(cpu.0).unwrap_or(u64::MAX);
                 // What was broadcast takes translations away when it is done, whatever their core is doing; but cores come first.
                 let done = self.fabric.next().unwrap_or(u64::MAX).max(time + 1);
-                others.saturating_add(lookahead).min(done)
+                others.saturating_add(lookahead).min(done).min(core.tick.unwrap_or(u64::MAX))
             }
             // One access an event.
             _ => time + 1,
@@ -37,7 +37,7 @@ impl<S: Source> Clock<S> {
             return false;
         }
         match (core.state, &core.order) {
-            // No interrupt can arrive before the horizon.
+            // No interrupt can arrive before the horizon, and no tick comes.
             (State::Idle { .. }, _) => self.core(cpu).state = State::Running,
             (State::Running, None) => {
                 let now = core.ready;
@@ -136,6 +136,7 @@ impl<S: Source> Clock<S> {
         if self.lookahead_cycles.is_some() || self.hot_victims || self.held > 0 {
             return 0;
         }
+        let tick = self.ticks.map_or(u64::MAX, |ticks| ticks.after(self.now));
         let assist = self.setting.era.dirty_assist;
         let l1_cycles = self.prices.use_cycles(TlbLevel::L1);
         let all_clean = self.recent.is_empty();
@@ -173,6 +174,10 @@ impl<S: Source> Clock<S> {
                 break;
             };
             core.ready = time + cycles;
+            // A core that comes to its tick leaves the loop to it.
+            if core.ready >= tick {
+                self.free[usize::from(source)] = false;
+            }
             (last, events) = (time, events + 1);
             self.tree.set(source, time + cycles);
             if self.stats.has_logged() {

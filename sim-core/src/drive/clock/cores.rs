@@ -2,7 +2,7 @@
 
 use crate::drive::clock::source::Order;
 use crate::drive::engine::Stack;
-use crate::step::frame::Wait;
+use crate::step::frame::{Path, Wait};
 
 /// What a core is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,6 +42,12 @@ pub(super) struct Core {
     pub(super) ready: u64,
     /// When the interrupt sent to it arrives, in cycles; at most one is under way.
     pub(super) arrival: Option<u64>,
+    /// When it ticks next, in cycles; none: there is nothing for it to do then.
+    pub(super) tick: Option<u64>,
+    /// When its last tick was over.
+    pub(super) ticked: u64,
+    /// In a tick: the CPU at which its sweep goes on.
+    pub(super) sweeps_from: Option<u16>,
     pub(super) order: Option<Order>,
     /// Its order is an access that its TLB does not serve; no other than this core can change that.
     pub(super) missed: bool,
@@ -49,6 +55,11 @@ pub(super) struct Core {
 }
 
 impl Core {
+    /// A core that has not begun, and when it ticks first.
+    pub(super) fn ticking(tick: Option<u64>) -> Core {
+        Core { tick, ..Core::default() }
+    }
+
     /// Is it in an interrupt?
     #[inline]
     pub(super) fn in_interrupt(&self) -> bool {
@@ -59,7 +70,7 @@ impl Core {
     /// When something next happens on this core.
     #[inline]
     pub(super) fn next_event(&self) -> Option<u64> {
-        let arrival = self.arrival.filter(|_| !self.stack.irqs_off());
+        let arrival = self.arrival.into_iter().chain(self.tick).min().filter(|_| !self.stack.irqs_off());
         match self.state {
             State::Running => Some(self.ready),
             State::Idle { since, .. } => Some(arrival.map_or(self.ready, |a| a.max(since).min(self.ready))),
@@ -70,11 +81,18 @@ impl Core {
     /// Has it nothing to do, and nothing on its way to it? Then its next order is due at `ready`.
     #[inline]
     pub(super) fn is_free(&self) -> bool {
-        self.state == State::Running && self.order.is_none() && self.stack.is_empty() && self.arrival.is_none()
+        let nothing = self.order.is_none() && self.stack.is_empty() && self.arrival.is_none();
+        self.state == State::Running && nothing && self.tick.is_none_or(|tick| self.ready < tick)
+    }
+
+    /// Does it do something, and not wait for anybody else?
+    #[inline]
+    pub(super) fn may_run(&self) -> bool {
+        matches!(self.state, State::Running | State::Idle { .. })
     }
 
     /// When what it is doing now began.
-    fn began(&self) -> u64 {
+    pub(super) fn began(&self) -> u64 {
         match self.state {
             State::Idle { since, .. } => since,
             _ => self.ready,
@@ -87,10 +105,23 @@ impl Core {
         self.arrival.is_some_and(|a| a <= time) && !self.stack.irqs_off()
     }
 
-    /// Takes the interrupt at this time. Returns what the core was waiting for, and for how many cycles.
+    /// Has a tick come that can be taken at this time?
+    #[inline]
+    pub(super) fn tick_due(&self, time: u64) -> bool {
+        self.tick.is_some_and(|tick| tick <= time) && !self.stack.irqs_off()
+    }
+
+    /// Is what it does at this time a tick, and nothing left to do besides?
+    pub(super) fn ticks_idly(&self, time: u64) -> bool {
+        match self.interrupted {
+            Some(before) => before.state == State::Done && self.stack.frames().iter().any(|f| f.path == Path::Held),
+            None => self.state == State::Done && !self.interrupt_due(time),
+        }
+    }
+
+    /// Takes an interrupt at this time. Returns what the core was waiting for, and for how many cycles.
     pub(super) fn enter_interrupt(&mut self, time: u64) -> Option<(Wait, u64)> {
         debug_assert!(self.began() <= time, "time goes forward on a core: {self:?} at {time}");
-        self.arrival = None;
         self.interrupted = Some(Interrupted { state: self.state, at: time });
         let parked = match self.state {
             State::Parked(wait) => Some((wait, time - self.ready)),

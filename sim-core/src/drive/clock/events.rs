@@ -7,7 +7,8 @@ use crate::nouns::types::Cpu;
 use crate::world::World;
 
 impl<S: Source> Clock<S> {
-    /// Runs until no core has anything left to do. Returns the time of the last step in cycles.
+    /// Runs until no core has anything left to do, and what was left to ticks is done. Returns the time of the last step in cycles; ticks
+    /// of a core that was done do not count.
     ///
     /// # Panics
     /// If a waiter is never woken or an interrupt never taken.
@@ -54,6 +55,8 @@ impl<S: Source> Clock<S> {
             self.recent.forget_before(time);
         }
         let mut made = 1;
+        let idle =
+            self.ticks.is_some() && self.cores.get(usize::from(source)).is_some_and(|core| core.ticks_idly(time));
         if source < self.world.cpus() {
             self.turn(Cpu(source), time);
             self.schedule(Cpu(source));
@@ -64,6 +67,10 @@ impl<S: Source> Clock<S> {
             self.broadcast_done(time);
         } else {
             self.io_completes(time);
+        }
+        if self.ticks.is_some() && !idle {
+            let ready = self.cores.get(usize::from(source)).map_or(time, |core| core.ready);
+            self.worked_until = self.worked_until.max(ready);
         }
         if self.tree.min().is_none() {
             self.nothing_due();
@@ -97,8 +104,8 @@ impl<S: Source> Clock<S> {
 
     fn finish(&mut self) {
         self.assert_finished();
-        let end = self.cores.iter().map(|c| c.ready).max().unwrap_or(0).max(self.now);
-        self.end = Some(end);
+        let last = self.cores.iter().map(|c| c.ready).max().unwrap_or(0).max(self.now);
+        self.end = Some(if self.ticks.is_some() { self.worked_until } else { last });
     }
 
     fn assert_finished(&self) {
@@ -108,6 +115,8 @@ impl<S: Source> Clock<S> {
             let cpu = Cpu(n as u16);
             assert!(!self.world.interrupt_pending(cpu), "CPU {n} leaves a request queued");
             assert!(!self.world.acks_outstanding(cpu), "CPU {n} misses an acknowledgement");
+            assert!(!self.world.broadcast_pending(cpu), "CPU {n} has asked for a flush that is not made");
+            assert!(!self.world.may_let_go(cpu), "CPU {n} holds frames back");
         }
         assert!(self.waiters.is_empty(), "{:?}", self.waiters);
     }

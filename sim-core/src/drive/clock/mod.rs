@@ -18,9 +18,11 @@ mod recent;
 pub mod source;
 pub mod stats;
 mod steps;
+mod ticks;
 pub mod timeline;
 mod victim;
 mod waiters;
+mod windows;
 
 use rustc_hash::FxHashMap;
 
@@ -31,6 +33,7 @@ use crate::drive::clock::price::{Prices, Unpriced};
 use crate::drive::clock::recent::Recent;
 use crate::drive::clock::source::{Access, Order, Source, What};
 use crate::drive::clock::stats::Stats;
+use crate::drive::clock::ticks::Ticks;
 use crate::drive::clock::waiters::{WaitKey, wait_key};
 use crate::drive::engine::{Progress, Setting, Stack};
 use crate::drive::tournament::Tournament;
@@ -113,6 +116,10 @@ pub struct Clock<S: Source> {
     recent: Recent,
     device: Option<Device>,
     fabric: Fabric,
+    /// If the policy leaves flushes to them.
+    ticks: Option<Ticks>,
+    /// With ticks: when the last step was over that was more than an idle one.
+    worked_until: u64,
     /// How many cores have an order that may not begin yet.
     held: u16,
     turns: u64,
@@ -135,14 +142,16 @@ impl<S: Source> Clock<S> {
         profile: &Profile,
         run_ahead: RunAhead,
     ) -> Result<Clock<S>, Unpriced> {
-        if setting.policy.defers_unmap() {
-            return Err(Unpriced::Ticks);
-        }
         let setting = Setting { era: Prices::era_on(profile, setting.era), ..setting };
         let cpus = world.cpus();
         let prices = Prices::new(profile, &setting.era, cpus)?;
         let bound = profile.lookahead_cycles().min(prices.broadcast_cycles_least().unwrap_or(u64::MAX)).max(1);
         let broadcasts = setting.era.mechanism == Mechanism::Broadcast;
+        let ticks = setting.policy.defers_unmap().then(|| Ticks { period_cycles: profile.tick_cycles() });
+        if broadcasts && ticks.is_some() {
+            return Err(Unpriced::Ticks);
+        }
+        let core = Core::ticking(ticks.map(|ticks| ticks.after(0)));
         let mut tree = Tournament::new(if broadcasts { cpus + 2 } else { cpus });
         (0..cpus).for_each(|cpu| tree.set(cpu, 0));
         Ok(Clock {
@@ -153,7 +162,7 @@ impl<S: Source> Clock<S> {
             setting,
             prices,
             tree,
-            cores: vec![Core::default(); usize::from(cpus)],
+            cores: vec![core; usize::from(cpus)],
             free: vec![true; usize::from(cpus)],
             waiters: FxHashMap::default(),
             lookahead_cycles: match run_ahead {
@@ -164,6 +173,8 @@ impl<S: Source> Clock<S> {
             recent: Recent::new(bound),
             device: None,
             fabric: Fabric::new(cpus),
+            ticks,
+            worked_until: 0,
             held: 0,
             turns: 0,
             kernel_steps: 0,
@@ -178,6 +189,7 @@ impl<S: Source> Clock<S> {
 
     /// Puts the time of a core's next event into the tree.
     fn schedule(&mut self, cpu: Cpu) {
+        self.wind(cpu);
         let core = &self.cores[usize::from(cpu.0)];
         self.free[usize::from(cpu.0)] = core.is_free();
         match core.next_event() {
@@ -186,12 +198,17 @@ impl<S: Source> Clock<S> {
         }
     }
 
-    /// One event of a core: an interrupt if one has arrived, else its next step, else its next order; then what it does on its own.
+    /// One event of a core: an interrupt if one has arrived, or a tick if one has come, else its next step, else its next order; then what
+    /// it does on its own.
     fn turn(&mut self, cpu: Cpu, time: u64) {
         self.turns += 1;
         let core = &self.cores[usize::from(cpu.0)];
         if core.interrupt_due(time) {
             self.interrupt(cpu, time);
+        } else if core.tick_due(time) {
+            self.tick(cpu, time);
+        } else if core.sweeps_from.is_some() {
+            self.sweep_on(cpu);
         } else if !core.stack.is_empty() {
             self.core(cpu).state = State::Running;
             self.advance(cpu);
@@ -214,15 +231,21 @@ impl<S: Source> Clock<S> {
     }
 
     fn interrupt(&mut self, cpu: Cpu, time: u64) {
+        self.core(cpu).arrival = None;
+        self.nest(cpu, time, Frame::new(Path::Irq));
+        self.advance(cpu);
+    }
+
+    /// Puts a path on top of whatever a core is doing.
+    fn nest(&mut self, cpu: Cpu, time: u64, frame: Frame) {
         let core = &mut self.cores[usize::from(cpu.0)];
         self.held -= u16::from(core.state == State::Held);
         let parked = core.enter_interrupt(time);
-        core.stack.push(Frame::new(Path::Irq));
+        core.stack.push(frame);
         if let Some((wait, cycles)) = parked {
             self.stats.waited(cpu, wait, cycles, time);
             self.leave_queue(cpu, wait);
         }
-        self.advance(cpu);
     }
 
     /// Takes the next order, or starts the one already taken if its time has come.
@@ -296,6 +319,7 @@ impl<S: Source> Clock<S> {
     fn switched(&mut self, cpu: Cpu) {
         let cycles = self.prices.switch_cycles();
         self.core(cpu).ready += cycles;
+        self.sweep_all(cpu);
         self.order_done(cpu);
     }
 
@@ -327,9 +351,10 @@ impl<S: Source> Clock<S> {
         let core = &mut self.cores[usize::from(cpu.0)];
         let task = core.order.as_ref().map_or(Task(u16::MAX), |o| o.task);
         let who = Actor { cpu, task };
-        let in_operation = core.stack.frames().first().is_some_and(|f| f.path != Path::Irq);
+        let in_operation = core.stack.frames().first().is_some_and(|f| !f.path.interrupts());
         let in_interrupt = core.in_interrupt();
-        self.kernel_steps += u64::from(core.stack.frames().last().is_some_and(|f| f.path != Path::Access));
+        let path = core.stack.frames().last().map(|f| f.path);
+        self.kernel_steps += u64::from(path.is_some_and(|path| path != Path::Access));
         let heard = self.heard.as_deref_mut().expect("nobody is settling");
         match transition(&self.setting, &mut self.world, heard, who, &mut core.stack) {
             Progress::Blocked(wait) => {
@@ -343,8 +368,13 @@ impl<S: Source> Clock<S> {
         }
         let core = &mut self.cores[usize::from(cpu.0)];
         if in_interrupt && !core.stack.in_interrupt() {
+            if path == Some(Path::Held) {
+                core.ticked = core.ready;
+            }
             core.leave_interrupt();
+            self.wind(cpu);
         }
+        let core = &mut self.cores[usize::from(cpu.0)];
         if core.stack.is_empty() && in_operation {
             self.order_done(cpu);
         }
@@ -386,6 +416,7 @@ impl<S: Source> Clock<S> {
                 Act::Write(_) | Act::Freeze(_) => paced = Some(act),
                 Act::Lock(_) | Act::Unlock(_) if paced.is_none() => paced = Some(act),
                 Act::Submit { .. } => self.io_submitted(now),
+                Act::Broadcast(_) if self.ticks.is_some() => self.left_to_others(),
                 Act::Broadcast(request) => self.broadcast(cpu, request, now - cycles),
                 Act::WakeKswapd { .. } => {
                     self.source.kswapd_woken();

@@ -9,6 +9,7 @@ use crate::drive::clock::log::{Entry, Happened};
 use crate::drive::clock::source::{Order, What};
 pub use crate::drive::clock::steps::Steps;
 use crate::drive::clock::timeline::Timeline;
+pub use crate::drive::clock::windows::{OpenWindow, Windows};
 use crate::nouns::op::{Op, OpKind};
 use crate::nouns::types::{Actor, Cpu, Page, Pte, Span};
 use crate::oracle::Class;
@@ -42,9 +43,9 @@ pub struct FlushLine {
 pub struct FlushCycles {
     /// The initiator: queueing, sending, flushing itself, reading the acknowledgements.
     pub initiator: u64,
-    /// The initiator, waiting for the last acknowledgement.
+    /// The initiator, waiting for the last acknowledgement; and calls that wait for addresses to be swept.
     pub waiting: u64,
-    /// The targets: interrupt entry to exit.
+    /// The targets: interrupt entry to exit; and sweeps.
     pub receivers: u64,
     /// Walks for translations that a flush removed and nothing has overwritten since.
     pub refill: u64,
@@ -57,49 +58,12 @@ impl FlushCycles {
     }
 }
 
-/// Windows of one class: how long a usable translation that broke a promise stayed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Windows {
-    /// Lengths in cycles, in order of closing.
-    pub lengths_cycles: Vec<u64>,
-    /// How many of them were used by an access that came after the promise.
-    pub used: u64,
-}
-
-impl Windows {
-    /// The `percent`-th percentile of the lengths (nearest rank); 0 if there are none.
-    pub fn percentile_cycles(&self, percent: u64) -> u64 {
-        let mut sorted = self.lengths_cycles.clone();
-        sorted.sort_unstable();
-        let rank = (sorted.len() as u64 * percent).div_ceil(100).max(1);
-        sorted.get(rank as usize - 1).copied().unwrap_or(0)
-    }
-
-    /// The longest; 0 if there are none.
-    pub fn max_cycles(&self) -> u64 {
-        self.lengths_cycles.iter().copied().max().unwrap_or(0)
-    }
-}
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Open {
     class: Class,
     at: u64,
     holders: FxHashSet<Cpu>,
     used: bool,
-}
-
-/// A window that is open.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OpenWindow {
-    /// Over which page.
-    pub page: Page,
-    /// The gravest promise that has been broken in it.
-    pub class: Class,
-    /// Since when, in cycles.
-    pub since_cycles: u64,
-    /// CPUs with a translation that keeps it open.
-    pub holders: Vec<Cpu>,
 }
 
 /// What memory pressure made of reclaim.
@@ -146,6 +110,12 @@ pub struct Stats {
     pub requests_served: u64,
     /// Broadcast invalidations issued.
     pub broadcasts: u64,
+    /// Flushes of munmap that were left to the ticks of other CPUs.
+    pub recorded: u64,
+    /// Sweeps, at ticks and switches, whatever they found.
+    pub sweeps: u64,
+    /// Records that they found, each once a CPU.
+    pub records_swept: u64,
     /// Shrink lists done.
     pub lists: u64,
     /// Pages unmapped by reclaim whose PTE was clean.
@@ -209,6 +179,9 @@ impl Stats {
             ipis_received_elsewhere: 0,
             requests_served: 0,
             broadcasts: 0,
+            recorded: 0,
+            sweeps: 0,
+            records_swept: 0,
             lists: 0,
             pages_clean: 0,
             pages_dirty: 0,
@@ -264,7 +237,7 @@ impl Stats {
             timeline.waited(cpu, wait, cycles, now);
         }
         match wait {
-            Wait::Acks | Wait::Broadcasts => self.cycles.waiting += cycles,
+            Wait::Acks | Wait::Broadcasts | Wait::Sweeps => self.cycles.waiting += cycles,
             Wait::Io => self.io_wait_cycles += cycles,
             // The time of user code is nobody's cost.
             Wait::Flag(_) => {}
@@ -333,6 +306,27 @@ impl Stats {
         self.access_cycles += accesses * cycles;
     }
 
+    /// A tick begins, in which a CPU sweeps.
+    pub(super) fn tick(&mut self, cpu: Cpu, now: u64) {
+        if let Some(timeline) = &mut self.timeline {
+            timeline.tick(cpu, now);
+        }
+        self.sweeps += 1;
+    }
+
+    /// A CPU has looked for what another one has left to it, and found so many records.
+    pub(super) fn swept(&mut self, cpu: Cpu, from: Cpu, records: u64, (end, cycles): (u64, u64)) {
+        self.cycles.receivers += cycles;
+        if records == 0 {
+            return;
+        }
+        self.records_swept += records;
+        if let Some(timeline) = &mut self.timeline {
+            timeline.swept(cpu, from, end, cycles);
+        }
+        self.logs(end, cycles, cpu, Happened::Sweep(from));
+    }
+
     /// An act that took `cycles` and ended at `now`.
     pub(super) fn act(&mut self, who: Actor, act: &Act, at: StepId, now: u64, cycles: u64, world: &Big) {
         if self.timeline.is_some() || self.log.is_some() {
@@ -343,6 +337,8 @@ impl Stats {
             Path::Flush => self.cycles.initiator += cycles,
             Path::Irq => self.cycles.receivers += cycles,
             Path::Access => self.access_cycles += cycles,
+            // The flush of its own TLB, and what it leaves to others.
+            Path::Munmap if matches!(act, Act::Broadcast(_)) => self.cycles.initiator += cycles,
             _ => {}
         }
         // The most frequent ones are counted nowhere.
@@ -369,6 +365,11 @@ impl Stats {
                 if remote {
                     self.line(world, who.cpu, who.cpu, 4, request, now);
                 }
+            }
+            Act::Broadcast(request) if at.path == Path::Munmap => {
+                *self.flushes.entry(request.cause).or_default() += 1;
+                self.recorded += 1;
+                self.line(world, who.cpu, who.cpu, 3, request, now);
             }
             Act::Words { mm, check: Some(found), .. } => self.reclaim.checked(who.cpu, mm, found),
             Act::Words { mm, .. } if at.path == Path::Unmap => self.reclaim.set(who.cpu, mm),

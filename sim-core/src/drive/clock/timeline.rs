@@ -31,8 +31,10 @@ pub enum Slice {
     FlushLocal,
     /// The call-function interrupt, with so many requests in the queue.
     Interrupt(u16),
-    /// A target flushes for this initiator; in its interrupt.
+    /// A target flushes for this initiator; in its interrupt, or in a tick.
     FlushRemote(Cpu),
+    /// A tick, in which it sweeps.
+    Tick,
     /// Nothing: it waits for somebody else.
     Wait(Wait),
 }
@@ -118,6 +120,14 @@ impl Timeline {
 
     pub(super) fn violated(&mut self, cpu: Cpu, page: Page, class: Class, now: u64) {
         self.push(now, cpu, Happening::Violation(page, class));
+    }
+
+    pub(super) fn tick(&mut self, cpu: Cpu, now: u64) {
+        self.push(now, cpu, Happening::Begin(Slice::Tick));
+    }
+
+    pub(super) fn swept(&mut self, cpu: Cpu, from: Cpu, end: u64, cycles: u64) {
+        self.whole(cpu, Slice::FlushRemote(from), end, cycles);
     }
 
     /// The translation of a page at this CPU breaks a promise, or it is gone.

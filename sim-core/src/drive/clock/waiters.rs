@@ -25,7 +25,7 @@ pub(super) enum WaitKey {
 
 pub(super) fn wait_key(wait: Wait) -> Option<WaitKey> {
     Some(match wait {
-        Wait::Acks | Wait::Broadcasts => return None,
+        Wait::Acks | Wait::Broadcasts | Wait::Sweeps => return None,
         Wait::Lock(lock) => WaitKey::Lock(lock.plain()),
         Wait::Folio(frame) => WaitKey::Folio(frame),
         Wait::Memory => WaitKey::Memory,

@@ -33,7 +33,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             f.flags = REPLACES;
             Flow::Call(zap::within_mmap())
         }
-        Step::Map if addresses_held(cx, mm, op.span) => Flow::Blocked(Wait::Broadcasts),
+        Step::Map if addresses_held(cx, mm, op.span) => Flow::Blocked(Wait::Sweeps),
         Step::Map => {
             let OpKind::Mmap(backing) = op.kind else { unreachable!("only mmap maps") };
             cx.world.set_vma(mm, op.span, Vma { mapped: true, rights: op.rights, backing });

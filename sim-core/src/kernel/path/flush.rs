@@ -88,7 +88,9 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             if cx.world.acks_outstanding(who.cpu) {
                 return Flow::Blocked(Wait::Acks);
             }
-            if cx.era.protections.waits_for_broadcasts && cx.world.broadcast_pending(who.cpu) {
+            // What munmap has left to others is for their ticks; among broadcasts it cannot be told from them.
+            let asks = cx.era.mechanism == Mechanism::Broadcast || !cx.policy.defers_unmap();
+            if asks && cx.era.protections.waits_for_broadcasts && cx.world.broadcast_pending(who.cpu) {
                 return Flow::Blocked(Wait::Broadcasts);
             }
             f.pc = Step::End as u8;

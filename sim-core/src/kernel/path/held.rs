@@ -1,5 +1,5 @@
 //! Frames that an operation holds back because the other CPUs have not flushed for it yet: freed when all have, in a tick of
-//! the CPU that holds them (`latr_sweep()`).
+//! the CPU that holds them (`latr_sweep()`). What a tick sweeps has been delivered before.
 
 use crate::nouns::types::Actor;
 use crate::step::frame::{Act, Cx, Flow, Frame, Probe, steps};
@@ -13,9 +13,10 @@ steps! {
 pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame) -> Flow {
     match Step::of(f) {
         Step::Free => {
-            match cx.world.next_held(who.cpu) {
-                Some(frame) => cx.put(who, frame),
-                None => f.pc = Step::Exit as u8,
+            if !cx.world.may_let_go(who.cpu) {
+                f.pc = Step::Exit as u8;
+            } else if let Some(frame) = cx.world.next_held(who.cpu) {
+                cx.put(who, frame);
             }
             Flow::Next
         }

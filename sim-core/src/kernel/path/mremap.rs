@@ -38,7 +38,7 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             Flow::Next
         }
         Step::LockMmap => cx.lock(who, f, Lock::MmapWrite(mm), Step::NewVma as u8),
-        Step::NewVma if addresses_held(cx, mm, new_span) => Flow::Blocked(Wait::Broadcasts),
+        Step::NewVma if addresses_held(cx, mm, new_span) => Flow::Blocked(Wait::Sweeps),
         Step::NewVma => {
             let vma = cx.world.vma(mm, op.span.first);
             if !may_move(cx.world, mm, op.span, new_span) {

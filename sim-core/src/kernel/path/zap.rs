@@ -469,7 +469,7 @@ fn flush<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, m
     }
     let request = Request::range(mm, span, cx.era.ceiling_pages, Cause::Operation);
     let unmaps = cx.world.op(who.task).kind == OpKind::Munmap;
-    if unmaps && !freed_tables && cx.policy.defers_unmap() {
+    if unmaps && !freed_tables && cx.policy.defers_unmap() && cx.world.may_record(who.cpu) {
         f.pc = Step::Record as u8;
         return Flow::Next;
     }

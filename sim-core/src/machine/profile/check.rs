@@ -1,6 +1,6 @@
 //! Reading a profile, and the rules that its types cannot express.
 
-use super::topology::CPUS_MAX;
+use super::topology::{CPUS_MAX, TICK_HZ};
 use super::{IpiMode, Profile, ProfileError};
 use serde::de::{Deserializer, Error, Visitor};
 use std::ops::Range;
@@ -72,6 +72,7 @@ impl Rules<'_> {
             ("tlb", "dtlb2m_entries", p.tlb.dtlb2m_entries),
             ("tlb", "walkers", p.tlb.walkers),
             ("kernel", "swap_cluster_max", p.kernel.swap_cluster_max),
+            ("kernel", "tick_hz", p.kernel.tick_hz.unwrap_or(TICK_HZ)),
             ("kernel", "flush_ceiling_pages", p.kernel.flush_ceiling_pages),
         ];
         // Nothing may reach another core in no time: the lookahead would vanish.

@@ -5,6 +5,9 @@ use super::Profile;
 /// The largest number of CPUs a profile may have.
 pub const CPUS_MAX: u32 = 1024;
 
+/// Scheduler ticks a second, where a profile does not say.
+pub(super) const TICK_HZ: u32 = 250;
+
 /// How far one CPU is from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Distance {
@@ -159,6 +162,13 @@ impl Profile {
             self.c2c_cycles(distance).min(self.delivery_cycles(distance)).min(self.spin_handoff_cycles(distance))
         };
         Distance::ALL.map(shortest).into_iter().min().unwrap_or(1)
+    }
+
+    /// From one scheduler tick to the next. Where the file does not say how many there are in a second, as many as Linux has by
+    /// default (`HZ_250` in `kernel/Kconfig.hz`); at least 1 cycle.
+    pub fn tick_cycles(&self) -> u64 {
+        let hz = u64::from(self.kernel.tick_hz.unwrap_or(TICK_HZ));
+        (self.machine.mhz * 1_000_000 / hz).max(1)
     }
 
     /// Cycles in `ns` nanoseconds, rounded to the nearest; saturates.

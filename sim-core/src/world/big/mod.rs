@@ -4,12 +4,14 @@ mod locks;
 mod look;
 mod memory;
 mod primitives;
+mod records;
 mod stage;
 mod tables;
 mod tlbs;
 
 pub use look::Held;
 pub use memory::{Census, Watermarks};
+pub use records::{RECORDS_MAX, Record};
 pub(crate) use tlbs::Front;
 
 use std::cmp::Reverse;
@@ -99,7 +101,9 @@ struct CpuState {
     serving: VecDeque<Cpu>,
     /// Broadcasts it has issued, and where each is pending.
     issued: Vec<(Cpu, Option<Mm>, Span)>,
-    /// Frames to be freed when that is done.
+    /// Flushes it has left to others.
+    records: records::Ring,
+    /// Frames to be freed when all that is done.
     held: BinaryHeap<Reverse<u32>>,
     last_walk: Option<Levels>,
     last_miss_flushed: bool,
@@ -177,6 +181,7 @@ impl Big {
             queued: VecDeque::new(),
             serving: VecDeque::new(),
             issued: Vec::new(),
+            records: records::Ring::default(),
             held: BinaryHeap::new(),
             last_walk: None,
             last_miss_flushed: false,

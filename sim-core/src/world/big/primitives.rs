@@ -236,19 +236,24 @@ impl World for Big {
     }
 
     fn broadcast_pending(&self, from: Cpu) -> bool {
-        !self.cpus[usize::from(from.0)].issued.is_empty()
+        let state = &self.cpus[usize::from(from.0)];
+        !state.issued.is_empty() || !state.records.active.is_empty()
     }
 
     fn record(&mut self, from: Cpu, mm: Mm, span: Span) {
-        let mut others = self.mms[usize::from(mm.0)].mask;
-        others.remove(from);
-        self.cpus[usize::from(from.0)].issued.extend(others.iter().map(|cpu| (cpu, Some(mm), span)));
+        self.leave_to_others(from, mm, span);
+    }
+
+    fn may_record(&self, cpu: Cpu) -> bool {
+        self.cpus[usize::from(cpu.0)].records.has_room()
     }
 
     fn recorded(&self, mm: Mm, span: Span) -> bool {
-        let pending =
-            |issued: &(Cpu, Option<Mm>, Span)| issued.1.is_none_or(|of| of == mm) && issued.2.clip(span).pages > 0;
-        self.cpus.iter().any(|cpu| cpu.issued.iter().any(pending))
+        let about = |of: Option<Mm>, pages: Span| of.is_none_or(|of| of == mm) && pages.clip(span).pages > 0;
+        self.cpus.iter().any(|cpu| {
+            let left = cpu.records.active.iter().any(|record| about(Some(record.mm), record.span));
+            left || cpu.issued.iter().any(|&(_, of, pages)| about(of, pages))
+        })
     }
 
     fn hold_back(&mut self, who: Actor) {

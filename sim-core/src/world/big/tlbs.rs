@@ -73,6 +73,7 @@ impl Big {
     }
 
     pub(super) fn deliver_to(&mut self, from: Cpu, to: Cpu, gone: &mut dyn FnMut(Page, Entry)) -> bool {
+        let swept = self.sweep(from, to, gone);
         let issued = &mut self.cpus[usize::from(from.0)].issued;
         let arriving: Vec<_> = issued.extract_if(.., |&mut (cpu, ..)| cpu == to).collect();
         for &(_, mm, span) in &arriving {
@@ -81,7 +82,7 @@ impl Big {
                 self.tlb_drop(to, (Mm(mm), span), gone);
             }
         }
-        !arriving.is_empty()
+        swept || !arriving.is_empty()
     }
 
     pub(super) fn look_up(&mut self, cpu: Cpu, page: Page, kind: AccessKind) -> Option<(Entry, TlbLevel)> {

@@ -2,7 +2,8 @@
 //!
 //! The order is the witness's, so no core is asked what comes first. A move starts when its CPU is ready, not before the
 //! move in front of it has started, and not before what it waits for is there: an interrupt, a lock or a flag. (An
-//! acknowledgement is a move of its own that takes no time: the order is enough for it.)
+//! acknowledgement is a move of its own that takes no time: the order is enough for it.) Where munmap leaves flushes to ticks, a CPU
+//! sweeps, and lets go, at the next tick after that, at the times at which the clock has them too.
 
 mod player;
 
@@ -15,12 +16,14 @@ use crate::drive::clock::look::{Doing, Look, next_steps, running};
 use crate::drive::clock::price::{Prices, Unpriced};
 use crate::drive::clock::source::{Order, What};
 use crate::drive::clock::stats::Stats;
+use crate::drive::clock::ticks::Ticks;
 use crate::drive::engine::{Setting, Stack};
 use crate::drive::explore::race::{Move, Recorder, Violation};
 use crate::machine::profile::Profile;
 use crate::nouns::op::{Op, OpKind};
 use crate::nouns::types::{Actor, Cpu, Lock, Task};
 use crate::policy::Touch;
+use crate::step::era::Mechanism;
 use crate::step::frame::{Act, StepId, Wait};
 use crate::world::World;
 use crate::world::big::Big;
@@ -61,6 +64,10 @@ struct Times {
     set: FxHashMap<u8, u64>,
     /// When what a CPU has broadcast is done.
     broadcast: Vec<u64>,
+    /// If the policy leaves flushes to ticks.
+    ticks: Option<Ticks>,
+    /// When the last tick of a CPU was over, as far as it has come.
+    ticked: Vec<u64>,
 }
 
 /// Runs moves in their order on a machine.
@@ -113,11 +120,13 @@ impl Along {
     pub fn new(scenario: &Scenario, setting: Setting, profile: &Profile, moves: &[Move]) -> Result<Along, Unpriced> {
         let cpus = scenario.programs.len();
         let prices = Prices::new(profile, &setting.era, cpus as u16)?;
-        if setting.policy.defers_unmap() {
+        let ticks = setting.policy.defers_unmap().then(|| Ticks { period_cycles: profile.tick_cycles() });
+        if ticks.is_some() && setting.era.mechanism == Mechanism::Broadcast {
             return Err(Unpriced::Ticks);
         }
         let zero = || vec![0; cpus];
-        let times = Times { ready: zero(), arrival: zero(), broadcast: zero(), ..Times::default() };
+        let times =
+            Times { ready: zero(), arrival: zero(), broadcast: zero(), ticked: zero(), ticks, ..Times::default() };
         let mut along = Along {
             stats: Stats::new(cpus as u16),
             player: Player::new(scenario, setting, profile),
@@ -194,6 +203,7 @@ impl Along {
         let n = usize::from(cpu.0);
         let who = Actor { cpu, task: Task(cpu.0) };
         let mut start = match mv {
+            Move::Deliver(..) | Move::Tick(_) if times.ticks.is_some() => times.tick(n, self.now),
             // No core has a part in it.
             Move::Deliver(from, _) => self.now.max(times.broadcast[usize::from(from.0)]),
             Move::Interrupt(_) => self.now.max(times.ready[n]).max(times.arrival[n]),
@@ -221,12 +231,15 @@ impl Along {
                 }
                 Act::FlushEnd(_) => self.stats.waited(cpu, Wait::Acks, start - ready, start),
                 Act::Lock(lock) => self.stats.waited(cpu, Wait::Lock(lock), start - ready, start),
-                Act::Broadcast(_) => self.stats.broadcasts += 1,
+                Act::Broadcast(_) if self.times.ticks.is_none() => self.stats.broadcasts += 1,
                 _ => {}
             }
             now += cycles;
             self.stats.act(who, &act, at, now, cycles, &self.player.world);
             self.times.heard(&self.prices, &self.player.world, cpu, act, now);
+        }
+        if self.times.ticks.is_some() && matches!(mv, Move::Deliver(..) | Move::Tick(_)) {
+            now = self.sweep(mv, now);
         }
         if !matches!(mv, Move::Deliver(..)) {
             self.times.ready[n] = now;
@@ -235,6 +248,21 @@ impl Along {
         self.end_operation(cpu, now);
         let acts = heard.acts.into_iter().map(|(_, act, at)| (act, at)).collect();
         Timed { mv, start_cycles: start, length_cycles: now - start, acts, violations: heard.violations }
+    }
+
+    /// The part of a tick that a move is, from this time on. Returns when it is over.
+    fn sweep(&mut self, mv: Move, start: u64) -> u64 {
+        let (n, mut now) = (usize::from(mv.cpu().0), start);
+        if let Move::Deliver(from, to) = mv {
+            now += self.prices.look_for_records((to, now), from, &self.player.world);
+            for record in &self.player.swept {
+                now += self.prices.sweep_record((to, now), from, record);
+            }
+            self.stats.swept(to, from, self.player.swept.len() as u64, (now, now - start));
+            self.times.ready[n] = now;
+        }
+        self.times.ticked[n] = now;
+        now
     }
 
     /// An operation of a CPU begins.
@@ -331,6 +359,15 @@ impl Along {
 }
 
 impl Times {
+    /// When a CPU can sweep or let go: in the tick that it is in, or else in the next one.
+    fn tick(&self, n: usize, now: u64) -> u64 {
+        let (since, ticked) = (now.max(self.ready[n]), self.ticked[n]);
+        match self.ticks {
+            Some(ticks) if ticked == 0 || ticked != self.ready[n] => ticks.from(since),
+            _ => since,
+        }
+    }
+
     /// When what an act waits for is there.
     fn there(&self, prices: &mut Prices, cpu: Cpu, act: Act, start: u64) -> u64 {
         match act {
@@ -352,7 +389,7 @@ impl Times {
             }
             Act::Downgrade(mm) => _ = self.released.insert(Lock::MmapWrite(mm), (now, cpu)),
             Act::Flag(flag, Touch::Write) => _ = self.set.entry(flag).or_insert(now),
-            Act::Broadcast(request) => {
+            Act::Broadcast(request) if self.ticks.is_none() => {
                 let (occupies, latency) = prices.broadcast_cycles(request, 0);
                 let done = &mut self.broadcast[usize::from(cpu.0)];
                 *done = (*done).max(now + occupies + latency);

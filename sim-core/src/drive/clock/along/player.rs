@@ -11,7 +11,7 @@ use crate::nouns::types::{Actor, Cpu, Page, Task};
 use crate::oracle::Marks;
 use crate::step::frame::{Frame, Path, Probe, Wait};
 use crate::world::World;
-use crate::world::big::Big;
+use crate::world::big::{Big, Record};
 use crate::world::small::Scenario;
 
 /// The scenario and how far it has come.
@@ -24,6 +24,8 @@ pub(super) struct Player {
     pub(super) stacks: Vec<Stack>,
     /// By CPU: how many operations of its program are done.
     pub(super) pcs: Vec<usize>,
+    /// What the last move has swept.
+    pub(super) swept: Vec<Record>,
 }
 
 impl Player {
@@ -32,7 +34,7 @@ impl Player {
         let cpus = scenario.programs.len();
         let world = Big::stage(scenario, profile);
         let stacks = vec![Stack::default(); cpus];
-        Player { scenario: Arc::new(scenario.clone()), setting, world, stacks, pcs: vec![0; cpus] }
+        Player { scenario: Arc::new(scenario.clone()), setting, world, stacks, pcs: vec![0; cpus], swept: Vec::new() }
     }
 
     /// The operation that a CPU is in, or comes to next.
@@ -45,7 +47,8 @@ impl Player {
     pub(super) fn is_done(&self) -> bool {
         let done = |cpu: Cpu| {
             let idle = self.stacks[usize::from(cpu.0)].is_empty() && self.op(cpu).is_none();
-            idle && !self.world.interrupt_pending(cpu) && !self.world.broadcast_pending(cpu)
+            let left = self.world.broadcast_pending(cpu) || self.world.may_let_go(cpu);
+            idle && !self.world.interrupt_pending(cpu) && !left
         };
         self.cpus().all(done)
     }
@@ -54,7 +57,7 @@ impl Player {
         (0..self.stacks.len() as u16).map(Cpu)
     }
 
-    /// Lets the lowest CPU that can go on do so; broadcasts are delivered when none can. None: nobody can go on.
+    /// Lets the lowest CPU that can go on do so; broadcasts are delivered, and CPUs tick, when none can. None: nobody can go on.
     pub(super) fn make_any(&mut self, heard: &mut Recorder) -> Option<Move> {
         for cpu in self.cpus() {
             if self.make(Move::Interrupt(cpu), heard) {
@@ -69,7 +72,7 @@ impl Player {
                 return Some(Move::Deliver(from, to));
             }
         }
-        None
+        self.cpus().map(Move::Tick).find(|&tick| self.make(tick, heard))
     }
 
     /// What a CPU in the middle of something waits for.
@@ -88,7 +91,7 @@ impl Player {
 
     /// Makes a move; false if it is not enabled.
     pub(super) fn make(&mut self, mv: Move, heard: &mut Recorder) -> bool {
-        let (cpu, interrupt) = match mv {
+        let (cpu, over) = match mv {
             Move::Evict(cpu, page) => {
                 let held = self.world.tlb_forget(cpu, page);
                 if let Some(entry) = held {
@@ -97,21 +100,22 @@ impl Player {
                 return held.is_some();
             }
             Move::Deliver(from, to) => {
+                self.swept = self.world.records(from).filter(|record| record.is_left_to(to)).copied().collect();
                 return self.world.deliver(from, to, &mut |page, entry| gone(heard, to, page, entry));
             }
             Move::Toward(cpu, to) => return self.toward(cpu, to, heard),
-            // Policies that have these have no prices.
-            Move::Tick(_) => return false,
-            Move::Step(cpu) => (cpu, false),
-            Move::Interrupt(cpu) => (cpu, true),
+            Move::Tick(cpu) => (cpu, Some(Path::Held)),
+            Move::Step(cpu) => (cpu, None),
+            Move::Interrupt(cpu) => (cpu, Some(Path::Irq)),
         };
         let n = usize::from(cpu.0);
         let stack = &mut self.stacks[n];
-        if interrupt {
-            if !self.world.interrupt_pending(cpu) || stack.irqs_off() {
+        if let Some(path) = over {
+            let due = if path == Path::Irq { self.world.interrupt_pending(cpu) } else { self.world.may_let_go(cpu) };
+            if !due || stack.irqs_off() {
                 return false;
             }
-            stack.push(Frame::new(Path::Irq));
+            stack.push(Frame::new(path));
         } else if stack.is_empty() {
             let Some(&op) = self.scenario.programs[n].get(self.pcs[n]) else {
                 return false;

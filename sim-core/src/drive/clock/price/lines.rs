@@ -7,6 +7,7 @@
 use crate::machine::profile::{Distance, Places, Profile};
 use crate::nouns::cpuset::Crowds;
 use crate::nouns::types::{Cpu, Mm, Table};
+use crate::world::big::RECORDS_MAX;
 
 /// Lines of one page table: of eight PTEs each.
 pub(super) const PTE_LINES: usize = 64;
@@ -32,6 +33,10 @@ pub(super) enum LineId {
     Pending(Mm),
     /// The call-function queue of a CPU.
     Queue(Cpu),
+    /// How many records a CPU has made for others to sweep.
+    Records(Cpu),
+    /// One of them, by its place in the ring.
+    Record(Cpu, u8),
     /// `lruvec->lru_lock`.
     Lru,
     /// A flag of user space.
@@ -62,6 +67,7 @@ pub(super) enum Found {
 const UNTOUCHED: u32 = u32::MAX;
 const OF_MM: usize = 6;
 const OF_TABLE: usize = 1 + UPPER_LINES + PTE_LINES;
+const OF_RING: usize = 1 + RECORDS_MAX as usize;
 
 /// All lines that have been touched.
 #[derive(Clone, Debug)]
@@ -76,6 +82,7 @@ pub(super) struct Lines {
     of_mms: Vec<[u32; OF_MM]>,
     of_tables: Vec<[u32; OF_TABLE]>,
     of_cpus: Vec<[u32; 1]>,
+    of_rings: Vec<[u32; OF_RING]>,
     /// Of the whole machine.
     others: Vec<[u32; 1]>,
 }
@@ -91,6 +98,7 @@ impl Lines {
             of_mms: Vec::new(),
             of_tables: Vec::new(),
             of_cpus: Vec::new(),
+            of_rings: Vec::new(),
             others: Vec::new(),
         };
         (0..cpus).map(Cpu).for_each(|cpu| lines.hand_over(LineId::Queue(cpu), cpu));
@@ -115,6 +123,8 @@ impl Lines {
             LineId::Upper(table, level) => row(&mut self.of_tables, table.0, 1 + usize::from(level)),
             LineId::Ptes(table, line) => row(&mut self.of_tables, table.0, 1 + UPPER_LINES + usize::from(line)),
             LineId::Queue(cpu) => row(&mut self.of_cpus, cpu.0, 0),
+            LineId::Records(cpu) => row(&mut self.of_rings, cpu.0, 0),
+            LineId::Record(cpu, place) => row(&mut self.of_rings, cpu.0, 1 + usize::from(place)),
             LineId::Lru => row(&mut self.others, 0_u16, 0),
             LineId::Flag(flag) => row(&mut self.others, 1 + u16::from(flag), 0),
         }

@@ -8,12 +8,14 @@
 mod broadcast;
 mod lines;
 mod shootdown;
+mod sweep;
 
 use thiserror::Error;
 
 use crate::drive::clock::price::broadcast::BroadcastCost;
 use crate::drive::clock::price::lines::{Found, LineId, Lines, PTE_LINES};
 use crate::drive::clock::price::shootdown::Shootdown;
+use crate::drive::clock::price::sweep::Looked;
 use crate::machine::profile::{IpiMode, Profile};
 use crate::machine::psc::Level;
 use crate::machine::walk::{Line, WalkCost};
@@ -43,9 +45,9 @@ pub enum Unpriced {
         "the policy broadcasts its invalidations, which this profile has no costs of; expected one with tlbi_* or invlpgb_* keys, such as kunpeng920_2s or milan_36c"
     )]
     Broadcasts,
-    /// No profile has the costs of sweeping at ticks.
+    /// The policy has CPUs flush by themselves, and these broadcast.
     #[error(
-        "the policy leaves flushes to the ticks of other CPUs, which no profile has the costs of; it can be explored, but not run on the clock"
+        "the policy leaves flushes to the ticks of other CPUs, and this machine broadcasts them; expected one with IPI costs, such as hsw_ep_2s16 or skx_2s"
     )]
     Ticks,
 }
@@ -63,7 +65,10 @@ pub struct Prices {
     gen_read_always: bool,
     /// These calls put what faults have put by on the LRU lists first.
     zap_drains: bool,
+    /// More pages are flushed as a whole.
+    ceiling_pages: u64,
     lines: Lines,
+    looked: Looked,
     shootdowns: Vec<Shootdown>,
     /// By CPU: another CPU of its core has work, too.
     shares_core: Vec<bool>,
@@ -88,7 +93,9 @@ impl Prices {
             vma_locks: era.faults_lock_vma,
             gen_read_always: era.reads_mm_gen_always,
             zap_drains: era.zap_drains_lru,
+            ceiling_pages: era.ceiling_pages,
             lines: Lines::with_queues(profile, cpus),
+            looked: Looked::new(cpus),
             shootdowns: vec![Shootdown::default(); usize::from(cpus)],
             shares_core: (0..cpus).map(|cpu| profile.siblings(cpu).any(|sibling| sibling < cpus)).collect(),
         })
@@ -124,7 +131,12 @@ impl Prices {
     pub fn price(&mut self, who: Actor, act: &Act, at: StepId, now: u64, world: &Big) -> u64 {
         let cycles = self.alone(who, act, at, now, world);
         // User accesses are left alone: they are hits, for the most part, and run ahead.
-        let shared = at.path != Path::Access && self.shares_core[usize::from(who.cpu.0)];
+        if at.path == Path::Access { cycles } else { self.slowed(who.cpu, cycles) }
+    }
+
+    /// What takes so long on a core of its own, where another CPU of the core may have work.
+    fn slowed(&self, cpu: Cpu, cycles: u64) -> u64 {
+        let shared = self.shares_core[usize::from(cpu.0)];
         let slower = self.profile.machine.smt_slowdown_percent.filter(|_| shared);
         cycles + slower.map_or(0, |percent| cycles * percent / 100)
     }
@@ -157,6 +169,7 @@ impl Prices {
             Act::FlushPending(mm, touch) => self.count(cpu, mm, touch),
             Act::FlushBegin { request, .. } => self.begin(cpu, request),
             Act::Post { to, sent } => self.post(cpu, to, sent, world),
+            Act::Broadcast(request) if self.broadcasts.is_none() => self.record(cpu, request, world),
             Act::Broadcast(request) => self.issue(who.cpu, request, world),
             Act::FlushLocal(request) => self.flush_local(who.cpu, request, world),
             Act::FlushEnd(_) => self.end(who.cpu),
@@ -166,6 +179,8 @@ impl Prices {
             // Reading is_lazy and loaded_mm of the target.
             Act::Skip(to) => p.c2c_cycles(self.lines.distance(who.cpu, to)) + self.send((who.cpu, to), world),
             Act::LeaveLazy(_) => p.inval.cr3_noflush_cyc.unwrap_or(p.cache.l1_cyc),
+            // A tick comes under every policy: only what it does for this one is charged.
+            Act::IrqExit if at.path == Path::Held => 0,
             Act::IrqExit => p.ipi.irq_exit_cyc,
             Act::Use { level, .. } => self.use_cycles(level.unwrap_or(TlbLevel::L1)),
             Act::Walk { page, updated } => self.walk(cpu, page, updated, world),

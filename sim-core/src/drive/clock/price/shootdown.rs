@@ -3,7 +3,7 @@
 use crate::drive::clock::price::Prices;
 use crate::drive::clock::price::lines::LineId;
 use crate::machine::profile::IpiMode;
-use crate::nouns::types::Cpu;
+use crate::nouns::types::{Cpu, Span};
 use crate::world::Request;
 use crate::world::big::Big;
 
@@ -135,11 +135,15 @@ impl Prices {
     /// The invalidation itself; nothing if the CPU's generation was already that of the address space. With page-table isolation
     /// each page goes from the user's PCID, too; the whole of it goes at the next return to user space.
     fn flush(&self, cpu: Cpu, request: Request, world: &Big) -> u64 {
+        if world.last_drop_current(cpu) { 0 } else { self.invalidations(request.span) }
+    }
+
+    /// The same where no generation is asked.
+    pub(super) fn invalidations(&self, span: Option<Span>) -> u64 {
         let inval = &self.profile.inval;
         let isolated = self.profile.ipi.pti_extra_cyc.is_some_and(|extra| extra > 0);
         let user = if isolated { inval.invpcid_single_cyc.unwrap_or(0) } else { 0 };
-        match request.span {
-            _ if world.last_drop_current(cpu) => 0,
+        match span {
             Some(span) => span.pages * (inval.invlpg_cyc.unwrap_or(0) + user),
             None => inval.cr3_flush_cyc.unwrap_or(0),
         }
