@@ -170,6 +170,20 @@ fn who_has_flushed_for_others_in_one_vma_does_not_in_the_next_for_that_reason() 
     }
 }
 
+#[test]
+fn a_vma_of_more_than_16_tib_is_walked_to_its_end_and_no_farther() {
+    let all = span(0, 1 << 33);
+    for era in ["v5.17", "v6.18"] {
+        let mut hand = three(kernel(era), Rights::READ_WRITE);
+        hand.world.set_vma(MM, all, hand.world.vma(MM, 0));
+        for op in [Op::call(OpKind::NumaScan, all), Op::mprotect(all, Rights::READ)] {
+            flushes(&mut hand, op);
+        }
+        assert_eq!((hand.world.vma(MM, 0).rights, hand.world.vma_end(MM, 0)), (Rights::READ, all.end()));
+        assert!((0..6).all(|vpn| !pte(&hand.world, vpn).writable), "{era}");
+    }
+}
+
 /// What task 1 waits for, if anything, while the munmap of page 0 by task 0 has come no farther than to the count of those who have not
 /// flushed yet.
 fn beside_munmap(era: Era, op: Op) -> (Option<Wait>, Hand) {
