@@ -70,7 +70,11 @@ impl Core {
     /// When something next happens on this core.
     #[inline]
     pub(super) fn next_event(&self) -> Option<u64> {
-        let arrival = self.arrival.into_iter().chain(self.tick).min().filter(|_| !self.stack.irqs_off());
+        let first = match self.tick {
+            Some(tick) => Some(self.arrival.map_or(tick, |arrival| arrival.min(tick))),
+            None => self.arrival,
+        };
+        let arrival = first.filter(|_| !self.stack.irqs_off());
         match self.state {
             State::Running => Some(self.ready),
             State::Idle { since, .. } => Some(arrival.map_or(self.ready, |a| a.max(since).min(self.ready))),
