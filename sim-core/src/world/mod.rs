@@ -309,7 +309,10 @@ pub trait World {
     /// Releases a lock the actor holds.
     fn unlock(&mut self, who: Actor, lock: Lock);
     /// Makes the actor's hold of `mmap_lock` for writing one for reading.
-    fn downgrade(&mut self, who: Actor, mm: Mm);
+    fn downgrade(&mut self, who: Actor, mm: Mm) {
+        self.unlock(who, Lock::MmapWrite(mm));
+        assert!(self.try_lock(who, Lock::MmapRead(mm)), "nobody comes between");
+    }
 
     /// The policy's words of an address space.
     fn words(&mut self, mm: Mm) -> &mut Words;

@@ -5,6 +5,10 @@
 //! munmap takes the VMAs away first and lets readers of `mmap_lock` in; whoever walks after that goes by VMAs and finds none there.
 //! madvise goes from VMA to VMA and passes over holes.
 
+mod external;
+
+use external::{flush_pfn, is_external, unlink, zap_external};
+
 use crate::kernel::path::pending::{self, NESTED};
 use crate::kernel::path::walk::{leave, next_table, next_vma, part};
 use crate::kernel::path::{CheckOrder, check_pending, hook, tlb_remove_tlb_entry};
@@ -336,15 +340,6 @@ fn zap<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, unmap:
     if force { FORCE } else { 0 }
 }
 
-/// Z5 for the memory of a driver, which finds the VMA until it is unlinked.
-fn zap_external<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, page: Page, frame: FrameNo) -> u8 {
-    ghost::weakened(cx.world, who.cpu, page);
-    cx.xchg(who, page, Pte::None);
-    cx.world.keep_rmap(page, Some(frame));
-    tlb_remove_tlb_entry(cx.world, who, page);
-    EXTERNAL
-}
-
 /// Z6: what left its PTE leaves the rmap, under the same PTL.
 fn drop_rmap<W: World>(world: &mut W, mm: Mm, span: Span) {
     for_pages(world, mm, span, |world, page| {
@@ -352,36 +347,6 @@ fn drop_rmap<W: World>(world: &mut W, mm: Mm, span: Span) {
             world.keep_rmap(page, None);
         }
     });
-}
-
-/// Z8: with the VMA of a driver's memory its translations go, too.
-fn flush_pfn<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm: Mm) -> Flow {
-    f.pc = Step::Unlink as u8;
-    let wanted = f.flags & EXTERNAL != 0 && cx.era.protections.pfnmap_flushes_before_unlink;
-    if !wanted || cx.world.gather(who.task).span.pages == 0 {
-        return Flow::Next;
-    }
-    let cleared = std::mem::take(&mut cx.world.gather(who.task).span);
-    Flow::Call(Cx::<W, P>::flush(Request::range(mm, cleared, cx.era.ceiling_pages, Cause::Operation)))
-}
-
-/// Z8: whoever goes by the VMAs of a driver's file does not find this one any more.
-fn unlink<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, (mm, span): (Mm, Span)) -> Flow {
-    f.pc = Step::FreeTables as u8;
-    if f.flags & EXTERNAL != 0 {
-        f.flags &= !EXTERNAL;
-        for_pages(cx.world, mm, span, |world, page| {
-            if is_external(world, page) {
-                world.keep_rmap(page, None);
-            }
-        });
-        cx.act(who, Act::Vma(mm));
-    }
-    Flow::Next
-}
-
-fn is_external<W: World>(world: &W, page: Page) -> bool {
-    world.cached_frame(page).is_some_and(|frame| world.folio(frame).external())
 }
 
 /// Has a store made this page of a private mapping one's own?

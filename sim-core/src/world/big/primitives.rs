@@ -109,11 +109,6 @@ impl World for Big {
         self.release_lock(who, lock);
     }
 
-    fn downgrade(&mut self, who: Actor, mm: Mm) {
-        self.release_lock(who, Lock::MmapWrite(mm));
-        assert!(self.take_lock(who, Lock::MmapRead(mm)), "nobody comes between");
-    }
-
     fn words(&mut self, mm: Mm) -> &mut Words {
         &mut self.mms[usize::from(mm.0)].words
     }

@@ -11,6 +11,7 @@ mod queue;
 mod rename;
 mod shared;
 mod start;
+mod vmas;
 mod watched;
 
 use crate::machine::tlb::Entry;

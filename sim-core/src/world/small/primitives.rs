@@ -67,13 +67,7 @@ impl World for Small<'_> {
     }
 
     fn free_table(&mut self, mm: Mm, vpn: u64) -> bool {
-        let under = self.table_span(vpn);
-        let mapped = |n: u8| under.contains(self.scenario.vpn(n)) && self.vma(mm, self.scenario.vpn(n)).mapped;
-        if !self.scenario.lone_tables || self.table_at(mm, vpn).is_none() || (0..self.scenario.pages).any(mapped) {
-            return false;
-        }
-        self.set_table_freed(mm, vpn, true);
-        true
+        self.unhook_table(mm, vpn)
     }
 
     fn table_span(&self, vpn: u64) -> Span {
@@ -89,16 +83,7 @@ impl World for Small<'_> {
     }
 
     fn vma_end(&self, mm: Mm, vpn: u64) -> u64 {
-        let vma = self.vma(mm, vpn);
-        if vma.mapped {
-            let mut end = vpn + 1;
-            while self.vma(mm, end) == vma {
-                end += 1;
-            }
-            return end;
-        }
-        let behind = (0..self.scenario.pages).map(|n| self.scenario.vpn(n)).filter(|&next| next > vpn);
-        behind.filter(|&next| self.vma(mm, next).mapped).min().unwrap_or(u64::MAX)
+        self.end_of_vma(mm, vpn)
     }
 
     fn set_vma(&mut self, mm: Mm, span: Span, vma: Vma) {
@@ -111,12 +96,7 @@ impl World for Small<'_> {
     }
 
     fn copy_vmas(&mut self, from: Mm, to: Mm) {
-        for n in 0..self.scenario.pages {
-            let vma = self.shared.vma.get(self.nth(from, n).0 as usize);
-            let child = self.nth(to, n).0 as usize;
-            self.shared.vma.set(child, vma);
-            self.shared.promise.set(child, Promise { mapped: vma.mapped, rights: vma.rights });
-        }
+        self.inherit_vmas(from, to);
     }
 
     fn protect_vma(&mut self, mm: Mm, span: Span, rights: Rights) {
@@ -145,11 +125,6 @@ impl World for Small<'_> {
 
     fn unlock(&mut self, who: Actor, lock: Lock) {
         self.release(who, lock);
-    }
-
-    fn downgrade(&mut self, who: Actor, mm: Mm) {
-        self.release(who, Lock::MmapWrite(mm));
-        assert!(self.take(who, Lock::MmapRead(mm)), "nobody comes between");
     }
 
     fn words(&mut self, mm: Mm) -> &mut Words {

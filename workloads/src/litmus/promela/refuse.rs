@@ -216,4 +216,39 @@ mod tests {
             assert_eq!(lists.iter().filter(|&&listed| listed).count(), usize::from(flag), "{}", switch.name);
         }
     }
+
+    #[test]
+    fn what_may_be_several_vmas_is_refused_to_those_who_go_by_them() {
+        let alike = "page y rw anon clean";
+        let refused = |page: &str, op: &str, other: &str| {
+            let text = format!(
+                "litmus t\ntitle t\nsource t\nera v6.18\npage x rw anon dirty\n{page}\ncpu 0: {op}\ncpu 1: {other}\n\
+                 expect never immediate: t\n"
+            );
+            let litmus = Litmus::parse("t", &text).unwrap_or_else(|e| panic!("{text}{e}"));
+            check(&litmus).err().map(|refused| refused.word)
+        };
+        let walks = [
+            ("mprotect x..y none", "mprotect"),
+            ("madvise x..y dontneed", "madvise"),
+            ("madvise x..y free", "madvise"),
+            ("numa x..y", "numa"),
+            ("uffd-wp x..y", "uffd-wp"),
+        ];
+        for (op, word) in walks {
+            let word = Some(word.to_owned());
+            for page in ["page y r anon clean", "page y rw file clean", "page y rw anon clean table 1"] {
+                assert_eq!(refused(page, op, "read x"), word, "{page}, {op}");
+            }
+            for cuts in ["munmap x", "mprotect y r", "mremap x y"] {
+                assert_eq!(refused(alike, op, cuts), word, "{op} beside {cuts}");
+            }
+            for whole in ["read x", "mprotect x..y r", "munmap x..y", "madvise x dontneed"] {
+                assert_eq!(refused(alike, op, whole), None, "{op} beside {whole}");
+            }
+        }
+        for op in ["munmap x..y", "soft-dirty x..y", "reclaim x y", "mprotect y none"] {
+            assert_eq!(refused("page y r anon clean", op, "read x"), None, "{op}");
+        }
+    }
 }
