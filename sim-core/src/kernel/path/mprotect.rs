@@ -7,7 +7,7 @@
 
 use crate::kernel::path::alloc::owned;
 use crate::kernel::path::pending::{self, NESTED};
-use crate::kernel::path::walk::{leave, next_table, next_vma, part};
+use crate::kernel::path::walk::{leave, next_page, next_table, next_vma, part};
 use crate::kernel::path::{CheckOrder, check_pending, hook, tlb_remove_tlb_entry};
 use crate::nouns::op::{Op, OpKind};
 use crate::nouns::types::{Actor, Lock, Mm, Page, Present, Pte, Span};
@@ -83,9 +83,8 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
             check_pending(cx, who, f, mm, call)
         }
         Step::Change => {
-            let in_table = cx.world.table_span(f.cursor).clip(part(f, op.span));
-            let rest = Span { first: f.cursor, pages: in_table.end() - f.cursor };
-            let Some(page) = cx.world.next_page(mm, rest) else {
+            let (page, in_table) = next_page(cx.world, mm, f, op.span);
+            let Some(page) = page else {
                 f.pc = Step::UnlockPtl as u8;
                 return Flow::Next;
             };

@@ -2,10 +2,10 @@
 //! call counts itself in `tlb_flush_pending` until all that it unmapped there is flushed.
 
 use crate::kernel::path::pending::{self, NESTED};
-use crate::kernel::path::walk::{leave, next_table, next_vma, part};
+use crate::kernel::path::walk::{leave, next_page, next_table, next_vma, part};
 use crate::kernel::path::{hook, reclaim, tlb_remove_tlb_entry};
 use crate::nouns::op::OpKind;
-use crate::nouns::types::{Actor, Backing, Lock, Mm, Page, Present, Pte, Span};
+use crate::nouns::types::{Actor, Backing, Lock, Mm, Page, Present, Pte};
 use crate::oracle::ghost;
 use crate::policy::Hook;
 use crate::step::frame::{Act, Cx, Flow, Frame, Probe, steps};
@@ -65,9 +65,8 @@ pub(super) fn step<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mu
         }
         Step::Pending => hook(cx, who, f, mm, Hook::BeforeTrust, Step::Isolate as u8),
         Step::Isolate => {
-            let in_table = cx.world.table_span(f.cursor).clip(part(f, op.span));
-            let rest = Span { first: f.cursor, pages: in_table.end() - f.cursor };
-            let Some(page) = cx.world.next_page(mm, rest) else {
+            let (page, in_table) = next_page(cx.world, mm, f, op.span);
+            let Some(page) = page else {
                 f.pc = Step::UnlockPtl as u8;
                 return Flow::Next;
             };

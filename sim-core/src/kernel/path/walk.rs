@@ -1,6 +1,6 @@
 //! Walks of system calls: one VMA after the other, and in each one page table after the other.
 
-use crate::nouns::types::{Mm, Span};
+use crate::nouns::types::{Mm, Page, Span};
 use crate::step::frame::Frame;
 use crate::world::{Vma, World};
 
@@ -42,6 +42,14 @@ pub(super) fn next_table<W: World>(world: &W, mm: Mm, f: &mut Frame, span: Span,
         }
         None => done,
     }
+}
+
+/// What a walk has before it under the page table that it is in: the next page that was touched, and as far as the table and the part of
+/// the span go together.
+pub(super) fn next_page<W: World>(world: &W, mm: Mm, f: &Frame, span: Span) -> (Option<Page>, Span) {
+    let in_table = world.table_span(f.cursor).clip(part(f, span));
+    let rest = Span { first: f.cursor, pages: in_table.end() - f.cursor };
+    (world.next_page(mm, rest), in_table)
 }
 
 /// Moves a walk inside one table past page number `vpn`; at the end of the table it stays on its last page and goes on

@@ -10,7 +10,7 @@ mod external;
 use external::{flush_pfn, is_external, unlink, zap_external};
 
 use crate::kernel::path::pending::{self, NESTED};
-use crate::kernel::path::walk::{leave, next_table, next_vma, part};
+use crate::kernel::path::walk::{leave, next_page, next_table, next_vma, part};
 use crate::kernel::path::{CheckOrder, check_pending, hook, tlb_remove_tlb_entry};
 use crate::nouns::op::{Op, OpKind};
 use crate::nouns::types::{Actor, Backing, FrameNo, Lock, Mm, Page, Present, Pte, Rights, Span};
@@ -262,9 +262,8 @@ fn free_table<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Fra
 /// Z5 or A3, one PTE.
 fn walk<W: World, P: Probe>(cx: &mut Cx<'_, W, P>, who: Actor, f: &mut Frame, mm: Mm, op: Op) -> Flow {
     let unmap = f.path == Path::Munmap;
-    let in_table = cx.world.table_span(f.cursor).clip(part(f, op.span));
-    let rest = Span { first: f.cursor, pages: in_table.end() - f.cursor };
-    let Some(page) = cx.world.next_page(mm, rest) else {
+    let (page, in_table) = next_page(cx.world, mm, f, op.span);
+    let Some(page) = page else {
         f.pc = Step::ForceFlush as u8;
         return Flow::Next;
     };
