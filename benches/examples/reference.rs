@@ -13,6 +13,10 @@ use sim_core::nouns::types::{AccessKind, Mm, Rights, Span};
 use sim_core::policy;
 use sim_core::world::small::Scenario;
 
+/// The one of `mmusim`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn run<S: System>(system: &S, order: Order, times: usize) {
     let options = Options { order, ..Options::default() };
     let outcomes = (0..times).map(|_| search_with(system, &options, &mut |_| {}));

@@ -3,7 +3,7 @@
 //!
 //! A state is one word, so a search of it measures the explorer rather than the model.
 
-use sim_core::drive::explore::{Effect, Interner, System};
+use sim_core::drive::explore::{Effect, Interner, Options, System};
 
 /// How mprotect learns of flushes that reclaim put off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,18 +20,15 @@ pub(crate) enum Told {
 #[derive(Clone, Debug)]
 pub(crate) struct Reference {
     rules: Rules,
-    /// What a step does to a state, by who takes it on which page, and by the bits that it depends on.
+    /// What a step does to a state, by the action, and by the bits that it depends on.
     changes: Vec<Change>,
     /// Which steps can be taken on a page, by the bits that tell, without and with `mmap_lock` being free.
     enabled: Vec<Enabled>,
 }
 
-/// Up to four steps on a page: which, one behind the other, and how many.
+/// Up to four steps on a page: their actions on page 0, a byte each, and how many, in the highest four bits.
 #[derive(Clone, Copy, Debug, Default)]
-struct Enabled {
-    who: [Who; 4],
-    steps: u8,
-}
+struct Enabled(u32);
 
 /// The model itself.
 #[derive(Clone, Copy, Debug)]
@@ -43,12 +40,14 @@ struct Rules {
 /// Most steps set some bits, clear some, and leave all others alone.
 #[derive(Clone, Copy, Debug, Default)]
 struct Change {
+    /// None if the step looks at the word of the address space, too.
     keep: u64,
+    /// And [`ALONE`].
     set: u64,
-    /// It looks at the word of the address space, too.
-    looks: bool,
-    alone: bool,
 }
+
+/// Of a change, where a state has nothing: [`Effect::alone`].
+const ALONE: u64 = 1 << 63;
 
 /// Who takes a step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,12 +63,9 @@ pub(crate) enum Who {
 
 const WHO: [Who; 4] = [Who::Reclaim, Who::Mprotect, Who::Fill, Who::Store];
 
-/// One transition, with its page.
+/// One transition: who, and above these two bits the page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Action {
-    who: Who,
-    page: u8,
-}
+pub(crate) struct Action(u8);
 
 /// A field of a state: where, and its bits.
 type Field = (u32, u64);
@@ -98,12 +94,24 @@ const FLUSHED: Field = (61, 3);
 const PAGE: u64 = (1 << STRIDE) - 1;
 
 /// What the steps of reclaim depend on, of those of mprotect, and of the walker: neighbours all.
-const OF_RECLAIM: Field = (RECLAIM.0, 0x7f);
+const OF_RECLAIM: Field = (RECLAIM.0, 0xff);
 const OF_MPROTECT: Field = (PTL.0, 0xff);
 /// What tells which steps can be taken: everything of a page but what mprotect has seen of the counters.
 const OF_ENABLED: Field = (0, 0x7fff);
 /// Changes of each, for each page.
 const CHANGES: usize = 0x100;
+/// Where what an action depends on begins.
+const DEPENDS_ON: [u32; 16] = {
+    let mut begins = [0; 16];
+    let mut action = 0;
+    while action < begins.len() {
+        begins[action] = action as u32 / 4 * STRIDE + WHO[action % 4].depends_on().0;
+        action += 1;
+    }
+    begins
+};
+/// [`DONE`] on any page.
+const ANY_DONE: u64 = 1 << DONE.0 | 1 << (DONE.0 + STRIDE) | 1 << (DONE.0 + 2 * STRIDE);
 
 fn get(state: u64, (at, mask): Field) -> u64 {
     state >> at & mask
@@ -129,10 +137,9 @@ impl Reference {
         let mut changes = vec![Change::default(); pages as usize * 4 * CHANGES];
         for page in 0..pages {
             for who in WHO {
-                let (at, mask) = of(page, who.depends_on());
+                let (action, (at, mask)) = (Action::new(who, page), of(page, who.depends_on()));
                 for bits in 0..=mask {
-                    let all = !(mask << at) | bits << at;
-                    let action = Action { who, page: page as u8 };
+                    let all = !ALONE & !(mask << at) | bits << at;
                     changes[action.change(all)] = rules.change(bits << at, all, action);
                 }
             }
@@ -147,7 +154,7 @@ impl Enabled {
     fn of(s: u64, mmap_free: bool) -> Enabled {
         let (pte, tlb, free) = (get(s, PTE), get(s, TLB), get(s, PTL) == 0);
         let (reclaim, mprotect) = (get(s, RECLAIM), get(s, MPROTECT));
-        let mut enabled = Enabled::default();
+        let (mut actions, mut steps) = ([0; 4], 0);
         for (who, enables) in [
             (Who::Reclaim, reclaim != 5 && (reclaim != 0 || free)),
             (Who::Mprotect, mprotect != 9 && (mprotect != 0 || mmap_free) && (mprotect != 1 || free)),
@@ -155,48 +162,67 @@ impl Enabled {
             (Who::Store, tlb == 2 && get(s, DONE) == 1),
         ] {
             if enables {
-                enabled.who[usize::from(enabled.steps)] = who;
-                enabled.steps += 1;
+                actions[steps] = Action::new(who, 0).0;
+                steps += 1;
             }
         }
-        enabled
+        Enabled(u32::from_le_bytes(actions) | (steps as u32) << 28)
+    }
+
+    /// On this page: as many as the number says.
+    fn on(self, page: u32) -> ([u8; 4], usize) {
+        let actions = (self.0 & 0x0fff_ffff) | (page * 0x0404_0404);
+        (actions.to_le_bytes(), (self.0 >> 28) as usize)
     }
 }
 
 impl Who {
-    fn depends_on(self) -> Field {
-        if self == Who::Reclaim { OF_RECLAIM } else { OF_MPROTECT }
+    const fn depends_on(self) -> Field {
+        if matches!(self, Who::Reclaim) { OF_RECLAIM } else { OF_MPROTECT }
     }
 }
 
 impl Action {
+    fn new(who: Who, page: u32) -> Action {
+        Action(who as u8 | (page as u8) << 2)
+    }
+
+    fn who(self) -> Who {
+        WHO[usize::from(self.0 & 3)]
+    }
+
+    fn page(self) -> u32 {
+        u32::from(self.0 >> 2)
+    }
+
     /// Where among the changes that of this state is.
     fn change(self, state: u64) -> usize {
-        let bits = get(state, of(self.page.into(), self.who.depends_on()));
-        (usize::from(self.page) * 4 + self.who as usize) * CHANGES + bits as usize
+        let bits = state.wrapping_shr(DEPENDS_ON[usize::from(self.0 & 15)]) as u8;
+        usize::from(self.0) * CHANGES + usize::from(bits)
     }
 }
 
 impl Rules {
     /// A step, from two states that have none and all of the bits that it does not depend on.
     fn change(self, none: u64, all: u64, action: Action) -> Change {
-        let at = |field| get(none, of(action.page.into(), field));
-        let (looks, alone) = match action.who {
+        let at = |field| get(none, of(action.page(), field));
+        let (looks, alone) = match action.who() {
             Who::Reclaim => (at(RECLAIM) == 2, at(RECLAIM) == 3),
             Who::Mprotect => (matches!(at(MPROTECT), 2 | 4), at(MPROTECT) == 6),
             Who::Fill | Who::Store => (false, false),
         };
-        let (mut set, mut keep) = (none, all);
-        if !looks {
-            self.step(&mut set, action);
-            self.step(&mut keep, action);
+        if looks {
+            return Change::default();
         }
-        Change { keep, set, looks, alone }
+        let (mut set, mut keep) = (none, all);
+        self.step(&mut set, action);
+        self.step(&mut keep, action);
+        Change { keep, set: if alone { set | ALONE } else { set } }
     }
 
-    fn step(self, state: &mut u64, Action { who, page }: Action) {
-        let page = page.into();
-        match who {
+    fn step(self, state: &mut u64, action: Action) {
+        let page = action.page();
+        match action.who() {
             Who::Reclaim => self.reclaim(state, page),
             Who::Mprotect => self.mprotect(state, page),
             Who::Fill => {
@@ -336,27 +362,30 @@ impl System for Reference {
     // Which of the four can go on is a coin toss to a processor, so it is looked up and not branched on.
     #[inline]
     fn actions(&self, state: &u64, out: &mut Vec<Action>) {
-        let (mut enabled, mut n) = ([Action::default(); 4 * 3], 0);
         let with_mmap = if get(*state, MMAP_LOCK) == 0 { OF_ENABLED.1 as usize + 1 } else { 0 };
         for page in 0..self.rules.pages {
-            let Enabled { who, steps } = self.enabled[with_mmap + get(*state, of(page, OF_ENABLED)) as usize];
-            enabled[n..n + 4].copy_from_slice(&who.map(|who| Action { who, page: page as u8 }));
-            n += usize::from(steps);
+            let (actions, steps) = self.enabled[with_mmap + get(*state, of(page, OF_ENABLED)) as usize].on(page);
+            let before = out.len();
+            out.extend_from_slice(&actions.map(Action));
+            out.truncate(before + steps);
         }
-        out.extend_from_slice(&enabled);
-        out.truncate(out.len() - enabled.len() + n);
+    }
+
+    #[inline]
+    fn actions_under(&self, _: &Options, state: &u64, out: &mut Vec<Action>) {
+        self.actions(state, out);
     }
 
     // Releasing a page-table lock overtakes anything: nobody else can touch that lock before.
     #[inline]
     fn apply(&self, state: &mut u64, action: Action) -> Option<Effect> {
-        let Change { keep, set, looks, alone } = self.changes[action.change(*state)];
-        if looks {
+        let Change { keep, set } = self.changes[action.change(*state)];
+        if keep == 0 {
             self.rules.step(state, action);
         } else {
-            *state = *state & keep | set;
+            *state = *state & keep | set & !ALONE;
         }
-        Some(Effect { broken: action.who == Who::Store, alone })
+        Some(Effect { broken: action.who() == Who::Store, alone: set & ALONE != 0 })
     }
 
     /// Pages differ by their names only.
@@ -372,6 +401,6 @@ impl System for Reference {
     }
 
     fn tested(&self, state: &u64) -> bool {
-        (0..self.rules.pages).any(|page| get(*state, of(page, DONE)) == 1)
+        *state & ANY_DONE != 0
     }
 }

@@ -3,6 +3,10 @@
 
 use stateright::{Checker, Model, Property};
 
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const PAGES: usize = 3;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::parts::Parts;
-use super::visited::Visited;
+use super::visited::{Sought, Visited};
 use super::{Bench, Interner, Key, Options, Outcome, Progress, Successor, System, Verdict, outcome, trail};
 
 /// States expanded between two looks at the bounds.
@@ -54,8 +54,8 @@ struct Search<'a, S: System> {
     visited: Visited<S::Key>,
     /// How many states were first reached from each that has been expanded: these are numbered in a row.
     children: Vec<u16>,
-    /// Of what is taken in together.
-    digests: Vec<u64>,
+    /// What is taken in together.
+    sought: Vec<Sought>,
     parts: Parts,
     /// Bytes of the parts before this batch.
     parts_before: u64,
@@ -106,7 +106,7 @@ impl<'a, S: System> Search<'a, S> {
             options,
             visited,
             children: Vec::new(),
-            digests: Vec::new(),
+            sought: Vec::new(),
             parts,
             parts_before: 0,
             full: false,
@@ -207,17 +207,8 @@ impl<'a, S: System> Search<'a, S> {
                 return;
             }
             let mut transitions = share.found.len() - start;
-            let stop =
-                |s: &Successor<_>| s.effect.broken || self.options.reduce && s.effect.alone && self.overtakes(&s.key);
-            if let Some(n) = share.found[start..].iter().position(stop) {
-                if share.found[start + n].effect.broken {
-                    (transitions, share.end) = (n + 1, Some(End::Broken(id)));
-                    share.found.truncate(start + n);
-                } else {
-                    transitions = 1;
-                    share.found.swap(start, start + n);
-                    share.found.truncate(start + 1);
-                }
+            if seen.breaks || self.options.reduce {
+                transitions = self.cut(id, start, share);
             }
             if sift {
                 self.sift(start, &mut share.found);
@@ -227,6 +218,26 @@ impl<'a, S: System> Search<'a, S> {
             if share.end.is_some() {
                 return;
             }
+        }
+    }
+
+    /// Leaves out the transitions behind one that breaks the property, and those that another one overtakes. Returns how many
+    /// have been taken.
+    fn cut(&self, id: u32, start: usize, share: &mut Share<S::Key>) -> usize {
+        let stop =
+            |s: &Successor<_>| s.effect.broken || self.options.reduce && s.effect.alone && self.overtakes(&s.key);
+        match share.found[start..].iter().position(stop) {
+            Some(n) if share.found[start + n].effect.broken => {
+                share.end = Some(End::Broken(id));
+                share.found.truncate(start + n);
+                n + 1
+            }
+            Some(n) => {
+                share.found.swap(start, start + n);
+                share.found.truncate(start + 1);
+                1
+            }
+            None => share.found.len() - start,
         }
     }
 
@@ -252,27 +263,26 @@ impl<'a, S: System> Search<'a, S> {
     fn take_in(&mut self, share: &mut Share<S::Key>) -> Option<End> {
         let mut start = 0;
         for expanded in share.expanded.chunks(TOGETHER) {
-            let together = start..expanded.last().map_or(start, |last| last.end as usize);
-            self.visited.warm(share.found[together].iter().map(|found| &found.key), &mut self.digests);
+            let found = &share.found[start..expanded.last().map_or(start, |last| last.end as usize)];
             // Counted before sifting, for the room to be the same with any number of workers.
-            self.visited.reserve(expanded.iter().map(|state| state.transitions as usize).sum());
-            let mut digests = self.digests.iter();
-            for &Expanded { end, transitions } in expanded {
-                let before = self.visited.len();
-                let found = share.found[start..end as usize].iter().zip(&mut digests);
-                start = end as usize;
-                for (found, &digest) in found {
-                    if let Err(free) = self.visited.probe(&found.key, digest) {
-                        if self.visited.len() >= self.options.max_states {
-                            return Some(End::Full);
-                        }
-                        self.visited.put(free, found.key, digest);
-                    }
+            let transitions = expanded.iter().map(|state| state.transitions as usize).sum();
+            self.visited.reserve(transitions);
+            let mut before = self.visited.len() as u32;
+            let looked_at = self.visited.add_all(found, &mut self.sought, self.options.max_states);
+            for (n, state) in expanded.iter().enumerate() {
+                let end = state.end as usize - start;
+                if end > looked_at {
+                    self.reached.transitions +=
+                        expanded[..n].iter().map(|state| state.transitions as usize).sum::<usize>();
+                    return Some(End::Full);
                 }
-                let children = u16::try_from(self.visited.len() - before);
+                let len = end.checked_sub(1).map_or(before, |last| self.sought[last].known);
+                let children = u16::try_from(len - before);
                 self.children.push(children.expect("fewer than 65,536 steps lead from a state"));
-                self.reached.transitions += transitions as usize;
+                before = len;
             }
+            self.reached.transitions += transitions;
+            start += found.len();
         }
         self.tested |= share.tested;
         share.found.clear();

@@ -1,7 +1,7 @@
 //! Depth first: the newest state first. The way to a state is the stack, so no parents are kept.
 
 use super::parts::Parts;
-use super::visited::Visited;
+use super::visited::{Sought, Visited};
 use super::{Bench, Interner, Key, Options, Outcome, Progress, Successor, System, Verdict, outcome, trail};
 
 /// Transitions between two looks at the memory bound.
@@ -23,7 +23,7 @@ struct Search<'a, S: System> {
     /// States that those on the way lead to, not looked at yet; those of the last one come last.
     ahead: Vec<S::Key>,
     successors: Vec<Successor<S::Key>>,
-    digests: Vec<u64>,
+    sought: Vec<Sought>,
     reached: Progress,
     tested: bool,
 }
@@ -46,7 +46,7 @@ pub(super) fn search<S: System>(
         way: Vec::new(),
         ahead: Vec::new(),
         successors: Vec::new(),
-        digests: Vec::new(),
+        sought: Vec::new(),
         reached: Progress { states: 0, transitions: 0, depth: 0, bytes: 0 },
         tested: false,
     };
@@ -101,8 +101,8 @@ impl<S: System> Search<'_, S> {
         if self.successors.is_empty() && !seen.may_end {
             return Some(Verdict::Stuck(self.path(false)));
         }
-        self.visited.warm(self.successors.iter().map(|successor| &successor.key), &mut self.digests);
-        let new = |n: usize| self.visited.find(&self.successors[n].key, self.digests[n]).is_none();
+        let sought = self.visited.ask_for(&self.successors, &mut self.sought);
+        let new = |n: usize| !self.visited.knows(&self.successors[n].key, sought[n]);
         for n in 0..self.successors.len() {
             let effect = self.successors[n].effect;
             if effect.broken {

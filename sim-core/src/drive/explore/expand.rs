@@ -18,6 +18,8 @@ pub struct Seen {
     pub tested: bool,
     /// [`System::may_end`].
     pub may_end: bool,
+    /// A transition breaks the property.
+    pub breaks: bool,
 }
 
 /// Where a worker unpacks states.
@@ -54,14 +56,16 @@ pub(super) fn successors<S: System>(
     let before = out.len();
     system.unpack(key, parts, state);
     actions(system, options, state, choices);
+    let mut breaks = false;
     for &action in &*choices {
         next.clone_from(state);
         if let Some(effect) = system.apply(next, action) {
             if options.symmetry {
                 system.represent(next);
             }
+            breaks |= effect.broken;
             out.push(Successor { key: system.pack(next, parts), effect });
         }
     }
-    Seen { tested: system.tested(state), may_end: out.len() == before && system.may_end(state) }
+    Seen { tested: system.tested(state), may_end: out.len() == before && system.may_end(state), breaks }
 }

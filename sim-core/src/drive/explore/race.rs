@@ -251,7 +251,7 @@ impl<'s> Race<'s> {
             memo.keep_tested(key[0], tested);
             tested
         });
-        Seen { tested, may_end }
+        Seen { tested, may_end, breaks: out[before..].iter().any(|successor| successor.effect.broken) }
     }
 }
 

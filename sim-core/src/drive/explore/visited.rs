@@ -1,6 +1,10 @@
 //! The visited set: whole keys in the order of their discovery, found through an open-addressing table. Exact: a digest only
 //! says where to look.
 
+use prefetch_index::prefetch_index;
+
+use super::Successor;
+
 /// A packed state: a few words of fixed size.
 pub trait Key: Copy + Eq + Send + Sync {
     /// Where to look for it; equal keys have equal digests.
@@ -75,6 +79,42 @@ pub(super) struct Slots {
     shift: u32,
 }
 
+/// A number that is looked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sought {
+    /// The slot where a search for it begins.
+    at: usize,
+    /// What its slot has of the digest.
+    tag: u32,
+    /// How many keys were known behind it, of those that are added together.
+    pub(super) known: u32,
+}
+
+impl Sought {
+    /// Where tags are these bits, and the digest says where to look as far down as `shift`.
+    #[inline]
+    fn of(digest: u64, tag: u32, shift: u32) -> Sought {
+        Sought { at: digest.wrapping_shr(shift) as usize, tag: digest as u32 & tag, known: 0 }
+    }
+}
+
+/// Where in a table with such tags a number is, or the free slot where it belongs.
+#[inline]
+fn probe(table: &[u32], tag: u32, sought: Sought, is_it: impl Fn(u32) -> bool) -> Result<u32, usize> {
+    let (mut at, mask) = (sought.at, table.len() - 1);
+    loop {
+        let slot = table[at & mask];
+        if slot == 0 {
+            return Err(at & mask);
+        }
+        let id = (slot & !tag).wrapping_sub(1);
+        if slot & tag == sought.tag && is_it(id) {
+            return Ok(id);
+        }
+        at = at.wrapping_add(1);
+    }
+}
+
 /// Slots to begin with, and how many it takes until more room is taken in smaller steps.
 const FEW: usize = 64;
 const MANY: usize = 1 << 16;
@@ -88,19 +128,7 @@ impl Slots {
     /// Where a number is, or the free slot where it belongs.
     #[inline]
     fn probe(&self, digest: u64, is_it: impl Fn(u32) -> bool) -> Result<u32, usize> {
-        let mask = self.table.len() - 1;
-        let mut at = (digest >> self.shift) as usize;
-        loop {
-            let slot = self.table[at & mask];
-            if slot == 0 {
-                return Err(at & mask);
-            }
-            let id = (slot & !self.tag).wrapping_sub(1);
-            if (slot ^ digest as u32) & self.tag == 0 && is_it(id) {
-                return Ok(id);
-            }
-            at += 1;
-        }
+        probe(&self.table, self.tag, Sought::of(digest, self.tag, self.shift), is_it)
     }
 
     #[inline]
@@ -109,13 +137,6 @@ impl Slots {
             return None;
         }
         self.probe(digest, is_it).ok()
-    }
-
-    /// What a search for this reads first: the slot at which it begins. To read many before searching for any hides the time
-    /// that memory takes.
-    #[inline]
-    fn first(&self, digest: u64) -> u32 {
-        self.table.get((digest >> self.shift) as usize).map_or(0, |&slot| slot)
     }
 
     /// Adds a number that is not there.
@@ -163,9 +184,10 @@ impl Slots {
         while self.used + more > room(len) {
             len = if len < MANY { (len * 8).max(FEW) } else { len * 2 };
         }
-        // The old ones go first: both at once would be the most memory of a search.
-        self.table = Vec::new();
-        self.table = vec![0; len];
+        // In the same memory as far as it goes: what is new has to be mapped page by page, which is slow.
+        self.table.fill(0);
+        self.table.reserve_exact(len - self.table.len());
+        self.table.resize(len, 0);
         self.tag = u32::MAX.checked_shl(len.ilog2()).unwrap_or(0);
         self.shift = u64::BITS - len.ilog2();
         for id in 0..std::mem::take(&mut self.used) as u32 {
@@ -195,6 +217,13 @@ impl<K: Key> Visited<K> {
     #[inline]
     pub(super) fn find(&self, key: &K, digest: u64) -> Option<u32> {
         self.slots.find(digest, |id| self.keys[id as usize] == *key)
+    }
+
+    /// Is this key, one of those that were asked for, there?
+    #[inline]
+    pub(super) fn knows(&self, key: &K, sought: Sought) -> bool {
+        let Slots { table, tag, .. } = &self.slots;
+        probe(table, *tag, sought, |id| self.keys[id as usize] == *key).is_ok()
     }
 
     /// Makes room for so many more keys.
@@ -228,15 +257,52 @@ impl<K: Key> Visited<K> {
         free.is_some()
     }
 
-    /// Digests these keys, and brings to the caches what a search for each will read first.
+    /// Asks memory for what searches for these keys will read, in a table that has slots: it takes a hundred times as long to
+    /// come as it takes to be looked at, and all of it can come at once.
     #[inline]
-    pub(super) fn warm<'k>(&self, keys: impl Iterator<Item = &'k K>, digests: &mut Vec<u64>)
-    where
-        K: 'k,
-    {
-        digests.clear();
-        digests.extend(keys.map(Key::digest));
-        std::hint::black_box(digests.iter().fold(0, |all, &digest| all ^ self.slots.first(digest)));
+    pub(super) fn ask_for<'s>(&self, found: &[Successor<K>], sought: &'s mut Vec<Sought>) -> &'s mut [Sought] {
+        let (table, tag, shift) = (self.slots.table.as_slice(), self.slots.tag, self.slots.shift);
+        if sought.len() < found.len() {
+            sought.resize(found.len(), Sought::default());
+        }
+        let sought = &mut sought[..found.len()];
+        for (found, sought) in found.iter().zip(&mut *sought) {
+            *sought = Sought::of(found.key.digest(), tag, shift);
+            prefetch_index(table, sought.at);
+        }
+        // Most are known, and found where their search begins.
+        for sought in &*sought {
+            let slot = table[sought.at & (table.len() - 1)];
+            prefetch_index(&self.keys, (slot & !tag).wrapping_sub(1) as usize);
+        }
+        sought
+    }
+
+    /// Adds what is new among these keys, for which there has to be room, up to `most` keys in all. Returns how many of them
+    /// were looked at.
+    // By itself, with all that it needs at hand: this is where most of a search's time goes.
+    #[inline(never)]
+    pub(super) fn add_all(&mut self, found: &[Successor<K>], sought: &mut Vec<Sought>, most: usize) -> usize {
+        let sought = self.ask_for(found, sought);
+        let (known, Slots { table, used, tag, .. }) = (&mut self.keys, &mut self.slots);
+        let (table, tag) = (table.as_mut_slice(), *tag);
+        // A slot keeps a number plus one.
+        let most = most.min(u32::MAX as usize - 1);
+        let mut looked_at = 0;
+        while looked_at < found.len() {
+            let (key, sought) = (&found[looked_at].key, &mut sought[looked_at]);
+            if let Err(free) = probe(table, tag, *sought, |id| known[id as usize] == *key) {
+                if known.len() >= most {
+                    break;
+                }
+                known.push(*key);
+                table[free] = sought.tag | known.len() as u32;
+            }
+            sought.known = known.len() as u32;
+            looked_at += 1;
+        }
+        *used = known.len();
+        looked_at
     }
 
     pub(super) fn len(&self) -> usize {
@@ -250,6 +316,7 @@ impl<K: Key> Visited<K> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Effect;
     use super::*;
 
     /// A key whose digests all collide.
@@ -272,6 +339,25 @@ mod tests {
             assert!(!visited.insert(key, key.digest()));
         }
         assert!((0..500).all(|n| visited.find(&Same(n), Same(n).digest()) == Some(n)));
+    }
+
+    #[test]
+    fn keys_are_added_together_in_their_order_up_to_a_bound() {
+        let found = |keys: &[u32]| -> Vec<_> {
+            keys.iter().map(|&n| Successor { key: Same(n), effect: Effect::default() }).collect()
+        };
+        let (mut visited, mut sought) = (Visited::new(), Vec::new());
+        visited.reserve(5);
+        let mut add = |visited: &mut Visited<Same>, keys: &[u32], most| {
+            let looked_at = visited.add_all(&found(keys), &mut sought, most);
+            sought[..looked_at].iter().map(|sought| sought.known).collect::<Vec<_>>()
+        };
+        assert_eq!(add(&mut visited, &[8, 9, 8, 7, 9], 9), [1, 2, 2, 3, 3]);
+        assert_eq!(add(&mut visited, &[7, 6, 9, 5, 4], 5), [3, 4, 4, 5], "4 would be the sixth");
+        assert_eq!(visited.keys, [8, 9, 7, 6, 5].map(Same));
+        visited.ask_for(&found(&[5, 4]), &mut sought);
+        assert!(visited.knows(&Same(5), sought[0]) && !visited.knows(&Same(4), sought[1]));
+        assert!(visited.insert(Same(4), Same(4).digest()), "room is counted with those that were added together");
     }
 
     #[test]
