@@ -8,71 +8,17 @@
 //! not been. A ghost lasts until its way is filled again. Free ways are filled before any live entry is evicted, never used ones
 //! first, then the ghost used longest ago: the array forgets ghosts in the order in which it would have evicted the entries.
 
+mod key;
 mod search;
 
 use std::ops::Range;
 
+use prefetch_index::prefetch_index;
+
+use key::VPN_SHIFT;
+pub use key::{Key, PageSize, VPN_BITS};
 use search::{find, find_in, least_in, least_of};
 
-/// Bits of a page number: 57-bit addresses in pages of 4 KiB.
-pub const VPN_BITS: u32 = 45;
-
-/// Size of the page a translation maps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum PageSize {
-    /// 4 KiB.
-    Size4K,
-    /// 2 MiB.
-    Size2M,
-}
-
-impl PageSize {
-    /// log2 of the size in bytes.
-    pub fn shift(self) -> u32 {
-        match self {
-            Self::Size4K => 12,
-            Self::Size2M => 21,
-        }
-    }
-}
-
-/// What a translation is looked up by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key {
-    /// Number of the page *in units of its own size*: address >> 12, or address >> 21 for 2 MiB. Below 2^45.
-    pub vpn: u64,
-    /// Address space (PCID, ASID).
-    pub asid: u16,
-    /// Size of the page.
-    pub size: PageSize,
-}
-
-impl Key {
-    /// The page number `vpn`, counted in pages of `size`, of the address space `asid`.
-    pub fn new(vpn: u64, asid: u16, size: PageSize) -> Self {
-        Self { vpn, asid, size }
-    }
-
-    /// The page of `size` that holds a virtual address.
-    pub fn of(address: u64, asid: u16, size: PageSize) -> Self {
-        Self::new(address >> size.shift(), asid, size)
-    }
-
-    /// The tag of a live way. Two low bits: 00 never used, 01 ghost, 11 live.
-    #[inline]
-    pub(super) fn live_tag(self) -> u64 {
-        assert!(self.vpn >> VPN_BITS == 0, "page number {:#x} is too large", self.vpn);
-        self.vpn << VPN_SHIFT | u64::from(self.asid) << 3 | (self.size as u64) << 2 | LIVE
-    }
-
-    pub(super) fn from_tag(tag: u64) -> Self {
-        let size = if tag & 0b100 == 0 { PageSize::Size4K } else { PageSize::Size2M };
-        Self::new(tag >> VPN_SHIFT, (tag >> 3) as u16, size)
-    }
-}
-
-const VPN_SHIFT: u32 = 19;
-const LIVE: u64 = 0b11;
 /// Set in a tag and clear in a ghost of the same page.
 const LIVE_ONLY: u64 = 0b10;
 const NEVER_USED: u64 = 0;
@@ -120,6 +66,9 @@ struct Way {
     entry: Entry,
 }
 
+/// In a cache line of the host.
+const WAYS_OF_A_LINE: usize = 64 / size_of::<Way>();
+
 /// Wider sets are searched only where a guess fails and a count says that something may be found.
 const SEARCHED_WAYS: usize = 16;
 /// The first level of most cores; what is short enough to be compiled into a lookup.
@@ -131,15 +80,20 @@ const NO_MASK: u64 = u64::MAX;
 #[derive(Clone, Debug)]
 #[repr(C, align(64))]
 pub struct Tlb {
+    // What every hit looks at is one cache line.
     /// This and the next by set and way.
     tags: Box<[u64]>,
     ways: Box<[Way]>,
-    ways_per_set: usize,
-    /// The bits of a page number that choose its set, or `NO_MASK`.
-    set_mask: u64,
+    /// The bits of a page number that choose its set, or `NO_MASK`; that too if the number of ways is not the usual one.
+    usual_mask: u64,
     clock: u64,
-    /// The number of ways is the usual one, and that of sets a power of two.
-    is_usual: bool,
+    /// The live tag used last, or `NEVER_USED`, and what it says. To use it again changes no age, and most accesses are to the page of
+    /// the one before.
+    last_tag: u64,
+    last_entry: Entry,
+    ways_per_set: usize,
+    /// As `usual_mask`, with any number of ways.
+    set_mask: u64,
     /// Where a page whose number ends in these bits was last. Unused if sets are narrow, as the next.
     guesses: Box<[u32]>,
     /// How many pages whose numbers end in these bits are there, ghosts included: 0 saves the search.
@@ -165,6 +119,7 @@ impl Tlb {
         // Searching a wide set in vain is slow: more buckets, so that more of them are empty.
         let narrow = ways_per_set <= SEARCHED_WAYS;
         let buckets = if narrow { 1 } else { 4 * total.next_power_of_two() };
+        let set_mask = if sets.is_power_of_two() { sets - 1 } else { NO_MASK };
         let way = |at: usize| {
             let stamp = if narrow { (at % ways_per_set) as u64 } else { 0 };
             Way { stamp, entry: Entry::default() }
@@ -172,10 +127,12 @@ impl Tlb {
         Self {
             tags: vec![NEVER_USED; total].into(),
             ways: (0..total).map(way).collect(),
-            ways_per_set,
-            set_mask: if sets.is_power_of_two() { sets - 1 } else { NO_MASK },
+            usual_mask: if ways_per_set == USUAL_WAYS { set_mask } else { NO_MASK },
             clock: 0,
-            is_usual: ways_per_set == USUAL_WAYS && sets.is_power_of_two(),
+            last_tag: NEVER_USED,
+            last_entry: Entry::default(),
+            ways_per_set,
+            set_mask,
             guesses: vec![0; buckets].into(),
             counts: vec![0; buckets].into(),
             sets,
@@ -215,12 +172,15 @@ impl Tlb {
     #[expect(clippy::inline_always, reason = "a call here makes a hit a third dearer")]
     #[inline(always)]
     pub(super) fn lookup_if(&mut self, tag: u64, serves: impl Fn(Entry) -> bool) -> Option<Entry> {
-        if self.is_usual {
+        if tag == self.last_tag && serves(self.last_entry) {
+            return Some(self.last_entry);
+        }
+        if self.is_usual() {
             let at = self.live_at_usual(tag)?;
-            return self.touch(at, serves);
+            return self.touch(at, tag, serves);
         }
         let at = self.live_at_any(tag)?;
-        let entry = self.touch(at, serves)?;
+        let entry = self.touch(at, tag, serves)?;
         if !self.is_narrow() {
             self.guesses[self.bucket_of(tag)] = at as u32;
         }
@@ -229,13 +189,14 @@ impl Tlb {
 
     /// Makes a live way that serves the most recently used.
     #[inline]
-    fn touch(&mut self, at: usize, serves: impl Fn(Entry) -> bool) -> Option<Entry> {
+    fn touch(&mut self, at: usize, tag: u64, serves: impl Fn(Entry) -> bool) -> Option<Entry> {
         let way = &mut self.ways[at];
         if !serves(way.entry) {
             return None;
         }
         self.clock += TICK;
         way.stamp = way.stamp & WAY_MASK | self.clock | LIVE_STAMP;
+        (self.last_tag, self.last_entry) = (tag, way.entry);
         Some(way.entry)
     }
 
@@ -273,6 +234,9 @@ impl Tlb {
         };
         let entry = &mut self.ways[at].entry;
         *entry = f(*entry);
+        if tag == self.last_tag {
+            self.last_entry = *entry;
+        }
         true
     }
 
@@ -335,6 +299,12 @@ impl Tlb {
         (tag >> VPN_SHIFT) as usize & (self.guesses.len() - 1)
     }
 
+    /// Is the number of ways the usual one, and that of sets a power of two?
+    #[inline]
+    fn is_usual(&self) -> bool {
+        self.usual_mask != NO_MASK
+    }
+
     #[inline]
     fn is_narrow(&self) -> bool {
         self.ways_per_set <= SEARCHED_WAYS
@@ -362,13 +332,15 @@ impl Tlb {
     /// Where the page is, if it is there alive.
     #[inline]
     pub(super) fn live_at(&self, tag: u64) -> Option<usize> {
-        if self.is_usual { self.live_at_usual(tag) } else { self.live_at_any(tag) }
+        if self.is_usual() { self.live_at_usual(tag) } else { self.live_at_any(tag) }
     }
 
     /// The same for the usual geometry.
     #[inline]
     fn live_at_usual(&self, tag: u64) -> Option<usize> {
         let start = self.usual_start(tag);
+        // A hit reads its way: it comes from memory beside the tags, and not behind them.
+        prefetch_index(&self.ways, start);
         let set = &self.tags[start..start + USUAL_WAYS];
         find_in::<USUAL_WAYS>(set, tag, 0).map(|way| start + way)
     }
@@ -376,7 +348,7 @@ impl Tlb {
     /// The first way of a set of that geometry.
     #[inline]
     fn usual_start(&self, tag: u64) -> usize {
-        (tag >> VPN_SHIFT & self.set_mask) as usize * USUAL_WAYS
+        (tag >> VPN_SHIFT & self.usual_mask) as usize * USUAL_WAYS
     }
 
     /// Where it is in any.
@@ -384,6 +356,7 @@ impl Tlb {
     fn live_at_any(&self, tag: u64) -> Option<usize> {
         if self.is_narrow() {
             let set = self.set_of(tag);
+            set.clone().step_by(WAYS_OF_A_LINE).for_each(|at| prefetch_index(&self.ways, at));
             return find(&self.tags[set.clone()], tag, 0).map(|way| set.start + way);
         }
         let guess = self.guesses[self.bucket_of(tag)] as usize;
@@ -396,7 +369,7 @@ impl Tlb {
     /// The way to fill next: of the smallest stamp.
     #[inline]
     fn oldest(&self, tag: u64) -> usize {
-        if self.is_usual {
+        if self.is_usual() {
             let start = self.usual_start(tag);
             let least = least_of(&self.ways[start..start + USUAL_WAYS]);
             return start + (least & WAY_MASK) as usize;
@@ -423,6 +396,7 @@ impl Tlb {
         let way = &mut self.ways[at];
         way.stamp = way.stamp & WAY_MASK | self.clock | LIVE_STAMP;
         let old = std::mem::replace(&mut way.entry, entry);
+        (self.last_tag, self.last_entry) = (tag, entry);
         if !self.is_narrow() {
             if old_tag != NEVER_USED {
                 self.counts[self.bucket_of(old_tag)] -= 1;
@@ -442,6 +416,9 @@ impl Tlb {
 
     /// Frees a live way and leaves the ghost.
     fn release(&mut self, at: usize) -> Entry {
+        if self.tags[at] == self.last_tag {
+            self.last_tag = NEVER_USED;
+        }
         self.tags[at] &= !LIVE_ONLY;
         let way = &mut self.ways[at];
         way.stamp &= !LIVE_STAMP;

@@ -14,6 +14,26 @@ use crate::oracle::Marks;
 use crate::world::big::Front;
 use crate::world::{TlbLevel, World};
 
+/// How far [`Clock::one_by_one`] may go.
+struct Until {
+    /// The first time that is too late.
+    before_cycles: u64,
+    /// Events at most.
+    events: u64,
+    /// When the next tick comes.
+    tick: u64,
+}
+
+/// How far it has come.
+#[derive(Default)]
+struct Taken {
+    events: u64,
+    /// Those of them that the first level served.
+    near: u64,
+    /// The time of the last one.
+    last: u64,
+}
+
 impl<S: Source> Clock<S> {
     /// Up to when a core may retire what it does on its own: nobody can have reached it sooner.
     pub(super) fn horizon(&self, cpu: Cpu, time: u64) -> u64 {
@@ -100,8 +120,8 @@ impl<S: Source> Clock<S> {
                 }
             };
             let cycles = match found {
-                Some(entry) => Some(self.used(cpu, &access, (entry, TlbLevel::L1), begin)),
-                None => self.far(cpu, &access, begin),
+                Some(entry) => Some(self.used(cpu, access, (entry, TlbLevel::L1), begin)),
+                None => self.far(cpu, access, begin),
             };
             let Some(cycles) = cycles else {
                 (left, missed) = (Some(access), access.work == 0);
@@ -137,71 +157,88 @@ impl<S: Source> Clock<S> {
             return 0;
         }
         let tick = self.ticks.map_or(u64::MAX, |ticks| ticks.after(self.now));
-        let assist = self.setting.era.dirty_assist;
-        let l1_cycles = self.prices.use_cycles(TlbLevel::L1);
-        let all_clean = self.recent.is_empty();
-        let (mut l1_hits, mut events, mut last) = (0, 0, self.now);
-        while events < most
-            && let Some((time, source)) = self.tree.min()
-            && time < before_cycles
-            && self.free.get(usize::from(source)) == Some(&true)
-        {
-            let cpu = Cpu(source);
-            let Some(access) = self.source.next_access(cpu, time) else { break };
-            let cycles = if access.work > 0 {
-                None
-            } else {
-                match near(&mut self.world.front(cpu), &access, assist) {
-                    Some(entry) if all_clean && entry.marks == 0 => {
-                        l1_hits += 1;
-                        Some(l1_cycles)
-                    }
-                    Some(entry) => Some(self.used(cpu, &access, (entry, TlbLevel::L1), time)),
-                    None => self.far(cpu, &access, time),
-                }
+        let until = Until { before_cycles, events: most, tick };
+        let mut taken = Taken { last: self.now, ..Taken::default() };
+        while let Some((time, cpu, access, found)) = self.near_ones(&until, &mut taken) {
+            let cycles = match found {
+                Some(entry) => Some(self.used(cpu, access, (entry, TlbLevel::L1), time)),
+                None if access.work > 0 => None,
+                None => self.far(cpu, access, time),
             };
-            let core = &mut self.cores[usize::from(source)];
+            if cycles.is_some() || access.work > 0 {
+                // To have taken an order with work before it is an event of its own.
+                (taken.last, taken.events) = (time, taken.events + 1);
+            }
             let Some(cycles) = cycles else {
+                let (core, order) = (&mut self.cores[usize::from(cpu.0)], Order::from(access));
                 core.missed = access.work == 0;
-                if access.work > 0 {
-                    // To have taken it is an event of its own.
-                    (last, events) = (time, events + 1);
-                }
-                let order = Order::from(access);
                 core.wait_for(&order, time);
                 core.order = Some(order);
                 self.schedule(cpu);
                 break;
             };
-            core.ready = time + cycles;
-            // A core that comes to its tick leaves the loop to it.
-            if core.ready >= tick {
-                self.free[usize::from(source)] = false;
-            }
-            (last, events) = (time, events + 1);
-            self.tree.set(source, time + cycles);
+            let (n, ready) = (usize::from(cpu.0), time + cycles);
+            self.cores[n].ready = ready;
+            self.free[n] &= ready < tick;
+            self.tree.set(cpu.0, ready);
             if self.stats.has_logged() {
                 break;
             }
         }
-        (self.now, self.turns) = (last, self.turns + events);
-        if l1_hits > 0 {
-            self.stats.hits(TRANSLATE, l1_hits, l1_cycles);
+        (self.now, self.turns) = (taken.last, self.turns + taken.events);
+        if taken.near > 0 {
+            self.stats.hits(TRANSLATE, taken.near, self.prices.use_cycles(TlbLevel::L1));
         }
-        events
+        taken.events
+    }
+
+    /// The accesses of [`Clock::one_by_one`] that the first level serves by an entry nothing was promised against. By themselves, so
+    /// that all they need stays at hand. Returns the first access that is not one of them, its time and the entry, if it has one;
+    /// none: the next event is no such access, or not now.
+    #[inline]
+    fn near_ones(&mut self, until: &Until, taken: &mut Taken) -> Option<(u64, Cpu, Access, Option<Entry>)> {
+        let assist = self.setting.era.dirty_assist;
+        let cycles = self.prices.use_cycles(TlbLevel::L1);
+        let all_clean = self.recent.is_empty();
+        let Clock { tree, free, source, world, cores, .. } = self;
+        loop {
+            let (time, core) = tree.min()?;
+            let n = usize::from(core);
+            if taken.events >= until.events || time >= until.before_cycles || free.get(n) != Some(&true) {
+                return None;
+            }
+            let cpu = Cpu(core);
+            let access = source.next_access(cpu, time)?;
+            if access.work > 0 {
+                return Some((time, cpu, access, None));
+            }
+            match near(&mut world.front(cpu), &access, assist) {
+                Some(entry) if all_clean && entry.marks == 0 => {}
+                found => return Some((time, cpu, access, found)),
+            }
+            taken.near += 1;
+            (taken.last, taken.events) = (time, taken.events + 1);
+            let ready = time + cycles;
+            cores[n].ready = ready;
+            // A core that comes to its tick leaves its accesses to that.
+            if ready >= until.tick {
+                free[n] = false;
+            }
+            tree.set(core, ready);
+        }
     }
 
     /// Makes an access at `now` if the TLB of the core serves it. Returns how many cycles it takes.
     pub(super) fn hit(&mut self, cpu: Cpu, access: &Access, now: u64) -> Option<u64> {
         match near(&mut self.world.front(cpu), access, self.setting.era.dirty_assist) {
-            Some(entry) => Some(self.used(cpu, access, (entry, TlbLevel::L1), now)),
-            None => self.far(cpu, access, now),
+            Some(entry) => Some(self.used(cpu, *access, (entry, TlbLevel::L1), now)),
+            None => self.far(cpu, *access, now),
         }
     }
 
     /// Makes an access that the first level has not served.
     #[inline(never)]
-    fn far(&mut self, cpu: Cpu, access: &Access, now: u64) -> Option<u64> {
+    fn far(&mut self, cpu: Cpu, access: Access, now: u64) -> Option<u64> {
         let (mm, kind, assist) = (self.world.mm(access.task)?, access.kind, self.setting.era.dirty_assist);
         let entry = self.world.stlb_hit(cpu, (mm, access.vpn), kind, |entry| would_hit(entry, kind, assist))?;
         Some(self.used(cpu, access, (entry, TlbLevel::Stlb), now))
@@ -209,9 +246,9 @@ impl<S: Source> Clock<S> {
 
     /// An access is made through this translation.
     #[inline(never)]
-    fn used(&mut self, cpu: Cpu, access: &Access, (entry, level): (Entry, TlbLevel), now: u64) -> u64 {
+    fn used(&mut self, cpu: Cpu, access: Access, (entry, level): (Entry, TlbLevel), now: u64) -> u64 {
         if entry.marks != 0 || !self.recent.is_empty() {
-            self.judge(cpu, access, entry, now);
+            self.judge(cpu, &access, entry, now);
         }
         let cycles = self.prices.use_cycles(level);
         self.stats.hits(TRANSLATE, 1, cycles);

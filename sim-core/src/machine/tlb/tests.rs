@@ -1,3 +1,4 @@
+use super::key::LIVE;
 use super::*;
 use proptest::prelude::*;
 
@@ -32,6 +33,29 @@ fn evicts_the_least_recently_used_way_exactly() {
             let evicted = tlb.insert(page(i), frame(9)).expect("the set is full");
             assert_eq!(evicted, (page(victim), frame(victim as u32)), "{ways} ways");
         }
+    }
+}
+
+/// What was used last is found without a search. In sets of the usual width and of others.
+#[test]
+fn what_was_used_last_is_told_from_what_was_used_before() {
+    for ways in [2, 4, 16, 72] {
+        let mut tlb = full(ways);
+        // The youngest, an older one, the youngest again: of the two the older one has to go first.
+        let (older, youngest) = (u64::from(ways) - 2, u64::from(ways) - 1);
+        for vpn in [youngest, older, older, youngest] {
+            assert_eq!(tlb.lookup(page(vpn)), Found::Hit(frame(vpn as u32)));
+        }
+        let victims: Vec<u64> =
+            (0..u64::from(ways)).filter_map(|n| tlb.insert(page(1000 + n), frame(9))).map(|(key, _)| key.vpn).collect();
+        assert_eq!(victims, (0..u64::from(ways)).collect::<Vec<_>>(), "{ways} ways");
+        // It is looked at like any other: whether it serves, whether it was changed, whether it is there.
+        let last = page(1000 + youngest);
+        assert_eq!(tlb.lookup_if(last.live_tag(), |_| false), None);
+        assert!(tlb.update(last, |entry| Entry { dirty: true, ..entry }));
+        assert_eq!(tlb.lookup(last), Found::Hit(Entry { dirty: true, ..frame(9) }));
+        assert!(tlb.invalidate(last).is_some());
+        assert_eq!(tlb.lookup(last), Found::Flushed);
     }
 }
 
