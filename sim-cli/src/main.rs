@@ -25,8 +25,8 @@ use workloads::litmus::check::Found;
 
 use crate::cli::{Cli, Command};
 
-/// Memory that a search gives back is used by the next one: to give it to the system and ask for it again takes a tenth of the
-/// time of `check --all`.
+/// Memory that a search gives back is used by the next one: to give it to the system and ask for it again takes a sixth of the
+/// time of the searches in `benches/against-peers`.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -91,23 +91,33 @@ fn run_ahead_changes_nothing_but_the_number_of_events_over_page_cache() {
     agree_for_each_policy(Backing::SharedFile);
 }
 
+/// When the reclaim begins that the cores of [`hot`] are in a race with.
+const RECLAIM: u64 = 100_000;
+
 /// Three cores keep using the translation that a call has just forbidden, or allows again, while reclaim has yet to flush it.
 fn hot(policy: &'static str, calls: &[Op], first: u64, phase: u64) -> Machine {
+    let loads = |cpu| {
+        let times = (0..150).map(move |n| RECLAIM + first + phase * u64::from(cpu) + 130 * n);
+        times.map(move |time| at(time, order(cpu, load(0)))).collect()
+    };
+    hot_by(policy, calls, first, loads)
+}
+
+/// The same with these loads of each of the three.
+fn hot_by(policy: &'static str, calls: &[Op], first: u64, loads: impl Fn(u16) -> Vec<Order>) -> Machine {
     let users: Vec<u16> = (1..16).collect();
     let mut machine = Machine::new(&prime_profile(), &users);
     machine.policy = policy;
     machine.era = "v6.18";
     machine.fill(span(0, 20), Backing::SharedFile, false);
-    let reclaim = 100_000;
     let list = Op::call(OpKind::Reclaim(MM), span(0, 20));
-    machine.plays(0, [at(reclaim, order(0, list))]);
+    machine.plays(0, [at(RECLAIM, order(0, list))]);
     for cpu in [1, 3, 12] {
         // The store sets D, so that later ones hit.
         machine.plays(cpu, [order(cpu, store(100 + u64::from(cpu))), order(cpu, load(0))]);
-        let loads = (0..150).map(|n| at(reclaim + first + phase * u64::from(cpu) + 130 * n, order(cpu, load(0))));
-        machine.plays(cpu, loads);
+        machine.plays(cpu, loads(cpu));
     }
-    machine.plays(2, calls.iter().map(|&call| at(reclaim + first, order(2, call))));
+    machine.plays(2, calls.iter().map(|&call| at(RECLAIM + first, order(2, call))));
     machine
 }
 
@@ -152,6 +162,34 @@ fn promises_bind_accesses_that_are_handed_out_as_well() {
         }
     }
     assert!(violations > used && used > 0, "{violations} violations, {used} windows used");
+}
+
+/// The same of accesses one right behind the other, which a core without run-ahead makes in a loop of its own: what was allowed
+/// again less than the lookahead ago is still forbidden.
+#[test]
+fn promises_bind_accesses_without_a_pause_as_well() {
+    let protect = |rights| Op::mprotect(Span::page(0), rights);
+    let calls = [protect(Rights::NONE), protect(Rights::READ_WRITE)];
+    let loads = |first| {
+        move |cpu| {
+            let begin = at(RECLAIM + first, order(cpu, load(0)));
+            std::iter::once(begin).chain((0..6_000).map(|_| order(cpu, load(0)))).collect()
+        }
+    };
+    let mut violations = 0;
+    for first in (2_000..9_000).step_by(500) {
+        let run = |run_ahead, hands_out| {
+            hot_by("batched", &calls, first, loads(first)).run_by(|script| Worked { script, hands_out }, run_ahead)
+        };
+        let off = run(RunAhead::Off, false);
+        violations += off.stats.violations.values().sum::<u64>();
+        for run_ahead in [RunAhead::Off, RunAhead::Upto(100)] {
+            let handed = run(run_ahead, true);
+            assert_eq!(handed.stats, off.stats, "from {first}, {run_ahead:?}");
+            assert_eq!(handed.ends_cycles(), off.ends_cycles(), "from {first}, {run_ahead:?}");
+        }
+    }
+    assert!(violations > 0);
 }
 
 /// A set of the first level holds two of three pages that a core uses in turn, and what it uses of one is forbidden: who has to leave

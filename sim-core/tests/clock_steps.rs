@@ -55,6 +55,24 @@ fn steps_of_any_number_of_events_are_the_run() {
 }
 
 #[test]
+fn what_comes_at_a_time_is_not_made_before_it() {
+    for (seed, policy) in (0..).zip(POLICIES) {
+        for way in WAYS {
+            let clock = || random::clock(policy, seed, 6, Backing::Anon, way);
+            let (mut whole, mut parts) = (clock(), clock());
+            whole.run();
+            while let Some(before) = parts.next_cycles().map(|next| next + 97) {
+                while parts.steps_before(before, u64::MAX) > 0 {
+                    assert!(parts.now_cycles() < before, "{}, {way:?}", policy.name);
+                }
+                assert!(parts.next_cycles().is_none_or(|next| next >= before), "{}, {way:?}", policy.name);
+            }
+            assert!(random::left(parts) == random::left(whole), "{}, {way:?}", policy.name);
+        }
+    }
+}
+
+#[test]
 fn nothing_is_left_once_a_step_says_so() {
     let mut clock = random::clock(&POLICIES[0], 1, 4, Backing::Anon, (RunAhead::Off, true));
     assert_eq!((clock.steps(0), clock.turns(), clock.now_cycles()), (0, 0, 0));

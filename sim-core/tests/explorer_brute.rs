@@ -61,10 +61,12 @@ struct Walked {
     broken: Option<usize>,
     /// Actions of the shortest way to where nothing goes on.
     stuck: Option<usize>,
+    /// States reached and transitions taken when the first of these was found.
+    by_then: Option<(usize, usize)>,
 }
 
 fn walk(drawn: &Drawn) -> Walked {
-    let mut walked = Walked { states: 0, transitions: 0, tested: false, broken: None, stuck: None };
+    let mut walked = Walked { states: 0, transitions: 0, tested: false, broken: None, stuck: None, by_then: None };
     let (mut seen, mut open) = (BTreeSet::from([0]), VecDeque::from([(0, 0)]));
     while let Some((state, length)) = open.pop_front() {
         let row = &drawn.0[state];
@@ -73,11 +75,13 @@ fn walk(drawn: &Drawn) -> Walked {
         let edges: Vec<_> = row.edges.iter().flatten().collect();
         if edges.is_empty() && !row.may_end {
             walked.stuck = walked.stuck.or(Some(length));
+            walked.by_then = walked.by_then.or(Some((seen.len(), walked.transitions)));
         }
         for &&(next, broken) in &edges {
             walked.transitions += 1;
             if broken {
                 walked.broken = walked.broken.or(Some(length + 1));
+                walked.by_then = walked.by_then.or(Some((seen.len(), walked.transitions)));
             }
             if seen.insert(next) {
                 open.push_back((next, length + 1));
@@ -113,6 +117,9 @@ proptest! {
         let walked = walk(&drawn);
         for (order, threads) in [(Order::Breadth, 1), (Order::Breadth, 3), (Order::Depth, 1)] {
             let outcome = found(&drawn, order, threads);
+            if order == Order::Breadth && let Some(by_then) = walked.by_then {
+                prop_assert_eq!((outcome.states, outcome.transitions), by_then);
+            }
             match &outcome.verdict {
                 Verdict::Never { vacuous } => {
                     prop_assert_eq!((walked.broken, walked.stuck, *vacuous), (None, None, !walked.tested));

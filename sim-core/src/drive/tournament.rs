@@ -145,14 +145,13 @@ impl Tournament {
         let mut least = key;
         let groups = &mut *self.groups;
         loop {
-            let parent = node / SIBLINGS;
-            let group = &mut groups[parent];
+            let group = &mut groups[node / SIBLINGS];
             group[node % SIBLINGS] = least;
             least = least.min(least_of_others(group, node));
-            if parent == 0 {
-                break;
+            match (node / SIBLINGS).checked_sub(1) {
+                Some(parent) => node = parent,
+                None => break,
             }
-            node = parent - 1;
         }
         self.root = least;
     }

@@ -2,7 +2,7 @@
 //!
 //! The search compares all tags of a set without branching: an early exit costs four times as much on random hits
 //! (mispredictions). In a wide set a lookup first tries where this page number was found last time (a guess that the tag confirms,
-//! so it is never wrong).
+//! so it is never wrong). The translation used last is kept aside: it is the youngest of its set, so to use it again changes nothing.
 //!
 //! A flush leaves the tag in its way as a *ghost*: the way is free, but a later miss can tell that it would have hit had the flush
 //! not been. A ghost lasts until its way is filled again. Free ways are filled before any live entry is evicted, never used ones
@@ -11,6 +11,7 @@
 mod key;
 mod search;
 
+use std::mem::offset_of;
 use std::ops::Range;
 
 use prefetch_index::prefetch_index;
@@ -66,8 +67,9 @@ struct Way {
     entry: Entry,
 }
 
-/// In a cache line of the host.
-const WAYS_OF_A_LINE: usize = 64 / size_of::<Way>();
+/// Bytes of a cache line of the host, as of x86-64 and most arm64.
+const HOST_LINE_BYTES: usize = 64;
+const WAYS_OF_A_LINE: usize = HOST_LINE_BYTES / size_of::<Way>();
 
 /// Wider sets are searched only where a guess fails and a count says that something may be found.
 const SEARCHED_WAYS: usize = 16;
@@ -80,17 +82,16 @@ const NO_MASK: u64 = u64::MAX;
 #[derive(Clone, Debug)]
 #[repr(C, align(64))]
 pub struct Tlb {
-    // What every hit looks at is one cache line.
     /// This and the next by set and way.
     tags: Box<[u64]>,
     ways: Box<[Way]>,
     /// The bits of a page number that choose its set, or `NO_MASK`; that too if the number of ways is not the usual one.
     usual_mask: u64,
     clock: u64,
-    /// The live tag used last, or `NEVER_USED`, and what it says. To use it again changes no age, and most accesses are to the page of
-    /// the one before.
+    /// The live tag used last, or `NEVER_USED`, and what it says: most accesses are to the page of the one before.
     last_tag: u64,
     last_entry: Entry,
+    // Up to here is what every hit looks at.
     ways_per_set: usize,
     /// As `usual_mask`, with any number of ways.
     set_mask: u64,
@@ -104,6 +105,8 @@ pub struct Tlb {
     /// One bit for each live way: a flush visits what is there, not the whole array.
     live: Box<[u64]>,
 }
+
+const _: () = assert!(offset_of!(Tlb, ways_per_set) == HOST_LINE_BYTES);
 
 impl Tlb {
     /// An empty array. The number of sets, `entries / ways`, is free: set = page number modulo sets.

@@ -27,7 +27,7 @@ pub(crate) struct Reference {
 }
 
 /// Up to four steps on a page: their actions on page 0, a byte each, and how many, in the highest four bits.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Enabled(u32);
 
 /// The model itself.
@@ -40,19 +40,18 @@ struct Rules {
 /// Most steps set some bits, clear some, and leave all others alone.
 #[derive(Clone, Copy, Debug, Default)]
 struct Change {
-    /// None if the step looks at the word of the address space, too.
+    /// No bit at all if the step looks at the word of the address space, too: then it is taken by its rule.
     keep: u64,
-    /// And [`ALONE`].
+    /// With [`ALONE`], which no state has.
     set: u64,
 }
 
-/// Of a change, where a state has nothing: [`Effect::alone`].
+/// The mark of a change whose [`Effect::alone`] is set.
 const ALONE: u64 = 1 << 63;
 
 /// Who takes a step.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Who {
-    #[default]
     Reclaim,
     Mprotect,
     /// The user CPU walks the page table.
@@ -64,7 +63,7 @@ pub(crate) enum Who {
 const WHO: [Who; 4] = [Who::Reclaim, Who::Mprotect, Who::Fill, Who::Store];
 
 /// One transition: who, and above these two bits the page.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Action(u8);
 
 /// A field of a state: where, and its bits.
@@ -93,7 +92,8 @@ const FLUSHED: Field = (61, 3);
 
 const PAGE: u64 = (1 << STRIDE) - 1;
 
-/// What the steps of reclaim depend on, of those of mprotect, and of the walker: neighbours all.
+/// What the steps of reclaim depend on, of those of mprotect, and of the walker: neighbours all. A byte of the state each, of which
+/// reclaim needs seven bits.
 const OF_RECLAIM: Field = (RECLAIM.0, 0xff);
 const OF_MPROTECT: Field = (PTL.0, 0xff);
 /// What tells which steps can be taken: everything of a page but what mprotect has seen of the counters.
@@ -371,6 +371,7 @@ impl System for Reference {
         }
     }
 
+    // There is nothing to reduce; and what is called from one place is compiled in there.
     #[inline]
     fn actions_under(&self, _: &Options, state: &u64, out: &mut Vec<Action>) {
         self.actions(state, out);

@@ -290,7 +290,7 @@ impl<S: Source> Clock<S> {
                 if let OpKind::Access(kind) = op.kind
                     && !std::mem::take(&mut self.core(cpu).missed)
                     && let Some(cycles) =
-                        self.hit(cpu, &Access { task: order.task, kind, vpn: op.span.first, work: 0 }, now)
+                        self.hit(cpu, Access { task: order.task, kind, vpn: op.span.first, work: 0 }, now)
                 {
                     self.core(cpu).ready = now + cycles;
                     return self.order_done(cpu);

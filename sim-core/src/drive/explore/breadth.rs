@@ -265,23 +265,20 @@ impl<'a, S: System> Search<'a, S> {
         for expanded in share.expanded.chunks(TOGETHER) {
             let found = &share.found[start..expanded.last().map_or(start, |last| last.end as usize)];
             // Counted before sifting, for the room to be the same with any number of workers.
-            let transitions = expanded.iter().map(|state| state.transitions as usize).sum();
-            self.visited.reserve(transitions);
+            self.visited.reserve(expanded.iter().map(|state| state.transitions as usize).sum());
             let mut before = self.visited.len() as u32;
             let looked_at = self.visited.add_all(found, &mut self.sought, self.options.max_states);
-            for (n, state) in expanded.iter().enumerate() {
+            for state in expanded {
                 let end = state.end as usize - start;
                 if end > looked_at {
-                    self.reached.transitions +=
-                        expanded[..n].iter().map(|state| state.transitions as usize).sum::<usize>();
                     return Some(End::Full);
                 }
                 let len = end.checked_sub(1).map_or(before, |last| self.sought[last].known);
                 let children = u16::try_from(len - before);
                 self.children.push(children.expect("fewer than 65,536 steps lead from a state"));
+                self.reached.transitions += state.transitions as usize;
                 before = len;
             }
-            self.reached.transitions += transitions;
             start += found.len();
         }
         self.tested |= share.tested;
