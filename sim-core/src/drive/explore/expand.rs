@@ -11,6 +11,12 @@ pub struct Successor<K> {
     pub effect: Effect,
 }
 
+impl<K> AsRef<K> for Successor<K> {
+    fn as_ref(&self) -> &K {
+        &self.key
+    }
+}
+
 /// What a worker saw in a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seen {

@@ -3,8 +3,6 @@
 
 use prefetch_index::prefetch_index;
 
-use super::Successor;
-
 /// A packed state: a few words of fixed size.
 pub trait Key: Copy + Eq + Send + Sync {
     /// Where to look for it; equal keys have equal digests.
@@ -260,14 +258,14 @@ impl<K: Key> Visited<K> {
     /// Asks memory for what searches for these keys will read, in a table that has slots: it takes a hundred times as long to
     /// come as it takes to be looked at, and all of it can come at once.
     #[inline]
-    pub(super) fn ask_for<'s>(&self, found: &[Successor<K>], sought: &'s mut Vec<Sought>) -> &'s mut [Sought] {
+    pub(super) fn ask_for<'s>(&self, found: &[impl AsRef<K>], sought: &'s mut Vec<Sought>) -> &'s mut [Sought] {
         let (table, tag, shift) = (self.slots.table.as_slice(), self.slots.tag, self.slots.shift);
         if sought.len() < found.len() {
             sought.resize(found.len(), Sought::default());
         }
         let sought = &mut sought[..found.len()];
         for (found, sought) in found.iter().zip(&mut *sought) {
-            *sought = Sought::of(found.key.digest(), tag, shift);
+            *sought = Sought::of(found.as_ref().digest(), tag, shift);
             prefetch_index(table, sought.at);
         }
         // Most are known, and found where their search begins.
@@ -282,7 +280,7 @@ impl<K: Key> Visited<K> {
     /// were looked at.
     // By itself, with all that it needs at hand: this is where most of a search's time goes.
     #[inline(never)]
-    pub(super) fn add_all(&mut self, found: &[Successor<K>], sought: &mut Vec<Sought>, most: usize) -> usize {
+    pub(super) fn add_all(&mut self, found: &[impl AsRef<K>], sought: &mut Vec<Sought>, most: usize) -> usize {
         let sought = self.ask_for(found, sought);
         let (known, Slots { table, used, tag, .. }) = (&mut self.keys, &mut self.slots);
         let (table, tag) = (table.as_mut_slice(), *tag);
@@ -290,7 +288,7 @@ impl<K: Key> Visited<K> {
         let most = most.min(u32::MAX as usize - 1);
         let mut looked_at = 0;
         while looked_at < found.len() {
-            let (key, sought) = (&found[looked_at].key, &mut sought[looked_at]);
+            let (key, sought) = (found[looked_at].as_ref(), &mut sought[looked_at]);
             if let Err(free) = probe(table, tag, *sought, |id| known[id as usize] == *key) {
                 if known.len() >= most {
                     break;
@@ -316,7 +314,6 @@ impl<K: Key> Visited<K> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Effect;
     use super::*;
 
     /// A key whose digests all collide.
@@ -326,6 +323,12 @@ mod tests {
     impl Key for Same {
         fn digest(&self) -> u64 {
             7 << 32
+        }
+    }
+
+    impl AsRef<Same> for Same {
+        fn as_ref(&self) -> &Same {
+            self
         }
     }
 
@@ -343,9 +346,7 @@ mod tests {
 
     #[test]
     fn keys_are_added_together_in_their_order_up_to_a_bound() {
-        let found = |keys: &[u32]| -> Vec<_> {
-            keys.iter().map(|&n| Successor { key: Same(n), effect: Effect::default() }).collect()
-        };
+        let found = |keys: &[u32]| keys.iter().map(|&n| Same(n)).collect::<Vec<_>>();
         let (mut visited, mut sought) = (Visited::new(), Vec::new());
         visited.reserve(5);
         let mut add = |visited: &mut Visited<Same>, keys: &[u32], most| {
