@@ -103,6 +103,31 @@ fn a_first_touch_costs_a_minor_fault() {
     assert_eq!(accesses(Machine::new(&p, &[0]), &[store(0)]), [whole + retried]);
 }
 
+#[test]
+fn a_munmap_takes_what_the_profile_says() {
+    let p = prime_profile();
+    let lru = 457;
+    // The lock of the LRU lists is taken to free the page and, before v6.13, to put it on its list first.
+    for (era, downgrades, drains) in [("v4.13", 0, 1), ("v5.17", 1, 1), ("v6.18", 1, 0)] {
+        let munmap = |base, call| {
+            let mut p = p.clone();
+            (p.kernel.munmap_base_cyc, p.kernel.lru_lock_hold_cyc) = (base, Some(lru));
+            let mut machine = Machine::new(&p, &[0]);
+            machine.era = era;
+            accesses(machine, &[store(0), store(1), Op::call(call, span(0, 1))])[2]
+        };
+        // Locks, VMA, PTE, unlocks, return.
+        let least = p.kernel.syscall_cyc + (1 + drains) * lru + invlpg(&p) + (7 + downgrades) * p.cache.l1_cyc;
+        for (base, whole) in [(None, least), (Some(least - 1), least), (Some(least + 1_009), least + 1_009)] {
+            assert_eq!(munmap(base, OpKind::Munmap), whole, "{era} {base:?}");
+        }
+        // What mmap replaces is a munmap within it, and madvise leaves the VMAs alone.
+        for other in [OpKind::Mmap(Backing::Anon), OpKind::Dontneed] {
+            assert_eq!(munmap(Some(least + 1_009), other), munmap(None, other), "{era} {other:?}");
+        }
+    }
+}
+
 /// Interrupt to flush at a target that finds one request: the head of its queue, the request and `tlb_gen` are with CPU 0.
 fn to_flush(p: &Profile, cpu: u16, flush: u64) -> u64 {
     irq_entry(p) + 3 * line(p, cpu) + flush
@@ -216,6 +241,31 @@ fn the_last_target_may_be_idle() {
     };
     let (without, with) = (run(&[]), run(&[8]));
     assert_eq!(with, without + p.c2c_cycles(p.distance(0, 8)));
+}
+
+/// An idle CPU takes its interrupt when it has woken; one that only borrows an address space for work of its own does so at once.
+#[test]
+fn an_idle_target_has_to_wake_first() {
+    let p = prime_profile();
+    let run = |borrows: bool, kthread: &[Order]| {
+        let mut machine = filled(&p, &[0, 4], &[span(0, 1)]);
+        // From before lazy CPUs were passed over.
+        machine.era = "v4.13";
+        if borrows {
+            machine.world.switch_mm(Cpu(4), None, true, &mut |_, _| {});
+        }
+        machine.plays(0, [order(0, Op::mprotect(span(0, 1), Rights::READ))]);
+        machine.plays(4, kthread.iter().copied());
+        let stats = machine.run().stats;
+        assert_eq!(stats.ipis_received, 1);
+        (stats.cycles.waiting, stats.cycles.receivers)
+    };
+    let (in_user, busy) = run(false, &[]);
+    let working = Order { work: 100_000, ..order(4, Op::call(OpKind::Other, span(0, 0))) };
+    assert_eq!(run(true, &[working]), (in_user, busy));
+    let woken = (in_user + p.ipi.idle_wake_cyc, busy);
+    assert_eq!(run(true, &[]), woken, "nothing to do");
+    assert_eq!(run(true, &[Order { work: 0, ..at(100_000, working) }]), woken, "nothing to do for now");
 }
 
 #[test]

@@ -93,7 +93,12 @@ fn a_copy_goes_on_as_the_run_does() {
     for (seed, policy) in (0..).zip(POLICIES.iter().chain(policy::find("latr"))) {
         let mut clock = random::clock(policy, seed, 6, Backing::SharedFile, (RunAhead::Off, true));
         let mut copies = Vec::new();
-        while clock.steps(700) > 0 {
+        loop {
+            let made = clock.steps(700);
+            assert!(made <= 700, "{}: {made}", policy.name);
+            if made == 0 {
+                break;
+            }
             if copies.len() < 8 {
                 copies.push(clock.clone());
             }

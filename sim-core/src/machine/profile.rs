@@ -146,7 +146,7 @@ pub struct InvalCosts {
     pub cr3_noflush_cyc: Option<u64>,
     /// INVPCID of one context; 0: not available.
     pub invpcid_single_cyc: Option<u64>,
-    /// INVPCID of all contexts; 0: not available.
+    /// INVPCID of all contexts; 0: not available. For comparison, charged to nothing.
     pub invpcid_all_cyc: Option<u64>,
     /// AMD: INVLPGB broadcast and the TLBSYNC that waits for it, together.
     pub invlpgb_plus_tlbsync_cyc: Option<u64>,
@@ -221,7 +221,7 @@ pub struct IpiCosts {
     pub ack_read_same_cyc: Option<u64>,
     /// The same for a target of another socket.
     pub ack_read_remote_cyc: Option<u64>,
-    /// Waking an idle target; not charged yet.
+    /// Waking an idle target: what an interrupt takes longer to be taken there.
     pub idle_wake_cyc: u64,
 }
 
@@ -245,9 +245,9 @@ pub struct KernelCosts {
     pub minor_fault_anon_cyc: u64,
     /// A system call that does nothing.
     pub syscall_cyc: u64,
-    /// `madvise(MADV_DONTNEED)` of one page, single-threaded.
+    /// `madvise(MADV_DONTNEED)` of one page, single-threaded; for comparison, charged to nothing.
     pub madvise1_local_cyc: Option<u64>,
-    /// `munmap` of one page, single-threaded.
+    /// `munmap` of one page that has just been touched, single-threaded.
     pub munmap_base_cyc: Option<u64>,
     /// Swapping one page out and in again, batched.
     pub pageout_refault_page_cyc: Option<u64>,

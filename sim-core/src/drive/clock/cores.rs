@@ -70,15 +70,17 @@ impl Core {
     /// When something next happens on this core.
     #[inline]
     pub(super) fn next_event(&self) -> Option<u64> {
+        if self.state == State::Running {
+            return Some(self.ready);
+        }
         let first = match self.tick {
             Some(tick) => Some(self.arrival.map_or(tick, |arrival| arrival.min(tick))),
             None => self.arrival,
         };
         let arrival = first.filter(|_| !self.stack.irqs_off());
         match self.state {
-            State::Running => Some(self.ready),
             State::Idle { since, .. } => Some(arrival.map_or(self.ready, |a| a.max(since).min(self.ready))),
-            State::Parked(_) | State::Held | State::Done => arrival.map(|a| a.max(self.ready)),
+            _ => arrival.map(|a| a.max(self.ready)),
         }
     }
 
@@ -93,6 +95,16 @@ impl Core {
     #[inline]
     pub(super) fn may_run(&self) -> bool {
         matches!(self.state, State::Running | State::Idle { .. })
+    }
+
+    /// Is there nothing that it does or spins for at this time? What then takes place there has to wake it, unless it runs user code.
+    pub(super) fn rests(&self, time: u64) -> bool {
+        match self.state {
+            State::Running => false,
+            State::Idle { worked, .. } => worked <= time,
+            State::Parked(wait) => matches!(wait, Wait::Io | Wait::Memory),
+            State::Held | State::Done => true,
+        }
     }
 
     /// When what it is doing now began.

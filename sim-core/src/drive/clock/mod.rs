@@ -15,6 +15,7 @@ pub mod log;
 pub mod look;
 pub mod price;
 mod recent;
+mod settle;
 pub mod source;
 pub mod stats;
 mod steps;
@@ -39,12 +40,10 @@ use crate::drive::engine::{Progress, Setting, Stack};
 use crate::drive::tournament::Tournament;
 use crate::machine::profile::Profile;
 use crate::nouns::op::OpKind;
-use crate::nouns::types::{AccessKind, Actor, Cpu, Lock, Page, Task};
+use crate::nouns::types::{AccessKind, Actor, Cpu, Page, Task};
 use crate::oracle::{Class, Marks};
-use crate::policy::Touch;
 use crate::step::era::Mechanism;
 use crate::step::frame::{Act, Frame, Path, Probe, StepId, Wait};
-use crate::world::World;
 use crate::world::big::Big;
 
 /// How far a core may run ahead of the others.
@@ -224,6 +223,19 @@ impl<S: Source> Clock<S> {
                 self.next_order(cpu);
             }
         }
+        self.retire(cpu, time);
+    }
+
+    /// The turn of a core that is in a path, and nothing has come for it.
+    fn next_step(&mut self, cpu: Cpu, time: u64) {
+        self.turns += 1;
+        self.advance(cpu);
+        self.retire(cpu, time);
+    }
+
+    /// What a core does on its own once it is through with its path.
+    #[inline]
+    fn retire(&mut self, cpu: Cpu, time: u64) {
         if self.lookahead_cycles.is_some() && self.cores[usize::from(cpu.0)].stack.is_empty() {
             let horizon = self.horizon(cpu, time);
             while self.retires(cpu, horizon) {}
@@ -357,141 +369,36 @@ impl<S: Source> Clock<S> {
         self.kernel_steps += u64::from(path.is_some_and(|path| path != Path::Access));
         let heard = self.heard.as_deref_mut().expect("nobody is settling");
         match transition(&self.setting, &mut self.world, heard, who, &mut core.stack) {
-            Progress::Blocked(wait) => {
-                core.park(wait);
-                if let Some(key) = wait_key(wait) {
-                    debug_assert!(!self.waiters.values().flatten().any(|&c| c == cpu), "{cpu:?} waits twice");
-                    self.waiters.entry(key).or_default().push(cpu);
-                }
-            }
+            Progress::Blocked(wait) => self.park(cpu, wait),
             Progress::Acted | Progress::Finished => self.settle(cpu),
         }
-        let core = &mut self.cores[usize::from(cpu.0)];
+        let core = &self.cores[usize::from(cpu.0)];
         if in_interrupt && !core.stack.in_interrupt() {
-            if path == Some(Path::Held) {
-                core.ticked = core.ready;
-            }
-            core.leave_interrupt();
-            self.wind(cpu);
+            self.leave_interrupt(cpu, path);
         }
-        let core = &mut self.cores[usize::from(cpu.0)];
-        if core.stack.is_empty() && in_operation {
+        if in_operation && self.cores[usize::from(cpu.0)].stack.is_empty() {
             self.order_done(cpu);
         }
     }
 
-    /// Prices what a step did, in order, and tells everybody it concerns.
-    fn settle(&mut self, cpu: Cpu) {
-        let mut heard = self.heard.take().expect("nobody is settling");
-        let start = self.cores[usize::from(cpu.0)].ready;
-        if !heard.windows.is_empty() || !heard.remarks.is_empty() {
-            self.note_marks(cpu, &mut heard, start);
-        }
-        let breaks = heard.breaks.take();
-        let (mut now, mut paced) = (start, None);
-        let mut touched = Vec::new();
-        for &(who, ref act, at) in &heard.acts {
-            let cycles = self.prices.price(who, act, at, now, &self.world);
-            now += cycles;
-            if self.hot_victims {
-                touched.extend(self.about_to_change(who, act, at));
-            }
-            match *act {
-                Act::Walk { page, .. } | Act::Assist(page) => self.recent.filled(cpu, page),
-                Act::Use { page, kind, .. } => {
-                    let bound = self.recent.binding(cpu, page, start);
-                    if let Some(class) = bound.map_or(breaks, |marks| marks.breaks(kind)) {
-                        self.stats.violated(cpu, page, class, start);
-                    }
-                }
-                Act::Device(page, _) => {
-                    if let Some(class) = breaks {
-                        self.stats.violated(cpu, page, class, start);
-                    }
-                }
-                Act::FlushBegin { request, .. } => {
-                    let op = self.core(cpu).order.map(|o| o.what);
-                    self.stats.flush_value(request, op, &mut self.world);
-                }
-                Act::Write(_) | Act::Freeze(_) => paced = Some(act),
-                Act::Lock(_) | Act::Unlock(_) if paced.is_none() => paced = Some(act),
-                Act::Submit { .. } => self.io_submitted(now),
-                Act::Broadcast(_) if self.ticks.is_some() => self.left_to_others(),
-                Act::Broadcast(request) => self.broadcast(cpu, request, now - cycles),
-                Act::WakeKswapd { .. } => {
-                    self.source.kswapd_woken();
-                    self.ask_held(now);
-                }
-                _ => {}
-            }
-            self.stats.act(who, act, at, now, cycles, &self.world);
-            self.notify(who, act, now);
-        }
-        let paced = paced.copied();
-        heard.acts.clear();
-        self.heard = Some(heard);
-        self.core(cpu).ready = now;
-        for page in touched {
-            self.touch_elsewhere(cpu, page, now);
-        }
-        if let Some(act) = paced
-            && let Some(order) = self.core(cpu).order
-        {
-            let not_before = self.source.pace(&order, act, now);
-            self.core(cpu).pause_until(not_before);
-            if matches!(act, Act::Write(_) | Act::Freeze(_)) {
-                self.ask_held(now);
-            }
+    /// A step is blocked: its core waits until it may go on.
+    #[inline(never)]
+    fn park(&mut self, cpu: Cpu, wait: Wait) {
+        self.core(cpu).park(wait);
+        if let Some(key) = wait_key(wait) {
+            debug_assert!(!self.waiters.values().flatten().any(|&c| c == cpu), "{cpu:?} waits twice");
+            self.waiters.entry(key).or_default().push(cpu);
         }
     }
 
-    /// Takes in what a step has changed about promises.
-    fn note_marks(&mut self, cpu: Cpu, heard: &mut Heard, now: u64) {
-        for (holder, page, class) in heard.windows.drain(..) {
-            self.stats.window(holder, page, class, now);
+    /// The last step of an interrupt has been made, one of this path.
+    #[inline(never)]
+    fn leave_interrupt(&mut self, cpu: Cpu, path: Option<Path>) {
+        let core = self.core(cpu);
+        if path == Some(Path::Held) {
+            core.ticked = core.ready;
         }
-        for change in heard.remarks.drain(..) {
-            self.recent.changed(now, cpu, change);
-        }
-    }
-
-    /// Wakes those who waited for an act.
-    fn notify(&mut self, who: Actor, act: &Act, now: u64) {
-        match *act {
-            // The interrupts leave when the last target has been turned to, whether it needs one or not.
-            Act::Post { to, .. } | Act::Skip(to) if self.world.next_target(who.cpu, to.0 + 1).is_none() => {
-                for (to, arrival) in self.prices.arrivals(who.cpu, now) {
-                    let core = self.core(to);
-                    debug_assert_eq!(core.arrival, None, "one interrupt is under way at a time");
-                    core.arrival = Some(arrival);
-                    self.schedule(to);
-                }
-            }
-            Act::Unlock(lock) => self.wake(WaitKey::Lock(lock.plain()), Some(lock), who.cpu, now),
-            Act::Downgrade(mm) => {
-                let lock = Lock::MmapWrite(mm);
-                self.wake(WaitKey::Lock(lock), Some(lock), who.cpu, now);
-            }
-            Act::Freeze(frame)
-            | Act::Write(frame)
-            | Act::Shrink(frame)
-            | Act::Put(frame)
-            | Act::Keep(frame)
-            | Act::Submit { frame, .. }
-                if !self.world.folio(frame).locked =>
-            {
-                self.wake(WaitKey::Folio(frame), None, who.cpu, now);
-            }
-            Act::Flag(flag, Touch::Write) => self.wake(WaitKey::Flag(flag), None, who.cpu, now),
-            // What one reclaimer puts back is there for another to take.
-            Act::Free(_) | Act::ListEnd => self.wake(WaitKey::Memory, None, who.cpu, now),
-            Act::Ack(initiator) if !self.world.acks_outstanding(initiator) => {
-                let core = self.core(initiator);
-                if core.state == State::Parked(Wait::Acks) {
-                    self.resume(initiator, now);
-                }
-            }
-            _ => {}
-        }
+        core.leave_interrupt();
+        self.wind(cpu);
     }
 }

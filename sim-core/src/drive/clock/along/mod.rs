@@ -395,7 +395,8 @@ impl Times {
                 *done = (*done).max(now + occupies + latency);
             }
             Act::Post { to, .. } | Act::Skip(to) if world.is_last_target(cpu, to) => {
-                for (to, arrival) in prices.arrivals(cpu, now) {
+                // Every CPU of a scenario is in its program, or spins once that is done.
+                for (to, arrival) in prices.arrivals(cpu, now, |_| false) {
                     self.arrival[usize::from(to.0)] = arrival;
                 }
             }

@@ -20,7 +20,7 @@ use crate::machine::profile::{IpiMode, Profile};
 use crate::machine::psc::Level;
 use crate::machine::walk::{Line, WalkCost};
 use crate::nouns::op::OpKind;
-use crate::nouns::types::{Actor, Backing, Cpu, FrameNo, Lock, Mm, Page, Task};
+use crate::nouns::types::{Actor, Backing, Cpu, FrameNo, Lock, Mm, Page, Span, Task};
 use crate::policy::Touch;
 use crate::step::era::{Era, Mechanism};
 use crate::step::frame::{Act, Path, StepId};
@@ -31,6 +31,8 @@ use crate::world::{TlbLevel, World};
 const PTES_PER_LINE_SHIFT: u32 = 3;
 /// Acts of a minor fault that touch a line of their own core: `mmap_lock`, the PTE, the PTL, the PTE again, both unlocks.
 const FAULT_TOUCHES: u64 = 6;
+/// The same of a munmap of one page: `mmap_lock`, the PTL, the PTE, both unlocks, the return.
+const MUNMAP_TOUCHES: u64 = 6;
 
 /// A profile cannot price the mechanism asked for.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -65,6 +67,8 @@ pub struct Prices {
     gen_read_always: bool,
     /// These calls put what faults have put by on the LRU lists first.
     zap_drains: bool,
+    /// munmap holds `mmap_lock` for reading once its VMAs are gone.
+    munmap_downgrades: bool,
     /// More pages are flushed as a whole.
     ceiling_pages: u64,
     lines: Lines,
@@ -93,6 +97,7 @@ impl Prices {
             vma_locks: era.faults_lock_vma,
             gen_read_always: era.reads_mm_gen_always,
             zap_drains: era.zap_drains_lru,
+            munmap_downgrades: era.munmap_downgrades,
             ceiling_pages: era.ceiling_pages,
             lines: Lines::with_queues(profile, cpus),
             looked: Looked::new(cpus),
@@ -146,7 +151,10 @@ impl Prices {
         let cpu = (who.cpu, now);
         let p = &self.profile;
         match *act {
-            Act::Enter(OpKind::Munmap | OpKind::Dontneed | OpKind::Free) => p.kernel.syscall_cyc + self.drain_lru(cpu),
+            Act::Enter(kind @ (OpKind::Munmap | OpKind::Dontneed | OpKind::Free)) => {
+                self.shootdowns[usize::from(who.cpu.0)].unlinks_vmas = kind == OpKind::Munmap;
+                self.profile.kernel.syscall_cyc + self.drain_lru(cpu)
+            }
             Act::Enter(_) => p.kernel.syscall_cyc,
             Act::Lock(Lock::MmapRead(mm)) | Act::Unlock(Lock::MmapRead(mm))
                 if at.path == Path::Fault && self.vma_locks =>
@@ -158,6 +166,7 @@ impl Prices {
                 self.write(cpu, lock_line(lock))
             }
             Act::Downgrade(mm) => self.write(cpu, LineId::Mmap(mm)),
+            Act::Vma(_) if at.path == Path::Munmap => self.unlink_vmas(who.cpu),
             Act::PteRead(_) | Act::PteXchg { .. } => self.pte(cpu, act, at, world),
             Act::MaskRead(mm) => self.read(cpu, LineId::Mask(mm)),
             Act::MaskClear(mm) => self.write(cpu, LineId::Mask(mm)),
@@ -267,6 +276,20 @@ impl Prices {
     fn free(&mut self, cpu: (Cpu, u64)) -> u64 {
         let freed = std::mem::replace(&mut self.shootdowns[usize::from(cpu.0.0)].freed, true);
         if freed { self.profile.cache.l1_cyc } else { self.lock_lru(cpu).max(self.profile.cache.l1_cyc) }
+    }
+
+    /// `do_munmap()` up to the walk: its VMAs are found, split and taken away. A whole munmap of a page that has just been touched, less
+    /// what its other acts are charged; no less than one of them.
+    fn unlink_vmas(&mut self, cpu: Cpu) -> u64 {
+        let first = std::mem::take(&mut self.shootdowns[usize::from(cpu.0)].unlinks_vmas);
+        let p = &self.profile;
+        let touch = p.cache.l1_cyc;
+        let Some(whole) = p.kernel.munmap_base_cyc.filter(|_| first) else { return touch };
+        let touches = MUNMAP_TOUCHES + u64::from(self.munmap_downgrades);
+        let drain = if self.zap_drains { p.kernel.lru_lock_hold_cyc.unwrap_or(0) } else { 0 };
+        let free = p.kernel.lru_lock_hold_cyc.unwrap_or(0).max(touch);
+        let flush = self.invalidations(Some(Span { first: 0, pages: 1 }));
+        whole.saturating_sub(p.kernel.syscall_cyc + touches * touch + drain + free + flush).max(touch)
     }
 
     /// `lru_add_drain()`, with which these calls begin: the folios that faults of this CPU have put by go on their lists.

@@ -19,6 +19,8 @@ pub(super) struct Shootdown {
     pub(super) broadcasts: bool,
     /// Faults of the CPU have put folios by that are on no LRU list yet.
     pub(super) in_lru_batch: bool,
+    /// It is in a munmap that has not taken its VMAs away yet.
+    pub(super) unlinks_vmas: bool,
     /// The CPU has freed pages since its last flush.
     pub(super) freed: bool,
 }
@@ -67,13 +69,14 @@ impl Prices {
     }
 
     /// The interrupts that leave when all of a shootdown's requests are queued and its last ICR write ends at `now`: where
-    /// they go and when they arrive. Each leaves with its own write.
-    pub fn arrivals(&self, from: Cpu, now: u64) -> Vec<(Cpu, u64)> {
+    /// they go and when they arrive. Each leaves with its own write; a target that is idle takes it when it has woken.
+    pub fn arrivals(&self, from: Cpu, now: u64, idle: impl Fn(Cpu) -> bool) -> Vec<(Cpu, u64)> {
         let icr = self.profile.ipi.icr_write_cyc.unwrap_or(0);
         let writes = self.icr_writes(from);
         let arrival = |(to, write): (Cpu, u64)| {
             let distance = self.lines.distance(from, to);
-            (to, now - (writes - write) * icr + self.profile.delivery_cycles(distance))
+            let woken = if idle(to) { self.profile.ipi.idle_wake_cyc } else { 0 };
+            (to, now - (writes - write) * icr + self.profile.delivery_cycles(distance) + woken)
         };
         self.interrupted(from).map(arrival).collect()
     }
