@@ -128,6 +128,20 @@ fn a_munmap_takes_what_the_profile_says() {
     }
 }
 
+#[test]
+fn the_vmas_of_a_munmap_are_charged_once() {
+    let munmap = |backing, base| {
+        let mut p = prime_profile();
+        p.kernel.munmap_base_cyc = base;
+        let mut machine = Machine::new(&p, &[0]);
+        machine.fill(span(0, 1), backing, false);
+        accesses(machine, &[load(0), Op::call(OpKind::Munmap, span(0, 1))])[1]
+    };
+    let of = |backing| munmap(backing, Some(100_003)) - munmap(backing, None);
+    // The VMA of a driver's memory is taken off its file as well.
+    assert_eq!(of(Backing::Pfn), of(Backing::Anon));
+}
+
 /// Interrupt to flush at a target that finds one request: the head of its queue, the request and `tlb_gen` are with CPU 0.
 fn to_flush(p: &Profile, cpu: u16, flush: u64) -> u64 {
     irq_entry(p) + 3 * line(p, cpu) + flush

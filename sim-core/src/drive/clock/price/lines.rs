@@ -235,3 +235,23 @@ fn row<const N: usize>(rows: &mut Vec<[u32; N]>, at: impl Into<u32>, line: usize
     }
     &mut rows[at][line]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::testing::prime_profile;
+
+    #[test]
+    fn a_lock_that_is_ones_own_is_held_for_as_long_as_any() {
+        let mut lines = Lines::with_queues(&prime_profile(), 2);
+        let (hold, transfer) = (100, |_| 7);
+        assert_eq!(lines.write((Cpu(0), 0), LineId::Lru, hold, transfer), None);
+        assert_eq!(lines.write((Cpu(0), 500), LineId::Lru, hold, transfer), None);
+        assert_eq!(lines.write((Cpu(1), 530), LineId::Lru, hold, transfer), Some(70 + 7));
+        // A copy of it has to go first, and who has none pays for one.
+        assert_eq!(lines.read((Cpu(0), 1_000), LineId::Lru, transfer), Some(7));
+        assert_eq!(lines.read((Cpu(0), 1_100), LineId::Lru, transfer), None);
+        assert_eq!(lines.write((Cpu(1), 2_000), LineId::Lru, 0, transfer), Some(7));
+        assert_eq!(lines.write((Cpu(1), 2_100), LineId::Lru, 0, transfer), None);
+    }
+}
