@@ -7,9 +7,12 @@
 mod breadth;
 mod depth;
 mod expand;
+mod faces;
 mod frames;
 mod heard;
 mod memo;
+mod moves;
+mod node;
 mod parts;
 pub mod race;
 mod snapshot;

@@ -1,10 +1,13 @@
 //! The kernel model as a system to search: small world, one program a CPU, interrupts between any two steps.
 
-use crate::drive::engine::{Progress, Setting, Stack};
+use crate::drive::engine::{Progress, Setting};
 use crate::drive::explore::frames::{pack_frame, unpack_frames};
 use crate::drive::explore::heard::Finder;
 pub use crate::drive::explore::heard::{Counts, Recorder, Violation};
 use crate::drive::explore::memo::Memo;
+pub use crate::drive::explore::moves::Move;
+use crate::drive::explore::node::NOWHERE;
+pub use crate::drive::explore::node::{Node, Parts};
 use crate::drive::explore::twins::Twins;
 use crate::drive::explore::view::{self, View};
 use crate::drive::explore::{Bench, Effect, Interner, Options, Seen, Successor, System};
@@ -22,68 +25,6 @@ pub struct Race<'s> {
     pub scenario: &'s Scenario,
     /// Policy and era.
     pub setting: Setting,
-}
-
-/// A state: the small world and the frames of each CPU.
-#[derive(Debug)]
-pub struct Node<'s> {
-    /// The world.
-    pub world: Small<'s>,
-    /// What each CPU is in the middle of.
-    pub(super) stacks: [Stack; CPUS],
-    /// What it was unpacked from, so that what has not changed since is not packed again.
-    known: Parts,
-    /// CPUs that have moved since.
-    pub(super) moved: u8,
-}
-
-/// Numbers of the parts of a state: what is shared, then each CPU with the frames of the path it is on.
-pub type Parts = [u32; 1 + CPUS];
-
-const NOWHERE: Parts = [u32::MAX; 1 + CPUS];
-
-impl Clone for Node<'_> {
-    fn clone(&self) -> Self {
-        let Node { world, stacks, known, moved } = self;
-        Node { world: world.clone(), stacks: stacks.clone(), known: *known, moved: *moved }
-    }
-
-    fn clone_from(&mut self, other: &Self) {
-        self.world.copy_from(&other.world);
-        (self.known, self.moved) = (other.known, other.moved);
-        self.stacks.iter_mut().zip(&other.stacks).for_each(|(stack, other)| stack.clone_from(other));
-    }
-}
-
-/// One transition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Move {
-    /// The CPU goes on with its operation, or starts the next one of its program.
-    Step(Cpu),
-    /// The CPU takes the call-function interrupt.
-    Interrupt(Cpu),
-    /// The CPU loses a translation.
-    Evict(Cpu, Page),
-    /// What the first CPU has broadcast reaches the second.
-    Deliver(Cpu, Cpu),
-    /// A tick of the CPU lets go of what it has held back for the others.
-    Tick(Cpu),
-    /// The first CPU goes on with a shootdown, or with the interrupt, and turns to the second: it posts to it, or serves it.
-    /// [`Move::Step`] turns to the lowest.
-    Toward(Cpu, Cpu),
-}
-
-impl Move {
-    /// On which CPU it happens.
-    pub fn cpu(self) -> Cpu {
-        let (Move::Step(cpu)
-        | Move::Interrupt(cpu)
-        | Move::Evict(cpu, _)
-        | Move::Deliver(_, cpu)
-        | Move::Tick(cpu)
-        | Move::Toward(cpu, _)) = self;
-        cpu
-    }
 }
 
 fn actor(cpu: Cpu) -> Actor {

@@ -1,6 +1,6 @@
 //! The state behind a line of a witness: what PTEs, TLBs and the policy's words hold, and what of it a move changed.
 
-use crate::drive::explore::race::Node;
+use crate::drive::explore::node::Node;
 use crate::nouns::types::{Cpu, Mm, Page, Pte};
 use crate::world::World;
 use crate::world::small::Scenario;

@@ -8,9 +8,9 @@
 #[cfg(test)]
 mod tests;
 
-use super::memo::{Faced, Faces, LEFT_OUT, Table};
+use super::faces::{Faced, Faces, LEFT_OUT, Table};
+use super::node::Parts;
 use super::parts::Parts as Rows;
-use super::race::Parts;
 use super::visited::{Slots, digest, digest_of};
 use super::{Effect, Interner, Successor};
 use crate::world::small::{CPUS, SHARED_WORDS};

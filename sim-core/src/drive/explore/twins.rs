@@ -14,7 +14,9 @@ mod tests;
 
 use super::frames::{pack_frame, unpack_frames};
 use super::memo::Memo;
-use super::race::{Move, Node, Parts, Race};
+use super::moves::Move;
+use super::node::{Node, Parts};
+use super::race::Race;
 use super::{Interner, System};
 use crate::drive::engine::Turn;
 use crate::kernel::path::{SERVED, SERVING};

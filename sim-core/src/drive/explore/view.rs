@@ -1,6 +1,6 @@
 //! What a CPU may try in a state, in four bytes: it is looked up for every CPU of every state.
 
-use super::race::Move;
+use super::moves::Move;
 use crate::nouns::types::{Cpu, Page};
 use crate::world::small::{CPUS, PAGES};
 
