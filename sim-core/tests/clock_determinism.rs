@@ -92,12 +92,12 @@ fn run_ahead_changes_nothing_but_the_number_of_events_over_page_cache() {
 }
 
 /// When the reclaim begins that the cores of [`hot`] are in a race with.
-const RECLAIM: u64 = 100_000;
+const RECLAIM_AT_CYCLES: u64 = 100_000;
 
 /// Three cores keep using the translation that a call has just forbidden, or allows again, while reclaim has yet to flush it.
 fn hot(policy: &'static str, calls: &[Op], first: u64, phase: u64) -> Machine {
     let loads = |cpu| {
-        let times = (0..150).map(move |n| RECLAIM + first + phase * u64::from(cpu) + 130 * n);
+        let times = (0..150).map(move |n| RECLAIM_AT_CYCLES + first + phase * u64::from(cpu) + 130 * n);
         times.map(move |time| at(time, order(cpu, load(0)))).collect()
     };
     hot_by(policy, calls, first, loads)
@@ -111,13 +111,13 @@ fn hot_by(policy: &'static str, calls: &[Op], first: u64, loads: impl Fn(u16) ->
     machine.era = "v6.18";
     machine.fill(span(0, 20), Backing::SharedFile, false);
     let list = Op::call(OpKind::Reclaim(MM), span(0, 20));
-    machine.plays(0, [at(RECLAIM, order(0, list))]);
+    machine.plays(0, [at(RECLAIM_AT_CYCLES, order(0, list))]);
     for cpu in [1, 3, 12] {
         // The store sets D, so that later ones hit.
         machine.plays(cpu, [order(cpu, store(100 + u64::from(cpu))), order(cpu, load(0))]);
         machine.plays(cpu, loads(cpu));
     }
-    machine.plays(2, calls.iter().map(|&call| at(RECLAIM + first, order(2, call))));
+    machine.plays(2, calls.iter().map(|&call| at(RECLAIM_AT_CYCLES + first, order(2, call))));
     machine
 }
 
@@ -172,7 +172,7 @@ fn promises_bind_accesses_without_a_pause_as_well() {
     let calls = [protect(Rights::NONE), protect(Rights::READ_WRITE)];
     let loads = |first| {
         move |cpu| {
-            let begin = at(RECLAIM + first, order(cpu, load(0)));
+            let begin = at(RECLAIM_AT_CYCLES + first, order(cpu, load(0)));
             std::iter::once(begin).chain((0..6_000).map(|_| order(cpu, load(0)))).collect()
         }
     };

@@ -107,7 +107,7 @@ fn a_first_touch_costs_a_minor_fault() {
 fn a_munmap_takes_what_the_profile_says() {
     let p = prime_profile();
     let lru = 457;
-    // The lock of the LRU lists is taken to free the page and, before v6.13, to put it on its list first.
+    // The lock of the LRU lists is taken to free the page and, before v6.14, to put it on its list first.
     for (era, downgrades, drains) in [("v4.13", 0, 1), ("v5.17", 1, 1), ("v6.18", 1, 0)] {
         let munmap = |base, call| {
             let mut p = p.clone();

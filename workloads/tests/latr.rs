@@ -126,7 +126,7 @@ fn measure(name: &str, policy: &str, cpus: u16) -> Measured {
 }
 
 #[test]
-fn what_munmap_saves_on_two_sockets_is_at_least_what_was_published() {
+fn what_munmap_saves_on_two_sockets_grows_to_more_than_was_published() {
     let mut saved_by_fewer = 0.0;
     for cpus in [2, 4, 8, 16] {
         let (linux, latr) = (measure("hsw_ep_2s16", "batched", cpus), measure("hsw_ep_2s16", "latr", cpus));
@@ -143,6 +143,7 @@ fn what_munmap_saves_on_two_sockets_is_at_least_what_was_published() {
             16 => {
                 assert!((6_000.0..10_000.0).contains(&linux.munmap) && latr.swept > 500.0, "{linux:?} {latr:?}");
                 assert!(linux.shootdown > 0.716 * linux.munmap, "{linux:?}");
+                // 70.8 % were published; the call is shorter here by what is not in the model.
                 assert!((70.8..90.0).contains(&saved), "{saved}");
             }
             _ => {}

@@ -70,17 +70,15 @@ impl Core {
     /// When something next happens on this core.
     #[inline]
     pub(super) fn next_event(&self) -> Option<u64> {
-        if self.state == State::Running {
-            return Some(self.ready);
-        }
         let first = match self.tick {
             Some(tick) => Some(self.arrival.map_or(tick, |arrival| arrival.min(tick))),
             None => self.arrival,
         };
         let arrival = first.filter(|_| !self.stack.irqs_off());
         match self.state {
+            State::Running => Some(self.ready),
             State::Idle { since, .. } => Some(arrival.map_or(self.ready, |a| a.max(since).min(self.ready))),
-            _ => arrival.map(|a| a.max(self.ready)),
+            State::Parked(_) | State::Held | State::Done => arrival.map(|a| a.max(self.ready)),
         }
     }
 
@@ -97,12 +95,13 @@ impl Core {
         matches!(self.state, State::Running | State::Idle { .. })
     }
 
-    /// Is there nothing that it does or spins for at this time? What then takes place there has to wake it, unless it runs user code.
+    /// Is there nothing that it does at this time, nor spins for? If it is in no user code either, the CPU is idle.
     pub(super) fn rests(&self, time: u64) -> bool {
         match self.state {
             State::Running => false,
             State::Idle { worked, .. } => worked <= time,
-            State::Parked(wait) => matches!(wait, Wait::Io | Wait::Memory),
+            // `folio_lock()`, `io_schedule()` and the wait for memory sleep; locks are spun for as long as their owners run.
+            State::Parked(wait) => matches!(wait, Wait::Folio(_) | Wait::Io | Wait::Memory),
             State::Held | State::Done => true,
         }
     }
@@ -196,6 +195,7 @@ impl Core {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nouns::types::{FrameNo, Lock, Table};
 
     #[test]
     fn a_held_core_asks_again_after_an_interrupt() {
@@ -206,5 +206,19 @@ mod tests {
         core.leave_interrupt();
         assert_eq!(core.state, State::Running);
         assert_eq!(core.next_event(), Some(5));
+    }
+
+    #[test]
+    fn who_waits_without_spinning_rests() {
+        let rests = |state| Core { state, ..Core::default() }.rests(10);
+        let working = |worked| State::Idle { since: 0, worked, not_before: 99 };
+        for state in [State::Held, State::Done, working(10), State::Parked(Wait::Io), State::Parked(Wait::Memory)] {
+            assert!(rests(state), "{state:?}");
+        }
+        assert!(rests(State::Parked(Wait::Folio(FrameNo(0)))));
+        let lock = State::Parked(Wait::Lock(Lock::Ptl(Table(0))));
+        for state in [State::Running, working(11), lock, State::Parked(Wait::Acks)] {
+            assert!(!rests(state), "{state:?}");
+        }
     }
 }

@@ -28,8 +28,8 @@ impl<S: Source> Clock<S> {
         self.steps(1) > 0
     }
 
-    /// Makes at least one event, if any is left, and at most `most`: the next one, then what its core does before anybody else, then
-    /// accesses that touch nothing shared. Whatever is logged is of the last of them. Returns how many were made.
+    /// Makes at least one event, if any is left, and at most `most`: the next one, then accesses that touch nothing shared. Whatever
+    /// is logged is of the last of them. Returns how many were made.
     ///
     /// # Panics
     /// As [`Clock::run`].
@@ -49,22 +49,19 @@ impl<S: Source> Clock<S> {
         if time >= before_cycles {
             return 0;
         }
-        self.come_to(time);
+        debug_assert!(time >= self.now, "time goes forward: {time} after {}", self.now);
+        self.now = time;
+        if !self.recent.is_empty() {
+            self.recent.forget_before(time);
+        }
         let mut made = 1;
         let idle =
             self.ticks.is_some() && self.cores.get(usize::from(source)).is_some_and(|core| core.ticks_idly(time));
         if source < self.world.cpus() {
-            let cpu = Cpu(source);
-            self.turn(cpu, time);
-            while made < most
-                && let Some(time) = self.goes_on(cpu, before_cycles)
-            {
-                self.next_step(cpu, time);
-                made += 1;
-            }
-            self.schedule(cpu);
-            if self.lookahead_cycles.is_none() && !self.stats.has_logged() {
-                made += self.one_by_one(before_cycles, most - made);
+            self.turn(Cpu(source), time);
+            self.schedule(Cpu(source));
+            if !self.stats.has_logged() {
+                made += self.one_by_one(before_cycles, most - 1);
             }
         } else if source == self.fabric_source() {
             self.broadcast_done(time);
@@ -79,34 +76,6 @@ impl<S: Source> Clock<S> {
             self.nothing_due();
         }
         made
-    }
-
-    /// Is a core in a path, with nothing on its way to it, and its next step sooner than anything of the others and than a time? Then it is
-    /// that time now: which. The tree need not hear of it. Not while something is logged, since a log is of one event.
-    #[inline]
-    fn goes_on(&mut self, cpu: Cpu, before_cycles: u64) -> Option<u64> {
-        let core = &self.cores[usize::from(cpu.0)];
-        let in_path = core.state == State::Running && !core.stack.is_empty() && core.arrival.is_none();
-        if !in_path || self.ticks.is_some() || self.stats.log.is_some() {
-            return None;
-        }
-        let time = core.ready;
-        let first = self.tree.min_excluding(cpu.0).is_none_or(|others| (time, cpu.0) < others);
-        if !first || time >= before_cycles {
-            return None;
-        }
-        self.come_to(time);
-        Some(time)
-    }
-
-    /// It is this time: no core does anything sooner.
-    #[inline]
-    fn come_to(&mut self, time: u64) {
-        debug_assert!(time >= self.now, "time goes forward: {time} after {}", self.now);
-        self.now = time;
-        if !self.recent.is_empty() {
-            self.recent.forget_before(time);
-        }
     }
 
     /// Orders may have been held for that; else the run is over.

@@ -223,19 +223,6 @@ impl<S: Source> Clock<S> {
                 self.next_order(cpu);
             }
         }
-        self.retire(cpu, time);
-    }
-
-    /// The turn of a core that is in a path, and nothing has come for it.
-    fn next_step(&mut self, cpu: Cpu, time: u64) {
-        self.turns += 1;
-        self.advance(cpu);
-        self.retire(cpu, time);
-    }
-
-    /// What a core does on its own once it is through with its path.
-    #[inline]
-    fn retire(&mut self, cpu: Cpu, time: u64) {
         if self.lookahead_cycles.is_some() && self.cores[usize::from(cpu.0)].stack.is_empty() {
             let horizon = self.horizon(cpu, time);
             while self.retires(cpu, horizon) {}
@@ -382,7 +369,6 @@ impl<S: Source> Clock<S> {
     }
 
     /// A step is blocked: its core waits until it may go on.
-    #[inline(never)]
     fn park(&mut self, cpu: Cpu, wait: Wait) {
         self.core(cpu).park(wait);
         if let Some(key) = wait_key(wait) {
@@ -392,7 +378,6 @@ impl<S: Source> Clock<S> {
     }
 
     /// The last step of an interrupt has been made, one of this path.
-    #[inline(never)]
     fn leave_interrupt(&mut self, cpu: Cpu, path: Option<Path>) {
         let core = self.core(cpu);
         if path == Some(Path::Held) {

@@ -33,6 +33,7 @@ pub(crate) use access::TRANSLATE;
 pub use access::{entry_of, would_hit};
 pub(crate) use flush::POSTING;
 pub(crate) use irq::{SERVED, SERVING};
+pub(crate) use zap::UNLINK_VMAS;
 
 use crate::nouns::types::{Actor, Lock, Mm, Page, Present, Span, Task};
 use crate::oracle;

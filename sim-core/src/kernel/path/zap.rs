@@ -17,7 +17,7 @@ use crate::nouns::types::{Actor, Backing, FrameNo, Lock, Mm, Page, Present, Pte,
 use crate::oracle::{self, ghost};
 use crate::policy::Hook;
 use crate::step::era::Protections;
-use crate::step::frame::{Act, Cx, Flow, Frame, Path, Probe, steps};
+use crate::step::frame::{Act, Cx, Flow, Frame, Path, Probe, StepId, steps};
 use crate::world::{Cause, Folio, Gather, Request, Vma, World};
 
 steps! {
@@ -48,6 +48,9 @@ steps! {
     Uncount = "Z9" "dec_tlb_flush_pending()",
     Return = "Z10" "mmap unlock, system call returns",
 }
+
+/// The step of a munmap in which its VMAs go.
+pub(crate) const UNLINK_VMAS: StepId = StepId { path: Path::Munmap, pc: Step::Detach as u8 };
 
 /// What mmap does to what is mapped where it maps: a munmap from Z1 to Z9.
 pub(super) fn within_mmap() -> Frame {

@@ -48,8 +48,6 @@ pub(super) enum LineId {
 struct Owner {
     /// Who wrote it last.
     writer: Option<Cpu>,
-    /// Somebody else has read it since.
-    copied: bool,
     /// When its last writer has it, in cycles.
     there_at: u64,
 }
@@ -156,11 +154,7 @@ impl Lines {
     ) -> (Found, Option<u64>) {
         let (at, touched) = self.owner(id);
         let owner = &mut self.owners[at as usize];
-        if owner.writer == Some(cpu) {
-            return (Found::Own, None);
-        }
-        owner.copied = true;
-        let away = owner.writer.filter(|_| !self.readers.contains(at, cpu));
+        let away = owner.writer.filter(|&writer| writer != cpu && !self.readers.contains(at, cpu));
         self.readers.insert(at, cpu);
         let Some(writer) = away else {
             return (if touched { Found::Own } else { Found::Untouched }, None);
@@ -189,15 +183,10 @@ impl Lines {
         transfer: impl Fn(Distance) -> u64,
     ) -> Option<u64> {
         let (at, _) = self.owner(id);
-        let owner = &mut self.owners[at as usize];
-        if owner.writer == Some(cpu) && !owner.copied {
-            owner.there_at = now + hold;
-            return None;
-        }
         let farthest = self.farthest(at, cpu);
         let owner = &mut self.owners[at as usize];
         let cycles = farthest.map(|far| owner.there_at.saturating_sub(now) + transfer(far));
-        *owner = Owner { writer: Some(cpu), copied: false, there_at: now + cycles.unwrap_or(0) + hold };
+        *owner = Owner { writer: Some(cpu), there_at: now + cycles.unwrap_or(0) + hold };
         self.readers.clear(at);
         cycles
     }
@@ -205,7 +194,7 @@ impl Lines {
     /// A line changes hands at a price of its own.
     pub(super) fn hand_over(&mut self, id: LineId, to: Cpu) {
         let (at, _) = self.owner(id);
-        self.owners[at as usize] = Owner { writer: Some(to), copied: false, there_at: 0 };
+        self.owners[at as usize] = Owner { writer: Some(to), there_at: 0 };
         self.readers.clear(at);
     }
 

@@ -16,6 +16,7 @@ use crate::drive::clock::price::broadcast::BroadcastCost;
 use crate::drive::clock::price::lines::{Found, LineId, Lines, PTE_LINES};
 use crate::drive::clock::price::shootdown::Shootdown;
 use crate::drive::clock::price::sweep::Looked;
+use crate::kernel::path::UNLINK_VMAS;
 use crate::machine::profile::{IpiMode, Profile};
 use crate::machine::psc::Level;
 use crate::machine::walk::{Line, WalkCost};
@@ -151,10 +152,7 @@ impl Prices {
         let cpu = (who.cpu, now);
         let p = &self.profile;
         match *act {
-            Act::Enter(kind @ (OpKind::Munmap | OpKind::Dontneed | OpKind::Free)) => {
-                self.shootdowns[usize::from(who.cpu.0)].unlinks_vmas = kind == OpKind::Munmap;
-                self.profile.kernel.syscall_cyc + self.drain_lru(cpu)
-            }
+            Act::Enter(OpKind::Munmap | OpKind::Dontneed | OpKind::Free) => p.kernel.syscall_cyc + self.drain_lru(cpu),
             Act::Enter(_) => p.kernel.syscall_cyc,
             Act::Lock(Lock::MmapRead(mm)) | Act::Unlock(Lock::MmapRead(mm))
                 if at.path == Path::Fault && self.vma_locks =>
@@ -166,7 +164,7 @@ impl Prices {
                 self.write(cpu, lock_line(lock))
             }
             Act::Downgrade(mm) => self.write(cpu, LineId::Mmap(mm)),
-            Act::Vma(_) if at.path == Path::Munmap => self.unlink_vmas(who.cpu),
+            Act::Vma(_) if at == UNLINK_VMAS && world.op(who.task).kind == OpKind::Munmap => self.unlink_vmas(),
             Act::PteRead(_) | Act::PteXchg { .. } => self.pte(cpu, act, at, world),
             Act::MaskRead(mm) => self.read(cpu, LineId::Mask(mm)),
             Act::MaskClear(mm) => self.write(cpu, LineId::Mask(mm)),
@@ -280,16 +278,14 @@ impl Prices {
 
     /// `do_munmap()` up to the walk: its VMAs are found, split and taken away. A whole munmap of a page that has just been touched, less
     /// what its other acts are charged; no less than one of them.
-    fn unlink_vmas(&mut self, cpu: Cpu) -> u64 {
-        let first = std::mem::take(&mut self.shootdowns[usize::from(cpu.0)].unlinks_vmas);
+    fn unlink_vmas(&self) -> u64 {
         let p = &self.profile;
-        let touch = p.cache.l1_cyc;
-        let Some(whole) = p.kernel.munmap_base_cyc.filter(|_| first) else { return touch };
-        let touches = MUNMAP_TOUCHES + u64::from(self.munmap_downgrades);
-        let drain = if self.zap_drains { p.kernel.lru_lock_hold_cyc.unwrap_or(0) } else { 0 };
-        let free = p.kernel.lru_lock_hold_cyc.unwrap_or(0).max(touch);
-        let flush = self.invalidations(Some(Span { first: 0, pages: 1 }));
-        whole.saturating_sub(p.kernel.syscall_cyc + touches * touch + drain + free + flush).max(touch)
+        let touches = (MUNMAP_TOUCHES + u64::from(self.munmap_downgrades)) * p.cache.l1_cyc;
+        let lru = p.kernel.lru_lock_hold_cyc.unwrap_or(0);
+        let drain = if self.zap_drains { lru } else { 0 };
+        let free = lru.max(p.cache.l1_cyc);
+        let charged = p.kernel.syscall_cyc + touches + drain + free + self.invalidations(Some(Span::page(0)));
+        p.kernel.munmap_base_cyc.unwrap_or(0).saturating_sub(charged).max(p.cache.l1_cyc)
     }
 
     /// `lru_add_drain()`, with which these calls begin: the folios that faults of this CPU have put by go on their lists.

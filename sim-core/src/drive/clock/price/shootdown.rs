@@ -19,8 +19,6 @@ pub(super) struct Shootdown {
     pub(super) broadcasts: bool,
     /// Faults of the CPU have put folios by that are on no LRU list yet.
     pub(super) in_lru_batch: bool,
-    /// It is in a munmap that has not taken its VMAs away yet.
-    pub(super) unlinks_vmas: bool,
     /// The CPU has freed pages since its last flush.
     pub(super) freed: bool,
 }
