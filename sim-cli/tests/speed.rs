@@ -16,7 +16,7 @@ fn a_csv_has_a_row_for_each_figure() {
     let rows: Vec<_> = reader.records().map(|row| row.expect("a row")).collect();
     let count = |measure| rows.iter().filter(|row| &row[at("measure")] == measure).count();
     assert_eq!((count("access_ns"), count("events_per_second")), (24, 4));
-    for measure in ["kernel_steps_per_second", "states_per_second", "import_mb_per_second"] {
+    for measure in ["kernel_steps_per_second", "kernel_acts_per_second", "states_per_second", "import_mb_per_second"] {
         assert_eq!(count(measure), 1, "{measure}");
     }
     for row in rows {
@@ -31,7 +31,7 @@ fn a_csv_has_a_row_for_each_figure() {
 fn the_other_formats_have_the_same_rows() {
     let json: serde_json::Value = serde_json::from_str(&speed("json")).expect("it is JSON");
     let rows = json.as_array().expect("a list");
-    assert_eq!(rows.len(), 31);
+    assert_eq!(rows.len(), 32);
     assert!(rows.iter().all(|row| row["schema"] == 1));
     let table = speed("table");
     assert_eq!(table.lines().count(), rows.len() + 2, "{table}");

@@ -1,13 +1,17 @@
-//! A run made event by event is the run made at once, and so is a copy of it that goes on by itself.
+//! A run made event by event is the run made at once, and so is a copy of it that goes on by itself. And what steps are counted.
 
+mod common;
 mod random;
 
+use common::{Machine, load, order, span};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use random::Random;
 
 use sim_core::drive::clock::log::{Entry, Happened};
 use sim_core::drive::clock::{Clock, RunAhead};
+use sim_core::machine::testing::prime_profile;
+use sim_core::nouns::op::{Op, OpKind};
 use sim_core::nouns::types::Backing;
 use sim_core::policy::{self, POLICIES};
 use sim_core::step::frame::{Act, Path};
@@ -148,4 +152,23 @@ fn the_log_has_every_act_that_is_counted() {
         (deferred, violations, windows) = (deferred + stats.deferred, violations + broken, windows + opened);
     }
     assert!(deferred > 0 && violations > 0 && windows > 0, "{deferred} {violations} {windows}");
+}
+
+#[test]
+fn steps_of_the_text_are_counted_and_those_that_act() {
+    // C0, C1, C2 twice, C3; the first C2 finds nothing to unmap, and acts on nothing.
+    let mmap = |first| Op::call(OpKind::Mmap(Backing::Anon), span(first, 1));
+    for run_ahead in [RunAhead::Off, RunAhead::Upto(u64::MAX)] {
+        let counts = |cpus: u16| {
+            let mut machine = Machine::new(&prime_profile(), &[0, 1]);
+            machine.fill(span(0, 1), Backing::Anon, false);
+            for cpu in 0..cpus {
+                machine.plays(cpu, [load(0), load(0), mmap(2048 + 2 * u64::from(cpu))].map(|op| order(cpu, op)));
+            }
+            let clock = machine.run_ahead(run_ahead);
+            (clock.kernel_steps(), clock.kernel_acts())
+        };
+        assert_eq!(counts(1), (5, 4), "{run_ahead:?}: accesses are none");
+        assert_eq!(counts(2), (10, 8), "{run_ahead:?}: to wait for a lock is none");
+    }
 }

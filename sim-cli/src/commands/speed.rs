@@ -92,8 +92,9 @@ fn rows(args: &SpeedArgs) -> Vec<Row> {
         }));
     }
     rows.extend(events);
-    let steps = measure::kernel_steps_per_second(args.rounds);
-    rows.push(done(other("kernel_steps_per_second", "calls".to_owned(), steps)));
+    let kernel = measure::kernel(args.rounds);
+    rows.push(other("kernel_steps_per_second", "calls".to_owned(), kernel.steps_per_second));
+    rows.push(done(other("kernel_acts_per_second", "calls".to_owned(), kernel.acts_per_second)));
     rows.push(done(other("states_per_second", EXPLORED.to_owned(), measure::states_per_second(args.rounds))));
     rows.push(done(other("import_mb_per_second", IMPORTED.to_owned(), measure::import_mb_per_second(args.rounds))));
     rows

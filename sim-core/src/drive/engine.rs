@@ -54,6 +54,25 @@ impl Stack {
         self.0.clear();
     }
 
+    /// Another path begins, or the innermost ends. Returns what it waits for, if it is blocked.
+    #[inline(never)]
+    fn follow(&mut self, flow: Flow) -> Option<Wait> {
+        match flow {
+            Flow::Next => {}
+            Flow::Blocked(wait) => return Some(wait),
+            Flow::Call(callee) => self.0.push(callee),
+            Flow::Return(value) => {
+                let done = self.0.pop().expect("the frame that returned");
+                if let Some(caller) = self.0.last_mut()
+                    && !done.path.interrupts()
+                {
+                    caller.ret = value;
+                }
+            }
+        }
+        None
+    }
+
     /// Is no operation under way?
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -116,22 +135,14 @@ impl Setting {
         let at = StepId { path: Path::Other, pc: 0 };
         let mut cx = Cx { world, policy: self.policy, era: &self.era, probe, acted: false, at };
         while let Some(frame) = stack.0.last_mut() {
-            match path::step(&mut cx, who, frame) {
-                Flow::Next => {}
-                Flow::Blocked(wait) => {
-                    assert!(!cx.acted, "a blocked step must not have acted: {:?}", cx.at);
-                    return Progress::Blocked(wait);
-                }
-                Flow::Call(callee) => stack.0.push(callee),
-                Flow::Return(value) => {
-                    let done = stack.0.pop().expect("the frame that returned");
-                    if let Some(caller) = stack.0.last_mut()
-                        && !done.path.interrupts()
-                    {
-                        caller.ret = value;
-                    }
-                }
+            let flow = path::step(&mut cx, who, frame);
+            if flow != Flow::Next
+                && let Some(wait) = stack.follow(flow)
+            {
+                assert!(!cx.acted, "a blocked step must not have acted: {:?}", cx.at);
+                return Progress::Blocked(wait);
             }
+            cx.probe.step(cx.at);
             if cx.acted {
                 return Progress::Acted;
             }

@@ -167,6 +167,12 @@ impl Mmu {
     /// INVLPG: removes this page, and what the paging-structure caches hold of its address space if the profile says so.
     /// `sink` gets the translation once, however many copies there were.
     pub fn invalidate_page(&mut self, key: Key, sink: &mut impl FnMut(Key, Entry)) {
+        self.invalidate_translation(key, sink);
+        self.invalidate_paths(key.asid);
+    }
+
+    /// [`Mmu::invalidate_page`] without the paging-structure caches.
+    pub fn invalidate_translation(&mut self, key: Key, sink: &mut impl FnMut(Key, Entry)) {
         let at = key.size as usize;
         let stlb = second_level(&mut self.stlb, self.stlb_holds_2m, key.size).map(|stlb| stlb.invalidate(key));
         // What the second level could hold and does not, no other does.
@@ -177,8 +183,12 @@ impl Mmu {
                 sink(key, entry);
             }
         }
+    }
+
+    /// What is left of it: once for many pages.
+    pub fn invalidate_paths(&mut self, asid: u16) {
         if self.psc_flushed_by_page {
-            self.psc.invalidate_asid(key.asid);
+            self.psc.invalidate_asid(asid);
         }
     }
 
@@ -209,6 +219,12 @@ impl Mmu {
     /// Walks the page: which entries must be read, given the paging-structure caches, which then know the way.
     pub fn walk_levels(&mut self, key: Key) -> Levels {
         self.psc.walk(key)
+    }
+
+    /// Is no translation held?
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.stlb.iter().chain(&self.data).chain(&self.fetch).all(|tlb| tlb.held() == 0)
     }
 
     /// All translations held, each once: first those of the second level, then those that live in the first alone.

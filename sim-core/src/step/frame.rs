@@ -263,6 +263,11 @@ pub trait Probe {
     /// A step did this.
     fn act(&mut self, who: Actor, act: Act, at: StepId);
 
+    /// A step was made, with or without an act.
+    fn step(&mut self, at: StepId) {
+        let _ = at;
+    }
+
     /// A marked translation was used. Whether the promise it breaks already binds this CPU is for the driver to say: under
     /// the clock nothing can happen after a promise sooner than one coherence latency.
     fn marked_use(&mut self, who: Actor, page: Page, kind: AccessKind, marks: Marks);

@@ -92,6 +92,8 @@ pub struct Busy {
 pub struct Done {
     /// Steps of kernel paths.
     pub kernel_steps: u64,
+    /// Those that acted on something shared.
+    pub kernel_acts: u64,
     /// Events taken from the queue.
     pub events: u64,
     /// Flushes made.
@@ -131,6 +133,7 @@ impl Busy {
         self.clock.run();
         Done {
             kernel_steps: self.clock.kernel_steps(),
+            kernel_acts: self.clock.kernel_acts(),
             events: self.clock.turns(),
             flushes: self.clock.stats.flushes.values().sum(),
         }

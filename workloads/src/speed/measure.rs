@@ -84,18 +84,31 @@ pub fn access(shape: Shape, rounds: u32) -> AccessSpeed {
     }
 }
 
-/// Steps of kernel paths a second.
+/// Kernel paths.
+#[derive(Clone, Copy, Debug)]
+pub struct KernelSpeed {
+    /// Steps of their text, a second.
+    pub steps_per_second: f64,
+    /// Those that acted on something shared, a second: the others are made along with the next one that does.
+    pub acts_per_second: f64,
+}
+
+/// Kernel paths under the clock.
 ///
 /// # Panics
 /// If there is no round.
-pub fn kernel_steps_per_second(rounds: u32) -> f64 {
+pub fn kernel(rounds: u32) -> KernelSpeed {
     let policy = policy::find("pending-generation").expect("a registered policy");
-    median(rounds, || {
+    let mut acts_each = 0.0;
+    let steps_per_second = median(rounds, || {
         let mut busy = Busy::new(Calls::All, policy, BUSY.0, BUSY.0, BUSY.1);
-        let mut steps = 0;
-        let took = seconds(|| steps = busy.run().kernel_steps);
-        steps as f64 / took
-    })
+        let mut made = None;
+        let took = seconds(|| made = Some(busy.run()));
+        let made = made.expect("it has run");
+        acts_each = made.kernel_acts as f64 / made.kernel_steps as f64;
+        made.kernel_steps as f64 / took
+    });
+    KernelSpeed { steps_per_second, acts_per_second: steps_per_second * acts_each }
 }
 
 /// States of the explorer a second, on [`EXPLORED`], one thread.

@@ -90,7 +90,8 @@ mod tests {
         let policy = sim_core::policy::find("pending-generation").expect("a registered policy");
         for calls in Calls::ALL {
             let done = Busy::new(calls, policy, 4, 2, 3).run();
-            assert!(done.flushes >= 6 && done.kernel_steps > 100, "{}: {done:?}", calls.name());
+            assert!(done.flushes >= 6 && done.kernel_acts > 100, "{}: {done:?}", calls.name());
+            assert!(done.kernel_steps > done.kernel_acts && done.kernel_steps < 2 * done.kernel_acts, "{done:?}");
         }
     }
 }

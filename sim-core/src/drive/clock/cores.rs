@@ -70,16 +70,23 @@ impl Core {
     /// When something next happens on this core.
     #[inline]
     pub(super) fn next_event(&self) -> Option<u64> {
+        match self.state {
+            State::Running => Some(self.ready),
+            State::Idle { since, .. } => {
+                Some(self.interrupted_at().map_or(self.ready, |a| a.max(since).min(self.ready)))
+            }
+            State::Parked(_) | State::Held | State::Done => self.interrupted_at().map(|a| a.max(self.ready)),
+        }
+    }
+
+    /// When the next interrupt or tick comes, if it can be taken then.
+    #[inline]
+    fn interrupted_at(&self) -> Option<u64> {
         let first = match self.tick {
             Some(tick) => Some(self.arrival.map_or(tick, |arrival| arrival.min(tick))),
             None => self.arrival,
         };
-        let arrival = first.filter(|_| !self.stack.irqs_off());
-        match self.state {
-            State::Running => Some(self.ready),
-            State::Idle { since, .. } => Some(arrival.map_or(self.ready, |a| a.max(since).min(self.ready))),
-            State::Parked(_) | State::Held | State::Done => arrival.map(|a| a.max(self.ready)),
-        }
+        first.filter(|_| !self.stack.irqs_off())
     }
 
     /// Has it nothing to do, and nothing on its way to it? Then its next order is due at `ready`.

@@ -59,8 +59,8 @@ impl<S: Source> Clock<S> {
             self.ticks.is_some() && self.cores.get(usize::from(source)).is_some_and(|core| core.ticks_idly(time));
         if source < self.world.cpus() {
             self.turn(Cpu(source), time);
-            self.schedule(Cpu(source));
-            if !self.stats.has_logged() {
+            self.go_on_with(Cpu(source));
+            if self.lookahead_cycles.is_none() && !self.stats.has_logged() {
                 made += self.one_by_one(before_cycles, most - 1);
             }
         } else if source == self.fabric_source() {
@@ -92,9 +92,14 @@ impl<S: Source> Clock<S> {
         self.turns
     }
 
-    /// Steps of kernel paths made so far; steps that act on nothing shared count with the one they join.
+    /// Steps of kernel paths made so far. Who is blocked makes none, and user accesses are not of the kernel.
     pub fn kernel_steps(&self) -> u64 {
-        self.kernel_steps
+        self.heard.kernel_steps
+    }
+
+    /// Those of them that acted on something shared: the others are made along with the next one that does.
+    pub fn kernel_acts(&self) -> u64 {
+        self.kernel_acts
     }
 
     /// When each core did its last step, in cycles.

@@ -35,7 +35,7 @@ use crate::drive::clock::recent::Recent;
 use crate::drive::clock::source::{Access, Order, Source, What};
 use crate::drive::clock::stats::Stats;
 use crate::drive::clock::ticks::Ticks;
-use crate::drive::clock::waiters::{WaitKey, wait_key};
+use crate::drive::clock::waiters::WaitKey;
 use crate::drive::engine::{Progress, Setting, Stack};
 use crate::drive::tournament::Tournament;
 use crate::machine::profile::Profile;
@@ -63,11 +63,29 @@ struct Heard {
     remarks: Vec<(Cpu, Page, Marks)>,
     /// The class of violation the access of this step is, by the marks of its translation.
     breaks: Option<Class>,
+    /// Of its acts, the one that the source may put off what follows.
+    paced: Option<Act>,
+    /// Steps of kernel paths, over all transitions.
+    kernel_steps: u64,
+    /// With hot victims: the pages that it has announced a change of.
+    announced: Vec<Page>,
+}
+
+impl Heard {
+    /// Has it changed anything about promises?
+    #[inline]
+    fn has_marks(&self) -> bool {
+        !self.windows.is_empty() || !self.remarks.is_empty()
+    }
 }
 
 impl Probe for Heard {
     fn act(&mut self, who: Actor, act: Act, at: StepId) {
         self.acts.push((who, act, at));
+    }
+
+    fn step(&mut self, at: StepId) {
+        self.kernel_steps += u64::from(at.path != Path::Access);
     }
 
     fn marked_use(&mut self, _who: Actor, _page: Page, kind: AccessKind, marks: Marks) {
@@ -109,9 +127,10 @@ pub struct Clock<S: Source> {
     free: Vec<bool>,
     /// By what they wait for, longest first; no queue is empty.
     waiters: FxHashMap<WaitKey, Vec<Cpu>>,
+    /// Empty ones, for use again.
+    spare_queues: Vec<Vec<Cpu>>,
     lookahead_cycles: Option<u64>,
-    /// Boxed: moving it out and back for each act costs more than the act.
-    heard: Option<Box<Heard>>,
+    heard: Heard,
     recent: Recent,
     device: Option<Device>,
     fabric: Fabric,
@@ -122,7 +141,7 @@ pub struct Clock<S: Source> {
     /// How many cores have an order that may not begin yet.
     held: u16,
     turns: u64,
-    kernel_steps: u64,
+    kernel_acts: u64,
     /// The time of the last event.
     now: u64,
     /// When the last core was done, once all are.
@@ -164,11 +183,12 @@ impl<S: Source> Clock<S> {
             cores: vec![core; usize::from(cpus)],
             free: vec![true; usize::from(cpus)],
             waiters: FxHashMap::default(),
+            spare_queues: Vec::new(),
             lookahead_cycles: match run_ahead {
                 RunAhead::Off => None,
                 RunAhead::Upto(cycles) => Some(cycles.min(bound)),
             },
-            heard: Some(Box::default()),
+            heard: Heard::default(),
             recent: Recent::new(bound),
             device: None,
             fabric: Fabric::new(cpus),
@@ -176,7 +196,7 @@ impl<S: Source> Clock<S> {
             worked_until: 0,
             held: 0,
             turns: 0,
-            kernel_steps: 0,
+            kernel_acts: 0,
             now: 0,
             end: None,
         })
@@ -194,6 +214,18 @@ impl<S: Source> Clock<S> {
         match core.next_event() {
             Some(time) => self.tree.set(cpu.0, time),
             None => self.tree.clear(cpu.0),
+        }
+    }
+
+    /// The same after an event of its own: in the middle of an operation, as a rule.
+    #[inline]
+    fn go_on_with(&mut self, cpu: Cpu) {
+        let core = &self.cores[usize::from(cpu.0)];
+        if core.state == State::Running && !core.stack.is_empty() && self.ticks.is_none() {
+            self.free[usize::from(cpu.0)] = false;
+            self.tree.set(cpu.0, core.ready);
+        } else {
+            self.schedule(cpu);
         }
     }
 
@@ -347,23 +379,24 @@ impl<S: Source> Clock<S> {
 
     /// One transition of the model, priced.
     fn advance(&mut self, cpu: Cpu) {
-        let core = &mut self.cores[usize::from(cpu.0)];
+        let Clock { cores, heard, setting, world, .. } = self;
+        let core = &mut cores[usize::from(cpu.0)];
         let task = core.order.as_ref().map_or(Task(u16::MAX), |o| o.task);
-        let who = Actor { cpu, task };
-        let in_operation = core.stack.frames().first().is_some_and(|f| !f.path.interrupts());
         let in_interrupt = core.in_interrupt();
-        let path = core.stack.frames().last().map(|f| f.path);
-        self.kernel_steps += u64::from(path.is_some_and(|path| path != Path::Access));
-        let heard = self.heard.as_deref_mut().expect("nobody is settling");
-        match transition(&self.setting, &mut self.world, heard, who, &mut core.stack) {
+        let frames = core.stack.frames();
+        let (first, path) = (frames.first().map(|f| f.path), frames.last().map(|f| f.path));
+        match transition(setting, world, heard, Actor { cpu, task }, &mut core.stack) {
             Progress::Blocked(wait) => self.park(cpu, wait),
-            Progress::Acted | Progress::Finished => self.settle(cpu),
+            Progress::Acted | Progress::Finished => {
+                self.kernel_acts += u64::from(path != Some(Path::Access));
+                self.settle(cpu);
+            }
         }
         let core = &self.cores[usize::from(cpu.0)];
         if in_interrupt && !core.stack.in_interrupt() {
             self.leave_interrupt(cpu, path);
         }
-        if in_operation && self.cores[usize::from(cpu.0)].stack.is_empty() {
+        if self.cores[usize::from(cpu.0)].stack.is_empty() && first.is_some_and(|first| !first.interrupts()) {
             self.order_done(cpu);
         }
     }
@@ -371,10 +404,7 @@ impl<S: Source> Clock<S> {
     /// A step is blocked: its core waits until it may go on.
     fn park(&mut self, cpu: Cpu, wait: Wait) {
         self.core(cpu).park(wait);
-        if let Some(key) = wait_key(wait) {
-            debug_assert!(!self.waiters.values().flatten().any(|&c| c == cpu), "{cpu:?} waits twice");
-            self.waiters.entry(key).or_default().push(cpu);
-        }
+        self.join_queue(cpu, wait);
     }
 
     /// The last step of an interrupt has been made, one of this path.

@@ -13,8 +13,26 @@ use crate::step::frame::{Act, Cx, Path, StepId};
 use crate::world::{Cause, World};
 
 impl<S: Source> Clock<S> {
+    /// Takes down the pages that the acts of a step announce a change of.
+    #[inline(never)]
+    pub(super) fn announce(&mut self) {
+        for n in 0..self.heard.acts.len() {
+            let (who, act, at) = self.heard.acts[n];
+            let pages = self.about_to_change(who, &act, at);
+            self.heard.announced.extend(pages);
+        }
+    }
+
+    /// The step is over: all victims of a CPU read them.
+    #[inline(never)]
+    pub(super) fn touch_announced(&mut self, cpu: Cpu, now: u64) {
+        for page in std::mem::take(&mut self.heard.announced) {
+            self.touch_elsewhere(cpu, page, now);
+        }
+    }
+
     /// The pages that an act announces a change of.
-    pub(super) fn about_to_change(&self, who: Actor, act: &Act, at: StepId) -> Vec<Page> {
+    fn about_to_change(&self, who: Actor, act: &Act, at: StepId) -> Vec<Page> {
         match *act {
             Act::PteRead(page) if at.path == Path::Unmap => return vec![page],
             Act::Lock(Lock::Ptl(_)) => {}
@@ -39,7 +57,7 @@ impl<S: Source> Clock<S> {
     }
 
     /// Every other CPU that runs the page's process reads it, if its PTE lets it.
-    pub(super) fn touch_elsewhere(&mut self, cpu: Cpu, page: Page, now: u64) {
+    fn touch_elsewhere(&mut self, cpu: Cpu, page: Page, now: u64) {
         let Some(pte) = self.world.pte(page).usable() else { return };
         let mm = self.world.mm_of(page);
         for other in (0..self.world.cpus()).map(Cpu) {
@@ -47,7 +65,7 @@ impl<S: Source> Clock<S> {
             if other == cpu || !runs || self.world.tlb_peek(other, page) == Some(entry_of(pte)) {
                 continue;
             }
-            let heard = self.heard.as_deref_mut().expect("nobody is settling");
+            let heard = &mut self.heard;
             let at = StepId { path: Path::Other, pc: 0 };
             let (policy, era) = (self.setting.policy, &self.setting.era);
             let mut cx = Cx { world: &mut self.world, policy, era, probe: heard, acted: false, at };

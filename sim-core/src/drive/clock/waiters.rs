@@ -23,7 +23,7 @@ pub(super) enum WaitKey {
     Flag(u8),
 }
 
-pub(super) fn wait_key(wait: Wait) -> Option<WaitKey> {
+fn wait_key(wait: Wait) -> Option<WaitKey> {
     Some(match wait {
         Wait::Acks | Wait::Broadcasts | Wait::Sweeps => return None,
         Wait::Lock(lock) => WaitKey::Lock(lock.plain()),
@@ -43,23 +43,27 @@ impl<S: Source> Clock<S> {
         let Entry::Occupied(mut queue) = self.waiters.entry(key) else {
             return;
         };
-        let woken = match lock {
-            Some(Lock::Ptl(table)) => {
-                let first = queue.get_mut().remove(0);
-                if queue.get().is_empty() {
-                    queue.remove();
-                }
-                let order = self.cores[usize::from(first.0)].order;
-                let heir = order.expect("a waiter executes an order").task;
-                self.world.hand_over(table, heir);
-                vec![first]
+        if let Some(Lock::Ptl(table)) = lock {
+            let first = queue.get_mut().remove(0);
+            if queue.get().is_empty() {
+                self.spare_queues.push(queue.remove());
             }
-            _ => queue.remove(),
-        };
-        for cpu in woken {
-            let handoff = lock.map_or(0, |lock| self.prices.handoff_cycles(lock, from, cpu));
-            self.resume(cpu, now + handoff);
+            let order = self.cores[usize::from(first.0)].order;
+            let heir = order.expect("a waiter executes an order").task;
+            self.world.hand_over(table, heir);
+            return self.go_on(first, lock, from, now);
         }
+        let mut woken = queue.remove();
+        for cpu in woken.drain(..) {
+            self.go_on(cpu, lock, from, now);
+        }
+        self.spare_queues.push(woken);
+    }
+
+    /// Who waited for a lock goes on when that has been handed over.
+    fn go_on(&mut self, cpu: Cpu, lock: Option<Lock>, from: Cpu, now: u64) {
+        let handoff = lock.map_or(0, |lock| self.prices.handoff_cycles(lock, from, cpu));
+        self.resume(cpu, now + handoff);
     }
 
     /// A waiter goes on at this time.
@@ -79,8 +83,17 @@ impl<S: Source> Clock<S> {
         {
             queue.get_mut().retain(|&c| c != cpu);
             if queue.get().is_empty() {
-                queue.remove();
+                self.spare_queues.push(queue.remove());
             }
+        }
+    }
+
+    /// A core joins the queue for this.
+    pub(super) fn join_queue(&mut self, cpu: Cpu, wait: Wait) {
+        if let Some(key) = wait_key(wait) {
+            debug_assert!(!self.waiters.values().flatten().any(|&c| c == cpu), "{cpu:?} waits twice");
+            let spare = &mut self.spare_queues;
+            self.waiters.entry(key).or_insert_with(|| spare.pop().unwrap_or_default()).push(cpu);
         }
     }
 }

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use rustc_hash::FxHashMap;
-
 use super::{
     Big, FrameNo, Mm, MmState, NO_PAGE, Page, PageState, Promise, Pte, Span, TABLE_SHIFT, Table, TableState, World,
 };
@@ -59,6 +57,7 @@ impl Big {
         !used
     }
 
+    #[inline(never)]
     pub(super) fn page_after(&self, mm: Mm, span: Span) -> Option<Page> {
         if span.pages == 0 {
             return None;
@@ -160,16 +159,24 @@ fn slot(table: Table, vpn: u64) -> usize {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Directory {
     in_order: BTreeMap<u64, Table>,
-    /// The same without an order; close together, since whatever is looked for comes this way.
-    side_by_side: FxHashMap<u64, Box<[u32; 1 << DIRECTORY_SHIFT]>>,
+    /// The same close together, since whatever is looked for comes this way. By number over [`DIRECTORY_SHIFT`]: an address space is in
+    /// few places, and a hash of the number would take longer than to find it.
+    side_by_side: Vec<(u64, Box<[u32; 1 << DIRECTORY_SHIFT]>)>,
 }
 
 impl Directory {
     #[inline]
     pub(super) fn at(&self, index: u64) -> Option<Table> {
-        let tables = self.side_by_side.get(&(index >> DIRECTORY_SHIFT))?;
-        let table = tables[index as usize & ((1 << DIRECTORY_SHIFT) - 1)];
+        let tables =
+            self.side_by_side.get(self.place(index)).filter(|(number, _)| *number == index >> DIRECTORY_SHIFT)?;
+        let table = tables.1[index as usize & ((1 << DIRECTORY_SHIFT) - 1)];
         (table != NO_TABLE).then_some(Table(table))
+    }
+
+    /// Where the tables beside this one are, or would be.
+    #[inline]
+    fn place(&self, index: u64) -> usize {
+        self.side_by_side.partition_point(|&(number, _)| number < index >> DIRECTORY_SHIFT)
     }
 
     /// The table at a number, which is this one if there was none.
@@ -177,9 +184,11 @@ impl Directory {
         if let Some(table) = self.at(index) {
             return table;
         }
-        let none = || Box::new([NO_TABLE; 1 << DIRECTORY_SHIFT]);
-        let tables = self.side_by_side.entry(index >> DIRECTORY_SHIFT).or_insert_with(none);
-        tables[index as usize & ((1 << DIRECTORY_SHIFT) - 1)] = fresh.0;
+        let (place, number) = (self.place(index), index >> DIRECTORY_SHIFT);
+        if self.side_by_side.get(place).is_none_or(|&(other, _)| other != number) {
+            self.side_by_side.insert(place, (number, Box::new([NO_TABLE; 1 << DIRECTORY_SHIFT])));
+        }
+        self.side_by_side[place].1[index as usize & ((1 << DIRECTORY_SHIFT) - 1)] = fresh.0;
         self.in_order.insert(index, fresh);
         fresh
     }

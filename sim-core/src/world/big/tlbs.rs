@@ -123,18 +123,30 @@ impl Big {
 
     pub(super) fn drop_translations(&mut self, cpu: Cpu, (mm, span): (Mm, Span), gone: &mut dyn FnMut(Page, Entry)) {
         let Big { cpus, mms, slots, holders, .. } = self;
-        let sink = &mut |key: Key, entry| {
-            let page = page_at(mms, slots, Mm(key.asid), key.vpn).expect("a translation names a touched page");
-            holders.remove(page.0, cpu);
-            gone(page, entry);
-        };
         let state = &mut cpus[usize::from(cpu.0)];
         if span.pages == u64::MAX {
-            state.mmu.invalidate_asid(mm.0, sink);
-        } else {
-            for vpn in span.first..span.end() {
-                state.mmu.invalidate_page(Key::new(vpn, mm.0, PageSize::Size4K), sink);
+            state.mmu.invalidate_asid(mm.0, &mut |key: Key, entry| {
+                let page = page_at(mms, slots, Mm(key.asid), key.vpn).expect("a translation names a touched page");
+                holders.remove(page.0, cpu);
+                gone(page, entry);
+            });
+        } else if span.pages > 0 {
+            let last = if state.mmu.is_empty() { span.first } else { span.end() };
+            for vpn in span.first..last {
+                // Most targets have touched few of the pages, and to look for what is not there takes longest.
+                let page = page_at(mms, slots, mm, vpn).filter(|page| holders.contains(page.0, cpu));
+                debug_assert!(
+                    page.is_some() || state.mmu.peek(key_at(mm, vpn)).is_none(),
+                    "{cpu:?} is no holder of {vpn:#x}"
+                );
+                if let Some(page) = page {
+                    state.mmu.invalidate_translation(key_at(mm, vpn), &mut |_, entry| {
+                        holders.remove(page.0, cpu);
+                        gone(page, entry);
+                    });
+                }
             }
+            state.mmu.invalidate_paths(mm.0);
         }
         if state.loaded == Some(mm) {
             let current = self.mms[usize::from(mm.0)].tlb_gen;
