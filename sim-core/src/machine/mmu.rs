@@ -168,7 +168,7 @@ impl Mmu {
     /// `sink` gets the translation once, however many copies there were.
     pub fn invalidate_page(&mut self, key: Key, sink: &mut impl FnMut(Key, Entry)) {
         self.invalidate_translation(key, sink);
-        self.invalidate_paths(key.asid);
+        self.invalidate_psc(key.asid);
     }
 
     /// [`Mmu::invalidate_page`] without the paging-structure caches.
@@ -186,7 +186,7 @@ impl Mmu {
     }
 
     /// What is left of it: once for many pages.
-    pub fn invalidate_paths(&mut self, asid: u16) {
+    pub fn invalidate_psc(&mut self, asid: u16) {
         if self.psc_flushed_by_page {
             self.psc.invalidate_asid(asid);
         }

@@ -119,7 +119,7 @@ impl<S: Source> Clock<S> {
         let mut locks: Vec<Lock> = self.cores.iter().filter_map(waits).collect();
         locks.sort_unstable();
         locks.dedup();
-        let queue = |lock| self.waiters.get(&WaitKey::Lock(lock)).cloned().unwrap_or_default();
+        let queue = |lock| self.waiters.of(WaitKey::Lock(lock)).to_vec();
         locks.into_iter().map(|lock| (lock, queue(lock))).collect()
     }
 }

@@ -25,8 +25,6 @@ mod victim;
 mod waiters;
 mod windows;
 
-use rustc_hash::FxHashMap;
-
 use crate::drive::clock::cores::{Core, State};
 use crate::drive::clock::device::Device;
 use crate::drive::clock::fabric::Fabric;
@@ -35,7 +33,7 @@ use crate::drive::clock::recent::Recent;
 use crate::drive::clock::source::{Access, Order, Source, What};
 use crate::drive::clock::stats::Stats;
 use crate::drive::clock::ticks::Ticks;
-use crate::drive::clock::waiters::WaitKey;
+use crate::drive::clock::waiters::Queues;
 use crate::drive::engine::{Progress, Setting, Stack};
 use crate::drive::tournament::Tournament;
 use crate::machine::profile::Profile;
@@ -63,7 +61,7 @@ struct Heard {
     remarks: Vec<(Cpu, Page, Marks)>,
     /// The class of violation the access of this step is, by the marks of its translation.
     breaks: Option<Class>,
-    /// Of its acts, the one that the source may put off what follows.
+    /// Of its acts, the one after which the source may make the order wait.
     paced: Option<Act>,
     /// Steps of kernel paths, over all transitions.
     kernel_steps: u64,
@@ -125,10 +123,7 @@ pub struct Clock<S: Source> {
     cores: Vec<Core>,
     /// By core: is it free? Apart, so that events without run-ahead need not look at the core.
     free: Vec<bool>,
-    /// By what they wait for, longest first; no queue is empty.
-    waiters: FxHashMap<WaitKey, Vec<Cpu>>,
-    /// Empty ones, for use again.
-    spare_queues: Vec<Vec<Cpu>>,
+    waiters: Queues,
     lookahead_cycles: Option<u64>,
     heard: Heard,
     recent: Recent,
@@ -182,8 +177,7 @@ impl<S: Source> Clock<S> {
             tree,
             cores: vec![core; usize::from(cpus)],
             free: vec![true; usize::from(cpus)],
-            waiters: FxHashMap::default(),
-            spare_queues: Vec::new(),
+            waiters: Queues::default(),
             lookahead_cycles: match run_ahead {
                 RunAhead::Off => None,
                 RunAhead::Upto(cycles) => Some(cycles.min(bound)),

@@ -424,15 +424,7 @@ impl Stats {
     }
 
     /// `cpu` prints the line; `from` initiated the flush.
-    #[inline]
     fn line(&mut self, world: &Big, cpu: Cpu, from: Cpu, reason: u8, request: Request, time: u64) {
-        if self.flush_lines.is_some() {
-            self.write_line(world, (cpu, from), reason, request, time);
-        }
-    }
-
-    #[inline(never)]
-    fn write_line(&mut self, world: &Big, (cpu, from): (Cpu, Cpu), reason: u8, request: Request, time: u64) {
         let tag = self.tags[usize::from(from.0)];
         let value = self.value_at_hand.filter(|_| reason == 4 && request.cause == Cause::PendingCheck);
         if let Some(lines) = &mut self.flush_lines {

@@ -23,7 +23,7 @@ impl<S: Source> Clock<S> {
         }
     }
 
-    /// The step is over: all victims of a CPU read them.
+    /// The step is over: every victim reads them.
     #[inline(never)]
     pub(super) fn touch_announced(&mut self, cpu: Cpu, now: u64) {
         for page in std::mem::take(&mut self.heard.announced) {

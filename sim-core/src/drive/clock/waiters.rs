@@ -1,7 +1,5 @@
 //! Cores that wait for somebody else, and who goes on when.
 
-use std::collections::hash_map::Entry;
-
 use crate::drive::clock::Clock;
 use crate::drive::clock::cores::State;
 use crate::drive::clock::source::Source;
@@ -34,30 +32,82 @@ fn wait_key(wait: Wait) -> Option<WaitKey> {
     })
 }
 
+/// Who waits for what, longest first. Few things are waited for at a time: to look through them takes less than a hash of a key.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Queues {
+    /// None is empty.
+    queues: Vec<(WaitKey, Vec<Cpu>)>,
+    /// Empty ones, for use again.
+    spare: Vec<Vec<Cpu>>,
+}
+
+impl Queues {
+    /// Does nobody wait?
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.queues.is_empty()
+    }
+
+    /// Who waits for this.
+    pub(super) fn of(&self, key: WaitKey) -> &[Cpu] {
+        self.place(key).map_or(&[], |at| &self.queues[at].1)
+    }
+
+    #[inline]
+    fn place(&self, key: WaitKey) -> Option<usize> {
+        self.queues.iter().position(|(other, _)| *other == key)
+    }
+
+    fn join(&mut self, key: WaitKey, cpu: Cpu) {
+        debug_assert!(self.queues.iter().all(|(_, queue)| !queue.contains(&cpu)), "{cpu:?} waits twice");
+        let at = self.place(key).unwrap_or_else(|| {
+            self.queues.push((key, self.spare.pop().unwrap_or_default()));
+            self.queues.len() - 1
+        });
+        self.queues[at].1.push(cpu);
+    }
+
+    fn leave(&mut self, key: WaitKey, cpu: Cpu) {
+        if let Some(at) = self.place(key) {
+            self.queues[at].1.retain(|&other| other != cpu);
+            self.drop_empty(at);
+        }
+    }
+
+    fn take_first(&mut self, key: WaitKey) -> Option<Cpu> {
+        let at = self.place(key)?;
+        let first = self.queues[at].1.remove(0);
+        self.drop_empty(at);
+        Some(first)
+    }
+
+    fn drop_empty(&mut self, at: usize) {
+        if self.queues[at].1.is_empty() {
+            self.spare.push(self.queues.swap_remove(at).1);
+        }
+    }
+}
+
 impl<S: Source> Clock<S> {
     /// Wakes waiters: the first for a PTL, which it is handed; all for anything else.
     pub(super) fn wake(&mut self, key: WaitKey, lock: Option<Lock>, from: Cpu, now: u64) {
         if self.waiters.is_empty() {
             return;
         }
-        let Entry::Occupied(mut queue) = self.waiters.entry(key) else {
-            return;
-        };
         if let Some(Lock::Ptl(table)) = lock {
-            let first = queue.get_mut().remove(0);
-            if queue.get().is_empty() {
-                self.spare_queues.push(queue.remove());
+            if let Some(first) = self.waiters.take_first(key) {
+                let order = self.cores[usize::from(first.0)].order;
+                let heir = order.expect("a waiter executes an order").task;
+                self.world.hand_over(table, heir);
+                self.go_on(first, lock, from, now);
             }
-            let order = self.cores[usize::from(first.0)].order;
-            let heir = order.expect("a waiter executes an order").task;
-            self.world.hand_over(table, heir);
-            return self.go_on(first, lock, from, now);
+        } else if let Some(at) = self.waiters.place(key) {
+            let mut woken = self.waiters.queues.swap_remove(at).1;
+            for cpu in woken.drain(..) {
+                self.go_on(cpu, lock, from, now);
+            }
+            self.waiters.spare.push(woken);
         }
-        let mut woken = queue.remove();
-        for cpu in woken.drain(..) {
-            self.go_on(cpu, lock, from, now);
-        }
-        self.spare_queues.push(woken);
     }
 
     /// Who waited for a lock goes on when that has been handed over.
@@ -78,22 +128,39 @@ impl<S: Source> Clock<S> {
 
     /// An interrupt takes a waiter out of its queue; it tries again afterwards.
     pub(super) fn leave_queue(&mut self, cpu: Cpu, wait: Wait) {
-        if let Some(key) = wait_key(wait)
-            && let Entry::Occupied(mut queue) = self.waiters.entry(key)
-        {
-            queue.get_mut().retain(|&c| c != cpu);
-            if queue.get().is_empty() {
-                self.spare_queues.push(queue.remove());
-            }
+        if let Some(key) = wait_key(wait) {
+            self.waiters.leave(key, cpu);
         }
     }
 
     /// A core joins the queue for this.
     pub(super) fn join_queue(&mut self, cpu: Cpu, wait: Wait) {
         if let Some(key) = wait_key(wait) {
-            debug_assert!(!self.waiters.values().flatten().any(|&c| c == cpu), "{cpu:?} waits twice");
-            let spare = &mut self.spare_queues;
-            self.waiters.entry(key).or_insert_with(|| spare.pop().unwrap_or_default()).push(cpu);
+            self.waiters.join(key, cpu);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queues_are_first_in_first_out_and_gone_when_nobody_is_left() {
+        let (memory, io) = (WaitKey::Memory, WaitKey::Io);
+        let mut queues = Queues::default();
+        for (key, cpu) in [(memory, 3), (io, 1), (memory, 2), (memory, 5)] {
+            queues.join(key, Cpu(cpu));
+        }
+        assert_eq!((queues.of(memory), queues.of(io)), (&[Cpu(3), Cpu(2), Cpu(5)][..], &[Cpu(1)][..]));
+        queues.leave(memory, Cpu(2));
+        queues.leave(io, Cpu(9));
+        assert_eq!(queues.take_first(memory), Some(Cpu(3)));
+        assert_eq!(queues.take_first(memory), Some(Cpu(5)));
+        assert_eq!((queues.take_first(memory), queues.of(io)), (None, &[Cpu(1)][..]));
+        queues.leave(io, Cpu(1));
+        assert!(queues.is_empty());
+        queues.join(io, Cpu(4));
+        assert_eq!(queues.of(io), [Cpu(4)]);
     }
 }

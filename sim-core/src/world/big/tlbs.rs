@@ -131,8 +131,8 @@ impl Big {
                 gone(page, entry);
             });
         } else if span.pages > 0 {
-            let last = if state.mmu.is_empty() { span.first } else { span.end() };
-            for vpn in span.first..last {
+            let end = if state.mmu.is_empty() { span.first } else { span.end() };
+            for vpn in span.first..end {
                 // Most targets have touched few of the pages, and to look for what is not there takes longest.
                 let page = page_at(mms, slots, mm, vpn).filter(|page| holders.contains(page.0, cpu));
                 debug_assert!(
@@ -146,7 +146,7 @@ impl Big {
                     });
                 }
             }
-            state.mmu.invalidate_paths(mm.0);
+            state.mmu.invalidate_psc(mm.0);
         }
         if state.loaded == Some(mm) {
             let current = self.mms[usize::from(mm.0)].tlb_gen;

@@ -50,6 +50,8 @@ struct Owner {
     writer: Option<Cpu>,
     /// When its last writer has it, in cycles.
     there_at: u64,
+    /// Has another one read it since?
+    copied: bool,
 }
 
 /// How a CPU finds a line.
@@ -76,7 +78,7 @@ pub(super) struct Lines {
     /// What looking a line up takes.
     lookup_cycles: u64,
     owners: Vec<Owner>,
-    /// By owner: who has read the line since.
+    /// By owner: who else has read the line since. Nobody, if it is not copied.
     readers: Crowds,
     /// Where the owner of each line is: by what there is any number of, then by line.
     of_mms: Vec<[u32; OF_MM]>,
@@ -133,15 +135,19 @@ impl Lines {
     /// The owner of a line, by number, and whether somebody has touched it before.
     #[inline]
     fn owner(&mut self, id: LineId) -> (u32, bool) {
-        let fresh = self.owners.len() as u32;
-        let slot = self.slot(id);
-        if *slot != UNTOUCHED {
-            return (*slot, true);
+        match *self.slot(id) {
+            UNTOUCHED => (self.new_owner(id), false),
+            at => (at, true),
         }
-        *slot = fresh;
+    }
+
+    #[cold]
+    fn new_owner(&mut self, id: LineId) -> u32 {
+        let fresh = self.owners.len() as u32;
+        *self.slot(id) = fresh;
         self.owners.push(Owner::default());
         self.readers.push();
-        (fresh, false)
+        fresh
     }
 
     /// Reads a line at `now`. A copy costs `transfer`, and comes no sooner than the last writer has the line; what costs 0
@@ -154,9 +160,12 @@ impl Lines {
     ) -> (Found, Option<u64>) {
         let (at, touched) = self.owner(id);
         let owner = &mut self.owners[at as usize];
-        let away = owner.writer.filter(|&writer| writer != cpu && !self.readers.contains(at, cpu));
+        if owner.writer == Some(cpu) || owner.copied && self.readers.contains(at, cpu) {
+            return (Found::Own, None);
+        }
+        owner.copied = true;
         self.readers.insert(at, cpu);
-        let Some(writer) = away else {
+        let Some(writer) = owner.writer else {
             return (if touched { Found::Own } else { Found::Untouched }, None);
         };
         let distance = self.places.distance(writer.0, cpu.0);
@@ -183,24 +192,28 @@ impl Lines {
         transfer: impl Fn(Distance) -> u64,
     ) -> Option<u64> {
         let (at, _) = self.owner(id);
-        let farthest = self.farthest(at, cpu);
+        let owner = &self.owners[at as usize];
+        let farthest = match owner.writer {
+            _ if owner.copied => self.call_in(at, cpu),
+            Some(writer) if writer != cpu => Some(self.places.distance(writer.0, cpu.0)),
+            _ => None,
+        };
         let owner = &mut self.owners[at as usize];
         let cycles = farthest.map(|far| owner.there_at.saturating_sub(now) + transfer(far));
-        *owner = Owner { writer: Some(cpu), there_at: now + cycles.unwrap_or(0) + hold };
-        self.readers.clear(at);
+        *owner = Owner { writer: Some(cpu), there_at: now + cycles.unwrap_or(0) + hold, copied: false };
         cycles
     }
 
     /// A line changes hands at a price of its own.
     pub(super) fn hand_over(&mut self, id: LineId, to: Cpu) {
         let (at, _) = self.owner(id);
-        self.owners[at as usize] = Owner { writer: Some(to), there_at: 0 };
+        self.owners[at as usize] = Owner { writer: Some(to), there_at: 0, copied: false };
         self.readers.clear(at);
     }
 
-    /// How far the farthest of all others who have a line is from a CPU.
-    #[inline]
-    fn farthest(&self, at: u32, cpu: Cpu) -> Option<Distance> {
+    /// All copies of a line go. Returns how far the farthest of all others who had it is from a CPU.
+    #[inline(never)]
+    fn call_in(&mut self, at: u32, cpu: Cpu) -> Option<Distance> {
         let distance = |other: Cpu| self.places.distance(other.0, cpu.0);
         let mut farthest = self.owners[at as usize].writer.filter(|&writer| writer != cpu).map(distance);
         let mut from = 0;
@@ -212,6 +225,7 @@ impl Lines {
                 farthest = farthest.max(Some(distance(reader)));
             }
         }
+        self.readers.clear(at);
         farthest
     }
 }
@@ -220,9 +234,15 @@ impl Lines {
 fn row<const N: usize>(rows: &mut Vec<[u32; N]>, at: impl Into<u32>, line: usize) -> &mut u32 {
     let at = at.into() as usize;
     if at >= rows.len() {
-        rows.resize(at + 1, [UNTOUCHED; N]);
+        add_rows(rows, at + 1);
     }
     &mut rows[at][line]
+}
+
+#[cold]
+#[inline(never)]
+fn add_rows<const N: usize>(rows: &mut Vec<[u32; N]>, length: usize) {
+    rows.resize(length, [UNTOUCHED; N]);
 }
 
 #[cfg(test)]
