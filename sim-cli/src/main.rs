@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod compared;
 mod differences;
 mod distribution;
 mod failure;

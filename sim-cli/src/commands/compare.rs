@@ -12,13 +12,14 @@ use workloads::synthetic::{Conditions, Synthetic};
 use crate::Verdict;
 use crate::cli::{CompareArgs, RowsArg};
 use crate::commands::replay;
+use crate::compared::write;
 use crate::failure::Failure;
 use crate::input;
 use crate::jobs;
 use crate::output::{Format, check_path};
 use crate::perfetto;
 use crate::progress::Progress;
-use crate::report::{Comparison, write};
+use crate::report::Comparison;
 
 /// What the issue compares; the first is the baseline.
 const DEFAULT_POLICIES: [&str; 2] = ["unpatched", "patched"];

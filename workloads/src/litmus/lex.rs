@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::words;
 use crate::error::TextError;
 
 /// A word with its place.
@@ -128,4 +129,17 @@ impl<'t> Words<'t> {
             Some(word) => Err(self.text.error(word.span, format!("`{}` is too much; expected `{form}`", word.text))),
         }
     }
+}
+
+/// The value of the next word in a table.
+pub(super) fn choose<T: Copy>(
+    text: Text<'_>,
+    words: &mut Words<'_>,
+    table: &[(words::Word, T)],
+    what: &str,
+) -> Result<T, TextError> {
+    let expected = format!("{what}: {}", words::names(table.iter().map(|(word, _)| word)));
+    let word = words.need(&expected)?;
+    words::value(table, word.text)
+        .ok_or_else(|| text.error(word.span, format!("unknown `{}`; expected {expected}", word.text)))
 }

@@ -9,6 +9,7 @@ mod embedded;
 mod format;
 mod lex;
 mod ops;
+mod page;
 mod parse;
 pub mod promela;
 pub mod switches;

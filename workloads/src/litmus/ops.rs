@@ -4,8 +4,8 @@ use sim_core::nouns::op::{Op, OpKind};
 use sim_core::nouns::types::{AccessKind, Backing, Mm, Span};
 use sim_core::world::small::FLAGS;
 
-use super::lex::{Text, Token, Words};
-use super::parse::{PageLine, choose};
+use super::lex::{Text, Token, Words, choose};
+use super::page::PageLine;
 use super::words::{self, ADVICE, BACKINGS, NOT_YET, OPERATIONS, RIGHTS};
 use crate::error::TextError;
 

@@ -2,29 +2,18 @@
 
 use std::ops::Range;
 
-use sim_core::nouns::types::{Backing, Cpu, Mm, Page, Rights};
+use sim_core::nouns::types::{Cpu, Mm, Page};
 use sim_core::oracle::Class;
 use sim_core::policy;
 use sim_core::step::era::{self, ERAS};
 use sim_core::world::small::{CPUS, Cached, PAGES, Scenario, Start};
 
-use super::lex::{Line, Text, Token, Words};
+use super::lex::{Line, Text, Token, Words, choose};
 use super::ops::{Namespace, Seen};
+use super::page::PageLine;
 use super::words::{self, BACKINGS, DIRTINESS, LINES, RIGHTS};
 use super::{Expect, Litmus, switches};
 use crate::error::TextError;
-
-/// A page as its line says.
-#[derive(Clone, Debug)]
-pub(super) struct PageLine {
-    pub(super) name: String,
-    pub(super) mm: Mm,
-    pub(super) rights: Rights,
-    pub(super) dirty: bool,
-    pub(super) backing: Backing,
-    table: u8,
-    span: Range<usize>,
-}
 
 /// A CPU as its line says; its operations are read when all pages are known.
 #[derive(Clone, Debug)]
@@ -413,13 +402,6 @@ impl<'t> Draft<'t> {
     }
 }
 
-impl PageLine {
-    /// How it starts, but for its number.
-    fn start(&self) -> Start {
-        Start { mm: self.mm, page: 0, rights: self.rights, backing: self.backing, dirty: self.dirty }
-    }
-}
-
 /// A line that may be there once.
 fn once<T>(text: Text<'_>, slot: &mut Option<T>, line: &Line<'_>, value: T) -> Result<(), TextError> {
     let word = &line.keyword;
@@ -432,19 +414,6 @@ fn once<T>(text: Text<'_>, slot: &mut Option<T>, line: &Line<'_>, value: T) -> R
     }
     *slot = Some(value);
     Ok(())
-}
-
-/// The value of the next word in a table.
-pub(super) fn choose<T: Copy>(
-    text: Text<'_>,
-    words: &mut Words<'_>,
-    table: &[(words::Word, T)],
-    what: &str,
-) -> Result<T, TextError> {
-    let expected = format!("{what}: {}", words::names(table.iter().map(|(word, _)| word)));
-    let word = words.need(&expected)?;
-    words::value(table, word.text)
-        .ok_or_else(|| text.error(word.span, format!("unknown `{}`; expected {expected}", word.text)))
 }
 
 /// A number below a bound.

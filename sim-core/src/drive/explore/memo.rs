@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::alike::Twins;
 use super::faces::{Faces, LEFT_OUT, put};
 use super::steps::{Notes, Site, Steps};
-use super::twins::Twins;
 use super::view::View;
 
 /// What a worker remembers of a race.

@@ -4,6 +4,7 @@
 //! breadth first makes the counterexample a shortest one. The search is generic over [`System`], so that toy systems with
 //! known state counts check the search itself.
 
+mod alike;
 mod breadth;
 mod depth;
 mod expand;

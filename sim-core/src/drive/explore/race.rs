@@ -1,6 +1,7 @@
 //! The kernel model as a system to search: small world, one program a CPU, interrupts between any two steps.
 
 use crate::drive::engine::{Progress, Setting};
+use crate::drive::explore::alike::Twins;
 use crate::drive::explore::frames::{pack_frame, unpack_frames};
 use crate::drive::explore::heard::Finder;
 pub use crate::drive::explore::heard::{Counts, Recorder, Violation};
@@ -8,7 +9,6 @@ use crate::drive::explore::memo::Memo;
 pub use crate::drive::explore::moves::Move;
 use crate::drive::explore::node::NOWHERE;
 pub use crate::drive::explore::node::{Node, Parts};
-use crate::drive::explore::twins::Twins;
 use crate::drive::explore::view::{self, View};
 use crate::drive::explore::{Bench, Effect, Interner, Options, Seen, Successor, System};
 use crate::nouns::op::{Op, OpKind};
@@ -145,7 +145,7 @@ impl<'s> Race<'s> {
         S: System<State = Node<'s>, Memo = Memo>,
     {
         let Bench { parts, state, next, memo, .. } = bench;
-        let twins = options.symmetry.then(|| memo.twins(|| Twins::of(self))).filter(|twins| twins.any());
+        let twins = options.symmetry.then(|| memo.twins(|| self.twins())).filter(|twins| twins.any());
         let twins = twins.as_deref();
         let before = out.len();
         let mut unpacked = false;
@@ -266,7 +266,7 @@ impl<'s> System for Race<'s> {
     }
 
     fn actions_under(&self, options: &Options, node: &Node<'s>, out: &mut Vec<Move>) {
-        let twins = options.symmetry.then(|| Twins::of(self)).filter(Twins::any);
+        let twins = options.symmetry.then(|| self.twins()).filter(Twins::any);
         (0..self.cpus()).for_each(|n| self.moves_of(node, n, (options.reduce, twins.as_ref()), out));
     }
 

@@ -12,6 +12,7 @@
 #[cfg(test)]
 mod tests;
 
+use super::alike::Twins;
 use super::frames::{pack_frame, unpack_frames};
 use super::memo::Memo;
 use super::moves::Move;
@@ -25,45 +26,12 @@ use crate::nouns::types::Cpu;
 use crate::step::frame::{Frame, Path};
 use crate::world::small::{CPU_WORDS, CPUS, Renaming};
 
-/// The CPUs of a scenario that are alike.
-#[derive(Clone, Debug)]
-pub(super) struct Twins {
-    /// The first changes nothing.
-    renamings: Vec<Renaming>,
-    /// The lowest and the highest CPU that is like this one.
-    extent: [(u16, u16); CPUS],
-}
-
-impl Twins {
-    pub(super) fn of(race: &Race<'_>) -> Twins {
-        let scenario = race.scenario;
-        let mut renamings = scenario.renamings();
-        let protections = race.setting.era.protections;
-        if !protections.mask_complete || !protections.batch_per_task {
-            // The mutants pass over the CPU with the highest number, or share the batch of the lowest: more than names.
-            renamings.truncate(1);
-        }
-        let cpus = scenario.programs.len() as u16;
-        let extent = std::array::from_fn(|n| {
-            let like = |&other: &u16| n < usize::from(cpus) && scenario.alike(Cpu(n as u16), Cpu(other));
-            (0..cpus).filter(like).fold((n as u16, n as u16), |(low, high), n| (low.min(n), high.max(n)))
-        });
-        Twins { renamings, extent }
-    }
-
-    /// Are any alike? If every CPU is of its own kind, symmetry changes nothing.
-    pub(super) fn any(&self) -> bool {
-        self.renamings.len() > 1
-    }
-
-    /// Whom of these a CPU may turn to next: nobody has to come before whose kind has higher numbers only.
-    fn next(&self, of: &CpuSet<1>) -> impl Iterator<Item = Cpu> {
-        let extent = |cpu: Cpu| self.extent[usize::from(cpu.0)];
-        of.iter().filter(move |&cpu| of.iter().all(|other| extent(other).1 >= extent(cpu).0))
-    }
-}
-
 impl<'s> Race<'s> {
+    /// The CPUs that are alike.
+    pub(super) fn twins(&self) -> Twins {
+        Twins::of(self.scenario, &self.setting.era.protections)
+    }
+
     /// The ways in which a CPU may go on: one, but where it turns to others.
     pub(super) fn steps_of(node: &Node<'s>, cpu: Cpu, twins: Option<&Twins>, out: &mut impl Extend<Move>) {
         let turn = node.stacks[usize::from(cpu.0)].turn();
@@ -167,7 +135,7 @@ impl<'s> Race<'s> {
 
     /// Turns a state into the one that stands for it.
     pub(super) fn represent_node(&self, node: &mut Node<'s>) {
-        let twins = Twins::of(self);
+        let twins = self.twins();
         if !twins.any() {
             return;
         }

@@ -101,7 +101,7 @@ fn agrees(scenario: &Scenario, policy: &str, era: Era) {
     let what = format!("{} under {policy}, {:?}", scenario.name, era.mechanism);
     let setting = Setting::of(policy::find(policy).expect("a policy"), era);
     let race = Race { scenario, setting };
-    let twins = Twins::of(&race);
+    let twins = race.twins();
     assert!(twins.any(), "{what}");
     let mut parts = Interner::default();
     let mut renamer = Renamer { race: &race, twins: twins.clone(), scratch: race.initial() };
