@@ -11,12 +11,21 @@ use workloads::outcome::METRICS;
 /// A row of a table: name, unit, meaning.
 type Row = (String, String, String);
 
-/// The tables of a section, in order.
-fn tables(section: &str) -> Vec<Vec<Row>> {
+fn page() -> String {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/schema.md");
-    let page = std::fs::read_to_string(path).expect("the page");
-    let (_, rest) = page.split_once(&format!("\n## {section}\n")).unwrap_or_else(|| panic!("no section {section}"));
-    let text = rest.split("\n## ").next().expect("a section");
+    std::fs::read_to_string(path).expect("the page")
+}
+
+/// The text of a section.
+fn section(name: &str) -> String {
+    let page = page();
+    let (_, rest) = page.split_once(&format!("\n## {name}\n")).unwrap_or_else(|| panic!("no section {name}"));
+    rest.split("\n## ").next().expect("a section").to_owned()
+}
+
+/// The tables of a section, in order.
+fn tables(name: &str) -> Vec<Vec<Row>> {
+    let text = section(name);
     let mut tables: Vec<Vec<Row>> = Vec::new();
     for line in text.lines() {
         if line.starts_with("|---") {
@@ -84,8 +93,7 @@ fn metrics_have_the_units_and_the_words_of_the_tables() {
 
 #[test]
 fn names_end_in_their_units() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/schema.md");
-    let page = std::fs::read_to_string(path).expect("the page");
+    let page = page();
     let sections: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("## ")).collect();
     assert!(sections.len() > 10);
     for row in sections.iter().flat_map(|section| tables(section)).flatten() {
@@ -144,6 +152,47 @@ fn searches_have_their_columns() {
     let declared = ["check", "B01-munmap", "--policy", "latr"];
     documented(&declared, "`check`", 1, &[]);
     documented(&["distinguish", "batched", "immediate", "--total", "4"], "`distinguish --format json`", 0, &[]);
+    let ablate = ["ablate", "check-before-ptl", "--scenario", "mprotect"];
+    assert_eq!(header(&ablate), names("`ablate`", 0));
+    documented(&ablate, "`ablate`", 0, &[]);
+}
+
+#[test]
+fn figures_of_speed_have_their_columns() {
+    let speed = ["speed", "--rounds", "1", "--accesses", "4096"];
+    assert_eq!(header(&speed), names("`speed`", 0));
+    let rows = common::json(&speed);
+    let (section, mut found) = (section("`speed`"), BTreeSet::new());
+    keys(&rows, "", &[], &mut found);
+    assert_eq!(found, names("`speed`", 0).into_iter().collect());
+    for row in rows.as_array().expect("rows") {
+        let measure = row["measure"].as_str().expect("a name");
+        assert!(section.contains(&format!("`{measure}`: ")), "{measure}");
+    }
+}
+
+#[test]
+fn every_command_with_a_format_has_a_section() {
+    let commands = |of: &[&str]| -> Vec<String> {
+        let help = stdout(&[of, &["--help"]].concat());
+        let (_, listed) = help.split_once("Commands:\n").unwrap_or_default();
+        let lines = listed.lines().take_while(|line| !line.is_empty());
+        let names = lines.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+        names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    };
+    let all = commands(&[]);
+    assert!(all.len() > 10, "{all:?}");
+    let nested = commands(&["sweep"]).into_iter().map(|command| format!("sweep {command}"));
+    let mut with_format = 0;
+    for command in all.into_iter().chain(nested).filter(|command| !command.ends_with("help")) {
+        let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
+        if stdout(&words).contains("--format <FORMAT>") {
+            with_format += 1;
+            let begins = [format!("\n## `{command}"), format!(", `{command}`")];
+            assert!(begins.iter().any(|begin| page().contains(begin)), "no section of `{command}`");
+        }
+    }
+    assert!(with_format > 10, "{with_format}");
 }
 
 #[test]

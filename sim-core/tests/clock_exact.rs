@@ -375,6 +375,21 @@ fn a_contended_mmap_lock_is_handed_over() {
 }
 
 /// A shootdown by CPU 0 at time 0 meets CPU 1 before its order: when does that begin, and when did the interrupt come?
+#[test]
+fn waiters_for_mmap_lock_are_told_in_the_order_in_which_they_came() {
+    let p = prime_profile();
+    // All go on at once, and the lowest takes the lock; who was told last has its line.
+    let locked = |waiters: [u16; 2]| {
+        let mut machine = Machine::new(&p, &[0, 1, 2]);
+        machine.plays(0, [order(0, Op::mprotect(span(0, 1), Rights::READ))]);
+        for (cpu, since) in waiters.into_iter().zip(1..) {
+            machine.plays(cpu, [at(since, order(cpu, Op::mprotect(span(0, 1), Rights::NONE)))]);
+        }
+        machine.run().source.ran[1][0].end
+    };
+    assert_eq!(locked([1, 2]) - locked([2, 1]), p.cache.c2c_die_cyc.unwrap() - p.cache.l1_cyc);
+}
+
 fn interrupted(p: &Profile, waiting: Order) -> (u64, u64) {
     let mut machine = filled(p, &[0, 1], &[span(0, 1)]);
     machine.plays(0, [order(0, dontneed(0, 1))]);

@@ -263,4 +263,17 @@ mod tests {
         assert_eq!(lines.write((Cpu(1), 2_000), LineId::Lru, 0, transfer), Some(7));
         assert_eq!(lines.write((Cpu(1), 2_100), LineId::Lru, 0, transfer), None);
     }
+
+    #[test]
+    fn a_write_takes_all_copies_away_for_good() {
+        let mut lines = Lines::with_queues(&prime_profile(), 4);
+        let transfer = |_| 7;
+        let read = |lines: &mut Lines, cpu, now| lines.read((Cpu(cpu), now), LineId::Lru, transfer);
+        assert_eq!(lines.write((Cpu(0), 0), LineId::Lru, 0, transfer), None);
+        assert_eq!([1, 2, 1].map(|cpu| read(&mut lines, cpu, 1_000)), [Some(7), Some(14), None]);
+        assert_eq!(lines.write((Cpu(0), 2_000), LineId::Lru, 0, transfer), Some(7));
+        // Who reads it first is not the only one who has to.
+        assert_eq!([3, 2, 1].map(|cpu| read(&mut lines, cpu, 3_000)), [Some(7), Some(14), Some(21)]);
+        assert_eq!(read(&mut lines, 0, 4_000), None);
+    }
 }
