@@ -288,6 +288,7 @@ proptest! {
             held.sort_unstable_by_key(|(key, _)| *key);
             prop_assert_eq!(&held, &live.iter().map(|(k, e)| (*k, *e)).collect::<Vec<_>>());
             prop_assert!(held.iter().all(|(key, entry)| mmu.peek(*key) == Some(*entry)));
+            prop_assert_eq!(mmu.is_empty(), held.is_empty());
         }
     }
 }

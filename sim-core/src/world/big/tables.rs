@@ -265,3 +265,26 @@ impl Listed {
         pages.get(at).map(|&page| Page(page))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_far_apart_are_found_by_their_own_numbers_only() {
+        let mut directory = Directory::default();
+        let numbers = [5_000, 3, 512, 511, 1 << 27, 100_000];
+        for (n, index) in numbers.into_iter().enumerate() {
+            assert_eq!(directory.at_or(index, Table(n as u32)), Table(n as u32));
+            assert_eq!(directory.at_or(index, Table(99)), Table(n as u32), "there is one at {index}");
+        }
+        for (n, index) in numbers.into_iter().enumerate() {
+            assert_eq!(directory.at(index), Some(Table(n as u32)));
+            for other in [index + 7, index + (1 << DIRECTORY_SHIFT), index ^ (1 << 20)] {
+                assert_eq!(directory.at(other), None, "{other} beside {index}");
+            }
+        }
+        let within: Vec<u64> = directory.within(4, 100_000).map(|(index, _)| index).collect();
+        assert_eq!(within, [511, 512, 5_000, 100_000]);
+    }
+}

@@ -171,3 +171,27 @@ impl Big {
 fn key_at(mm: Mm, vpn: u64) -> Key {
     Key::new(vpn, mm.0, PageSize::Size4K)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::testing::prime_profile;
+
+    #[test]
+    fn a_flush_of_any_page_and_of_no_page_differ_in_the_paging_structure_caches() {
+        let mut world = Big::new(&prime_profile(), 1, 100);
+        let mm = world.add_mm();
+        let levels_walked = |world: &mut Big, vpn| {
+            let page = world.populate(mm, vpn);
+            world.tlb_fill(Cpu(0), page, AccessKind::Load, Entry::default(), &mut |_, _| ());
+            world.last_walk(Cpu(0)).expect("it was walked").iter().count()
+        };
+        let flush = |world: &mut Big, first, pages| world.tlb_drop(Cpu(0), (mm, Span { first, pages }), &mut |_, _| ());
+        assert_eq!((levels_walked(&mut world, 0), levels_walked(&mut world, 1)), (4, 1));
+        flush(&mut world, 0, 0);
+        assert_eq!(levels_walked(&mut world, 2), 1);
+        // Nobody has touched this one.
+        flush(&mut world, 9, 1);
+        assert_eq!(levels_walked(&mut world, 3), 4);
+    }
+}
