@@ -215,7 +215,9 @@ impl<S: Source> Clock<S> {
     #[inline]
     fn go_on_with(&mut self, cpu: Cpu) {
         let core = &self.cores[usize::from(cpu.0)];
-        if core.state == State::Running && !core.stack.is_empty() && self.ticks.is_none() {
+        if core.state == State::Running && !core.stack.is_empty() {
+            // Whoever made it run has said when it ticks next.
+            debug_assert!(self.ticks.is_none() || core.in_interrupt() || core.tick.is_some());
             self.free[usize::from(cpu.0)] = false;
             self.tree.set(cpu.0, core.ready);
         } else {
