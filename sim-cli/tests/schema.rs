@@ -69,12 +69,17 @@ fn keys(value: &Value, at: &str, stop: &[&str], out: &mut BTreeSet<String>) {
     }
 }
 
-/// The document of a command has the keys of a table, all of them.
-fn documented(args: &[&str], section: &str, table: usize, stop: &[&str]) {
+/// A document has the keys of a table, all of them.
+fn has_keys(document: &Value, section: &str, table: usize, stop: &[&str]) {
     let mut found = BTreeSet::new();
-    keys(&common::json(args), "", stop, &mut found);
+    keys(document, "", stop, &mut found);
     let expected: BTreeSet<String> = names(section, table).into_iter().collect();
     assert_eq!(found, expected, "{section}");
+}
+
+/// So has that of a command.
+fn documented(args: &[&str], section: &str, table: usize, stop: &[&str]) {
+    has_keys(&common::json(args), section, table, stop);
 }
 
 /// A comparison that is over soon, with windows and extra flushes.
@@ -162,9 +167,8 @@ fn figures_of_speed_have_their_columns() {
     let speed = ["speed", "--rounds", "1", "--accesses", "4096"];
     assert_eq!(header(&speed), names("`speed`", 0));
     let rows = common::json(&speed);
-    let (section, mut found) = (section("`speed`"), BTreeSet::new());
-    keys(&rows, "", &[], &mut found);
-    assert_eq!(found, names("`speed`", 0).into_iter().collect());
+    has_keys(&rows, "`speed`", 0, &[]);
+    let section = section("`speed`");
     for row in rows.as_array().expect("rows") {
         let measure = row["measure"].as_str().expect("a name");
         assert!(section.contains(&format!("`{measure}`: ")), "{measure}");
@@ -182,14 +186,19 @@ fn every_command_with_a_format_has_a_section() {
     };
     let all = commands(&[]);
     assert!(all.len() > 10, "{all:?}");
-    let nested = commands(&["sweep"]).into_iter().map(|command| format!("sweep {command}"));
+    let nested =
+        |of: &String| -> Vec<String> { commands(&[of]).into_iter().map(|command| format!("{of} {command}")).collect() };
+    let own = all.iter().filter(|command| *command != "help");
     let mut with_format = 0;
-    for command in all.into_iter().chain(nested).filter(|command| !command.ends_with("help")) {
+    for command in own.clone().cloned().chain(own.flat_map(nested)).filter(|command| !command.ends_with(" help")) {
         let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
         if stdout(&words).contains("--format <FORMAT>") {
             with_format += 1;
-            let begins = [format!("\n## `{command}"), format!(", `{command}`")];
-            assert!(begins.iter().any(|begin| page().contains(begin)), "no section of `{command}`");
+            let names = [format!("`{command}`"), format!("`{command} ")];
+            let is_named = |heading: &str| names.iter().any(|name| heading.contains(name));
+            let page = page();
+            let mut headings = page.lines().filter(|line| line.starts_with("## "));
+            assert!(headings.any(is_named), "no section of `{command}`");
         }
     }
     assert!(with_format > 10, "{with_format}");

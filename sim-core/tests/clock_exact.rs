@@ -374,7 +374,6 @@ fn a_contended_mmap_lock_is_handed_over() {
     }
 }
 
-/// A shootdown by CPU 0 at time 0 meets CPU 1 before its order: when does that begin, and when did the interrupt come?
 #[test]
 fn waiters_for_mmap_lock_are_told_in_the_order_in_which_they_came() {
     let p = prime_profile();
@@ -390,6 +389,7 @@ fn waiters_for_mmap_lock_are_told_in_the_order_in_which_they_came() {
     assert_eq!(locked([1, 2]) - locked([2, 1]), p.cache.c2c_die_cyc.unwrap() - p.cache.l1_cyc);
 }
 
+/// A shootdown by CPU 0 at time 0 meets CPU 1 before its order: when does that begin, and when did the interrupt come?
 fn interrupted(p: &Profile, waiting: Order) -> (u64, u64) {
     let mut machine = filled(p, &[0, 1], &[span(0, 1)]);
     machine.plays(0, [order(0, dontneed(0, 1))]);

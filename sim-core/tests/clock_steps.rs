@@ -12,7 +12,7 @@ use sim_core::drive::clock::log::{Entry, Happened};
 use sim_core::drive::clock::{Clock, RunAhead};
 use sim_core::machine::testing::prime_profile;
 use sim_core::nouns::op::{Op, OpKind};
-use sim_core::nouns::types::Backing;
+use sim_core::nouns::types::{Backing, Rights};
 use sim_core::policy::{self, POLICIES};
 use sim_core::step::frame::{Act, Path};
 use sim_core::world::Cause;
@@ -170,5 +170,29 @@ fn steps_of_the_text_are_counted_and_those_that_act() {
         };
         assert_eq!(counts(1), (5, 4), "{run_ahead:?}: accesses are none");
         assert_eq!(counts(2), (10, 8), "{run_ahead:?}: to wait for a lock is none");
+    }
+}
+
+#[test]
+fn a_step_that_acts_is_counted_where_it_acts() {
+    // A fault ends in a private step, and the access that it was for acts next.
+    for run_ahead in [RunAhead::Off, RunAhead::Upto(u64::MAX)] {
+        let mut machine = Machine::new(&prime_profile(), &[0]);
+        let protect = Op::mprotect(span(0, 1), Rights::READ);
+        machine.plays(0, [load(0), protect].map(|op| order(0, op)));
+        let mut clock = machine.clock(|script| script, run_ahead);
+        let mut acted = Vec::new();
+        clock.stats.log = Some(Vec::new());
+        while clock.step() {
+            let entries = clock.stats.log.as_mut().map(std::mem::take).unwrap_or_default();
+            acted.extend(entries.into_iter().filter_map(|entry| match entry.what {
+                Happened::Act(_, at) if at.path != Path::Access => Some(at),
+                _ => None,
+            }));
+        }
+        // Some steps act twice, and none comes again: there is one page.
+        acted.dedup();
+        assert!(acted.iter().any(|at| at.path == Path::Fault));
+        assert_eq!(clock.kernel_acts(), acted.len() as u64, "{run_ahead:?}: {acted:?}");
     }
 }

@@ -164,14 +164,7 @@ impl Mmu {
         changed.count() > 0
     }
 
-    /// INVLPG: removes this page, and what the paging-structure caches hold of its address space if the profile says so.
-    /// `sink` gets the translation once, however many copies there were.
-    pub fn invalidate_page(&mut self, key: Key, sink: &mut impl FnMut(Key, Entry)) {
-        self.invalidate_translation(key, sink);
-        self.invalidate_psc(key.asid);
-    }
-
-    /// [`Mmu::invalidate_page`] without the paging-structure caches.
+    /// INVLPG, but for the paging-structure caches: removes this page. `sink` gets the translation once, however many copies there were.
     pub fn invalidate_translation(&mut self, key: Key, sink: &mut impl FnMut(Key, Entry)) {
         let at = key.size as usize;
         let stlb = second_level(&mut self.stlb, self.stlb_holds_2m, key.size).map(|stlb| stlb.invalidate(key));
@@ -185,7 +178,7 @@ impl Mmu {
         }
     }
 
-    /// What is left of it: once for many pages.
+    /// The rest of INVLPG, for one page or many: what the paging-structure caches hold of its address space, if the profile says so.
     pub fn invalidate_psc(&mut self, asid: u16) {
         if self.psc_flushed_by_page {
             self.psc.invalidate_asid(asid);

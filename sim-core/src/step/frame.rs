@@ -263,7 +263,7 @@ pub trait Probe {
     /// A step did this.
     fn act(&mut self, who: Actor, act: Act, at: StepId);
 
-    /// A step was made, with or without an act.
+    /// A step was made, with an act or without; one that is blocked is not.
     fn step(&mut self, at: StepId) {
         let _ = at;
     }

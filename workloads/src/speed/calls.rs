@@ -88,7 +88,7 @@ pub struct Busy {
 }
 
 /// What was done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Done {
     /// Steps of kernel paths.
     pub kernel_steps: u64,

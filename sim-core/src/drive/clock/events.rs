@@ -59,7 +59,7 @@ impl<S: Source> Clock<S> {
             self.ticks.is_some() && self.cores.get(usize::from(source)).is_some_and(|core| core.ticks_idly(time));
         if source < self.world.cpus() {
             self.turn(Cpu(source), time);
-            self.go_on_with(Cpu(source));
+            self.schedule_own(Cpu(source));
             if self.lookahead_cycles.is_none() && !self.stats.has_logged() {
                 made += self.one_by_one(before_cycles, most - 1);
             }

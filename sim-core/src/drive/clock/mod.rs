@@ -61,12 +61,10 @@ struct Heard {
     remarks: Vec<(Cpu, Page, Marks)>,
     /// The class of violation the access of this step is, by the marks of its translation.
     breaks: Option<Class>,
-    /// Of its acts, the one after which the source may make the order wait.
+    /// Set by who settles: of its acts, the one after which the source may make the order wait.
     paced: Option<Act>,
     /// Steps of kernel paths, over all transitions.
     kernel_steps: u64,
-    /// With hot victims: the pages that it has announced a change of.
-    announced: Vec<Page>,
 }
 
 impl Heard {
@@ -136,6 +134,7 @@ pub struct Clock<S: Source> {
     /// How many cores have an order that may not begin yet.
     held: u16,
     turns: u64,
+    /// Steps of kernel paths that acted.
     kernel_acts: u64,
     /// The time of the last event.
     now: u64,
@@ -211,9 +210,9 @@ impl<S: Source> Clock<S> {
         }
     }
 
-    /// The same after an event of its own: in the middle of an operation, as a rule.
+    /// [`Clock::schedule`] for a core that has just had an event: it is in the middle of an operation, as a rule.
     #[inline]
-    fn go_on_with(&mut self, cpu: Cpu) {
+    fn schedule_own(&mut self, cpu: Cpu) {
         let core = &self.cores[usize::from(cpu.0)];
         if core.state == State::Running && !core.stack.is_empty() {
             // Whoever made it run has said when it ticks next.
@@ -383,10 +382,7 @@ impl<S: Source> Clock<S> {
         let (first, path) = (frames.first().map(|f| f.path), frames.last().map(|f| f.path));
         match transition(setting, world, heard, Actor { cpu, task }, &mut core.stack) {
             Progress::Blocked(wait) => self.park(cpu, wait),
-            Progress::Acted | Progress::Finished => {
-                self.kernel_acts += u64::from(path != Some(Path::Access));
-                self.settle(cpu);
-            }
+            Progress::Acted | Progress::Finished => self.settle(cpu),
         }
         let core = &self.cores[usize::from(cpu.0)];
         if in_interrupt && !core.stack.in_interrupt() {

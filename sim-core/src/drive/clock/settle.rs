@@ -6,7 +6,7 @@ use crate::drive::clock::source::Source;
 use crate::drive::clock::waiters::WaitKey;
 use crate::nouns::types::{Actor, Cpu, Lock};
 use crate::policy::Touch;
-use crate::step::frame::{Act, StepId, Wait};
+use crate::step::frame::{Act, Path, StepId, Wait};
 use crate::world::World;
 
 impl<S: Source> Clock<S> {
@@ -16,27 +16,27 @@ impl<S: Source> Clock<S> {
         if self.heard.has_marks() {
             self.note_marks(cpu, start);
         }
-        if self.hot_victims {
-            self.announce();
-        }
         let mut now = start;
+        // As a rule there is one act: that one without a call.
         if let Some(&(who, act, at)) = self.heard.acts.first() {
+            self.kernel_acts += u64::from(at.path != Path::Access);
             now = self.settle_act(who, &act, at, (start, now));
         }
         for n in 1..self.heard.acts.len() {
             now = self.settle_further(n, (start, now));
         }
-        self.heard.acts.clear();
-        self.heard.breaks = None;
         self.core(cpu).ready = now;
         if self.hot_victims {
             self.touch_announced(cpu, now);
         }
+        self.heard.acts.clear();
+        self.heard.breaks = None;
         if let Some(act) = self.heard.paced.take() {
             self.pace(cpu, act, now);
         }
     }
 
+    /// [`Clock::settle_act`] for another act of a step.
     #[inline(never)]
     fn settle_further(&mut self, n: usize, times: (u64, u64)) -> u64 {
         let (who, act, at) = self.heard.acts[n];
@@ -46,7 +46,7 @@ impl<S: Source> Clock<S> {
     /// Prices an act that begins at `begins`, of a step that began at `start`, counts it and tells whom it concerns. Returns its end.
     #[expect(
         clippy::inline_always,
-        reason = "calls between what is done for every act cost a step of a kernel path 5 % of its instructions"
+        reason = "with all that is done for every act in one piece, kernel paths take 7 % fewer instructions"
     )]
     #[inline(always)]
     fn settle_act(&mut self, who: Actor, act: &Act, at: StepId, (start, begins): (u64, u64)) -> u64 {
@@ -108,10 +108,7 @@ impl<S: Source> Clock<S> {
     }
 
     /// Wakes those who waited for an act.
-    #[expect(
-        clippy::inline_always,
-        reason = "calls between what is done for every act cost a step of a kernel path 5 % of its instructions"
-    )]
+    #[expect(clippy::inline_always, reason = "as for `settle_act`")]
     #[inline(always)]
     fn notify(&mut self, who: Actor, act: &Act, now: u64) {
         match *act {

@@ -328,10 +328,7 @@ impl Stats {
     }
 
     /// An act that took `cycles` and ended at `now`.
-    #[expect(
-        clippy::inline_always,
-        reason = "calls between what is done for every act cost a step of a kernel path 5 % of its instructions"
-    )]
+    #[expect(clippy::inline_always, reason = "as for `settle_act`")]
     #[inline(always)]
     pub(super) fn act(&mut self, who: Actor, act: &Act, at: StepId, now: u64, cycles: u64, world: &Big) {
         if self.timeline.is_some() || self.log.is_some() {
@@ -355,10 +352,7 @@ impl Stats {
         self.logs(now, cycles, cpu, Happened::Act(*act, at));
     }
 
-    #[expect(
-        clippy::inline_always,
-        reason = "calls between what is done for every act cost a step of a kernel path 5 % of its instructions"
-    )]
+    #[expect(clippy::inline_always, reason = "as for `settle_act`")]
     #[inline(always)]
     fn count(&mut self, who: Actor, act: &Act, at: StepId, now: u64, cycles: u64, world: &Big) {
         match *act {

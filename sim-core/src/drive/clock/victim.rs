@@ -13,20 +13,12 @@ use crate::step::frame::{Act, Cx, Path, StepId};
 use crate::world::{Cause, World};
 
 impl<S: Source> Clock<S> {
-    /// Takes down the pages that the acts of a step announce a change of.
-    #[inline(never)]
-    pub(super) fn announce(&mut self) {
-        for n in 0..self.heard.acts.len() {
-            let (who, act, at) = self.heard.acts[n];
-            let pages = self.about_to_change(who, &act, at);
-            self.heard.announced.extend(pages);
-        }
-    }
-
-    /// The step is over: every victim reads them.
+    /// A step is over: every victim reads the pages that its acts announce a change of.
     #[inline(never)]
     pub(super) fn touch_announced(&mut self, cpu: Cpu, now: u64) {
-        for page in std::mem::take(&mut self.heard.announced) {
+        let pages = |&(who, ref act, at): &(Actor, Act, StepId)| self.about_to_change(who, act, at);
+        let announced: Vec<Page> = self.heard.acts.iter().flat_map(pages).collect();
+        for page in announced {
             self.touch_elsewhere(cpu, page, now);
         }
     }

@@ -81,9 +81,21 @@ impl Queues {
         Some(first)
     }
 
+    fn take_all(&mut self, key: WaitKey) -> Option<Vec<Cpu>> {
+        let at = self.place(key)?;
+        Some(self.queues.swap_remove(at).1)
+    }
+
+    /// A queue that has been taken and emptied.
+    fn give_back(&mut self, queue: Vec<Cpu>) {
+        debug_assert!(queue.is_empty());
+        self.spare.push(queue);
+    }
+
     fn drop_empty(&mut self, at: usize) {
         if self.queues[at].1.is_empty() {
-            self.spare.push(self.queues.swap_remove(at).1);
+            let (_, queue) = self.queues.swap_remove(at);
+            self.give_back(queue);
         }
     }
 }
@@ -99,19 +111,18 @@ impl<S: Source> Clock<S> {
                 let order = self.cores[usize::from(first.0)].order;
                 let heir = order.expect("a waiter executes an order").task;
                 self.world.hand_over(table, heir);
-                self.go_on(first, lock, from, now);
+                self.hand_over(first, lock, from, now);
             }
-        } else if let Some(at) = self.waiters.place(key) {
-            let mut woken = self.waiters.queues.swap_remove(at).1;
+        } else if let Some(mut woken) = self.waiters.take_all(key) {
             for cpu in woken.drain(..) {
-                self.go_on(cpu, lock, from, now);
+                self.hand_over(cpu, lock, from, now);
             }
-            self.waiters.spare.push(woken);
+            self.waiters.give_back(woken);
         }
     }
 
-    /// Who waited for a lock goes on when that has been handed over.
-    fn go_on(&mut self, cpu: Cpu, lock: Option<Lock>, from: Cpu, now: u64) {
+    /// Who waited goes on: for a lock, when that has been handed over.
+    fn hand_over(&mut self, cpu: Cpu, lock: Option<Lock>, from: Cpu, now: u64) {
         let handoff = lock.map_or(0, |lock| self.prices.handoff_cycles(lock, from, cpu));
         self.resume(cpu, now + handoff);
     }
@@ -161,6 +172,9 @@ mod tests {
         queues.leave(io, Cpu(1));
         assert!(queues.is_empty());
         queues.join(io, Cpu(4));
-        assert_eq!(queues.of(io), [Cpu(4)]);
+        queues.join(memory, Cpu(6));
+        queues.join(memory, Cpu(0));
+        assert_eq!(queues.take_all(memory), Some(vec![Cpu(6), Cpu(0)]));
+        assert_eq!((queues.take_all(memory), queues.of(io)), (None, &[Cpu(4)][..]));
     }
 }

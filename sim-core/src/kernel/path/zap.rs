@@ -49,7 +49,7 @@ steps! {
     Return = "Z10" "mmap unlock, system call returns",
 }
 
-/// The step of a munmap in which its VMAs go.
+/// The step of a munmap in which its VMAs go; an mmap where something is mapped goes through it, too.
 pub(crate) const UNLINK_VMAS: StepId = StepId { path: Path::Munmap, pc: Step::Detach as u8 };
 
 /// What mmap does to what is mapped where it maps: a munmap from Z1 to Z9.

@@ -32,6 +32,12 @@ fn mmu_without_huge_stlb() -> Mmu {
     Mmu::new(&profile)
 }
 
+/// Of one page.
+fn invlpg(mmu: &mut Mmu, key: Key, sink: &mut impl FnMut(Key, Entry)) {
+    mmu.invalidate_translation(key, sink);
+    mmu.invalidate_psc(key.asid);
+}
+
 fn invalidated(flush: impl FnOnce(&mut dyn FnMut(Key, Entry))) -> Vec<(Key, Entry)> {
     let mut removed = Vec::new();
     flush(&mut |key, entry| removed.push((key, entry)));
@@ -90,9 +96,9 @@ fn a_flush_reports_each_translation_once() {
         for (key, entry) in [(page(5), frame(5)), (huge(5), frame(6))] {
             mmu.fill(key, Access::Load, entry);
             mmu.fill(key, Access::Fetch, entry);
-            let removed = invalidated(|mut sink| mmu.invalidate_page(key, &mut sink));
+            let removed = invalidated(|mut sink| invlpg(&mut mmu, key, &mut sink));
             assert_eq!(removed, [(key, entry)]);
-            let again = invalidated(|mut sink| mmu.invalidate_page(key, &mut sink));
+            let again = invalidated(|mut sink| invlpg(&mut mmu, key, &mut sink));
             assert_eq!(again, []);
             mmu.fill(key, Access::Load, entry);
             mmu.fill(key, Access::Fetch, entry);
@@ -120,7 +126,7 @@ fn a_miss_says_whether_a_flush_caused_it() {
     assert_eq!(mmu.lookup(page(0), Access::Load), MISS, "its way was filled");
 
     mmu.fill(page(0), Access::Load, frame(0));
-    mmu.invalidate_page(page(0), &mut |_, _| ());
+    invlpg(&mut mmu, page(0), &mut |_, _| ());
     mmu.fill(page(0), Access::Load, frame(1));
     assert_eq!(mmu.lookup(page(0), Access::Load), Lookup::L1(frame(1)));
 }
@@ -163,7 +169,7 @@ fn flushes_reach_the_paging_structure_caches() {
         let count = |full| if full { 4 } else { 1 };
         mmu.walk_levels(page(0));
         assert_eq!(mmu.walk_levels(page(1)).first(), Level::Pte);
-        mmu.invalidate_page(page(99), &mut |_, _| ());
+        invlpg(&mut mmu, page(99), &mut |_, _| ());
         assert_eq!(mmu.walk_levels(page(0)).count(), count(by_page));
         mmu.invalidate_asid(1, &mut |_, _| ());
         assert_eq!(mmu.walk_levels(page(0)).count(), count(by_asid));
@@ -271,7 +277,7 @@ proptest! {
                     prop_assert_eq!(mmu.update(key, mark), !changed.is_empty());
                 }
                 Op::Page(key) => {
-                    let removed = invalidated(|mut sink| mmu.invalidate_page(key, &mut sink));
+                    let removed = invalidated(|mut sink| invlpg(&mut mmu, key, &mut sink));
                     flush(naive.change(|k| k == key, |_| None), removed)?;
                 }
                 Op::Asid(asid) => {

@@ -70,7 +70,7 @@ impl World for Big {
     }
 
     fn next_page(&self, mm: Mm, span: Span) -> Option<Page> {
-        // Walks ask page by page, and most pages in between were touched.
+        // The first page at once: walks ask page by page, and most have been touched.
         let first = if span.pages > 0 { self.page(mm, span.first) } else { None };
         first.or_else(|| self.page_after(mm, span))
     }
