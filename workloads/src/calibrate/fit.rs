@@ -1,16 +1,12 @@
-//! The fit: few parameters, each inside its range, by a search that only goes where the curve gets better.
+//! The fit: what the model shows at the points of a curve, and the parameters with which it is nearest to what was published.
 
 use std::collections::HashMap;
 
 use crossbeam_utils::thread;
 
 use crate::calibrate::curve::{Curve, Free};
+use crate::calibrate::search;
 use crate::sweep::PlanError;
-
-/// A step changes a parameter by this factor, in thousandths, up or down. Smaller ones are within what a run scatters.
-const STEPS: [u64; 5] = [1500, 1225, 1107, 1052, 1026];
-/// A fit without one of the points begins where the whole fit ended, with the third of them.
-const SHORT: usize = 2;
 
 /// What the model shows at each point of a curve, in ns.
 type Shown = Vec<Option<f64>>;
@@ -68,37 +64,6 @@ impl<'a> Runner<'a> {
         Ok(shown.into_iter().zip(published).map(square).sum())
     }
 
-    /// The values that fit these points, from a start on.
-    fn search(
-        &mut self,
-        free: &[Free],
-        start: Vec<u64>,
-        points: &[usize],
-        steps: &[u64],
-    ) -> Result<Vec<u64>, PlanError> {
-        let (mut best, mut steps) = (start, steps.iter());
-        let mut off = self.off(free, &best, points)?;
-        let mut step = steps.next();
-        while let Some(&thousandths) = step {
-            let mut better = false;
-            for (n, parameter) in free.iter().enumerate() {
-                for (times, per) in [(thousandths, 1000), (1000, thousandths)] {
-                    let mut tried = best.clone();
-                    tried[n] = ((best[n] * times + per / 2) / per).clamp(parameter.min, parameter.max);
-                    let tried_off = self.off(free, &tried, points)?;
-                    if tried_off < off {
-                        (best, off, better) = (tried, tried_off, true);
-                        break;
-                    }
-                }
-            }
-            if !better {
-                step = steps.next();
-            }
-        }
-        Ok(best)
-    }
-
     /// The points with figures to fit.
     fn fit_points(&self) -> Vec<usize> {
         let points = self.curve.points.iter().enumerate();
@@ -107,8 +72,8 @@ impl<'a> Runner<'a> {
 
     /// Fits the parameters of the curve.
     pub(super) fn fit(&mut self, free: &[Free]) -> Result<Vec<u64>, PlanError> {
-        let start = free.iter().map(|free| free.start).collect();
-        self.search(free, start, &self.fit_points(), &STEPS)
+        let points = self.fit_points();
+        search::deepest(free, &mut |values| self.off(free, values, &points))
     }
 
     /// What a fit to all other points shows at each point, where that is one of those.
@@ -121,7 +86,7 @@ impl<'a> Runner<'a> {
         }
         for &left_out in &all {
             let others: Vec<usize> = all.iter().copied().filter(|&n| n != left_out).collect();
-            let values = self.search(free, fitted.to_vec(), &others, &STEPS[SHORT..])?;
+            let values = search::nearby(free, fitted, &mut |values| self.off(free, values, &others))?;
             shown[left_out] = self.show(free, &values, &[left_out])?[0];
         }
         Ok(shown)

@@ -5,6 +5,7 @@
 
 pub mod curve;
 mod fit;
+mod search;
 
 use crate::calibrate::curve::{Curve, Free};
 use crate::calibrate::fit::Runner;

@@ -2,7 +2,8 @@
 //!
 //! A line is in one place at a time while it is written: a CPU that wants to write one that is on its way to another waits until
 //! that one has it. So lines that everybody writes (`mmap_lock`, `tlb_gen`, the call queue of a CPU) cost each CPU more the more
-//! CPUs write them, and no number for contention is needed.
+//! CPUs write them, and no number for contention is needed. The first who reads a line takes it from its writer; once it is there,
+//! all others have their copies at once: a cache answers a request every few cycles, however long an answer is on its way.
 
 use crate::machine::profile::{Distance, Places, Profile};
 use crate::nouns::cpuset::Crowds;
@@ -48,7 +49,7 @@ pub(super) enum LineId {
 struct Owner {
     /// Who wrote it last.
     writer: Option<Cpu>,
-    /// When its last writer has it, in cycles.
+    /// When its last writer has it, or the first who read it since, in cycles.
     there_at: u64,
     /// Has another one read it since?
     copied: bool,
@@ -75,8 +76,6 @@ const OF_RING: usize = 1 + RECORDS_MAX as usize;
 #[derive(Clone, Debug)]
 pub(super) struct Lines {
     places: Places,
-    /// What looking a line up takes.
-    lookup_cycles: u64,
     owners: Vec<Owner>,
     /// By owner: who else has read the line since. Nobody, if it is not copied.
     readers: Crowds,
@@ -94,7 +93,6 @@ impl Lines {
     pub(super) fn with_queues(profile: &Profile, cpus: u16) -> Lines {
         let mut lines = Lines {
             places: Places::new(profile),
-            lookup_cycles: profile.cache.llc_cyc,
             owners: Vec::new(),
             readers: Crowds::new(cpus),
             of_mms: Vec::new(),
@@ -150,8 +148,8 @@ impl Lines {
         fresh
     }
 
-    /// Reads a line at `now`. A copy costs `transfer`, and comes no sooner than the last writer has the line; what costs 0
-    /// otherwise is left to the caller. And how the line was found.
+    /// Reads a line at `now`. A copy costs `transfer`, and is sent no sooner than the last writer has the line and its first reader a
+    /// copy; what costs 0 otherwise is left to the caller. And how the line was found.
     pub(super) fn find(
         &mut self,
         (cpu, now): (Cpu, u64),
@@ -163,16 +161,16 @@ impl Lines {
         if owner.writer == Some(cpu) || owner.copied && self.readers.contains(at, cpu) {
             return (Found::Own, None);
         }
-        owner.copied = true;
+        let first = !std::mem::replace(&mut owner.copied, true);
         self.readers.insert(at, cpu);
         let Some(writer) = owner.writer else {
             return (if touched { Found::Own } else { Found::Untouched }, None);
         };
         let distance = self.places.distance(writer.0, cpu.0);
-        let transfer = transfer(distance);
-        let cycles = owner.there_at.saturating_sub(now) + transfer;
-        // The next one is served when this request has been looked up; a copy needs nobody to give anything up.
-        owner.there_at = owner.there_at.max(now) + self.lookup_cycles.min(transfer);
+        let cycles = owner.there_at.saturating_sub(now) + transfer(distance);
+        if first {
+            owner.there_at = now + cycles;
+        }
         (Found::Away(distance), Some(cycles))
     }
 
@@ -272,8 +270,8 @@ mod tests {
         assert_eq!(lines.write((Cpu(0), 0), LineId::Lru, 0, transfer), None);
         assert_eq!([1, 2, 1].map(|cpu| read(&mut lines, cpu, 1_000)), [Some(7), Some(14), None]);
         assert_eq!(lines.write((Cpu(0), 2_000), LineId::Lru, 0, transfer), Some(7));
-        // Who reads it first is not the only one who has to.
-        assert_eq!([3, 2, 1].map(|cpu| read(&mut lines, cpu, 3_000)), [Some(7), Some(14), Some(21)]);
+        // The first reader fetches it from the writer, the others wait for that and not for each other.
+        assert_eq!([3, 2, 1].map(|cpu| read(&mut lines, cpu, 3_000)), [Some(7), Some(14), Some(14)]);
         assert_eq!(read(&mut lines, 0, 4_000), None);
     }
 }
