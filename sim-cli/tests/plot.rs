@@ -132,6 +132,18 @@ fn seeds_are_averaged_and_their_spread_is_shown() {
 }
 
 #[test]
+fn a_run_without_a_seed_is_no_second_seed() {
+    let recording: String = ROWS.lines().skip(1).fold(String::new(), |mut text, line| {
+        let line = line.replace("v4.13,1,", "v4.13,,").replace("overlap", "recording");
+        writeln!(text, "{line}").expect("memory is writable");
+        text
+    });
+    let svg = svg(&format!("{ROWS}{recording}"), &[]);
+    assert!(texts(&svg).iter().any(|text| text.contains("recording")), "both are drawn");
+    assert!(!texts(&svg).iter().any(|text| text.starts_with("Means")), "{:?}", texts(&svg));
+}
+
+#[test]
 fn every_kind_draws_what_mmusim_writes() {
     let text = workloads::synthetic::find("overlap-two-tables").expect("built in").text;
     let (_directory, path) = file("short.toml", text.replace("= 100_000_000", "= 3_000_000").as_bytes());

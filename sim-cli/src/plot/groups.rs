@@ -82,6 +82,8 @@ pub(super) fn mean(values: &[f64]) -> Option<(f64, Option<(f64, f64)>)> {
 
 /// What a picture of several seeds says of them.
 pub(super) fn seeds_note(sheet: &Sheet, bars: &str) -> Vec<String> {
-    let seeds = sheet.find("seed").map_or(0, |column| sheet.values(column).len());
+    // A recording has none.
+    let is_seed = |value: &&str| !value.is_empty();
+    let seeds = sheet.find("seed").map_or(0, |column| sheet.values(column).into_iter().filter(is_seed).count());
     if seeds > 1 { vec![format!("Means of {seeds} seeds{bars}.")] } else { Vec::new() }
 }

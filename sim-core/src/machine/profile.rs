@@ -120,7 +120,7 @@ pub struct CacheCosts {
     pub l2_cyc: u64,
     /// Last-level cache, MiB.
     pub llc_mib: u32,
-    /// Last-level hit.
+    /// Last-level hit; for comparison, charged to nothing.
     pub llc_cyc: u64,
     /// Memory of the own socket.
     pub dram_local_cyc: u64,

@@ -149,12 +149,31 @@ mod tests {
         assert!(values.iter().all(|&value| near(value, 949)), "{values:?}");
     }
 
-    /// The start lies in a hollow that is not the deepest.
+    /// How far off, with hollows at these values of both parameters, the first of which is not as deep.
+    fn two_hollows(x: &[f64], [shallow, deep]: [[u64; 2]; 2]) -> f64 {
+        let hollow = |at: [u64; 2]| x.iter().zip(at).map(|(x, at)| (x - (at as f64).ln()).powi(2)).sum::<f64>();
+        (hollow(shallow) + 0.1).min(hollow(deep))
+    }
+
+    /// The start lies in the shallow one, and the other to either side of it.
     #[test]
     fn the_deepest_hollow_is_found() {
-        let hollow = |x: &[f64], at: f64| x.iter().map(|x| (x - at.ln()).powi(2)).sum::<f64>();
-        let values = found(&free(&[400, 400]), |x| (hollow(x, 400.0) + 0.1).min(hollow(x, 2_000.0)));
-        assert!(values.iter().all(|&value| near(value, 2_000)), "{values:?}");
+        let start = [1_000, 1_000];
+        for deep in [[300, 1_000], [3_000, 1_000], [1_000, 300], [1_000, 3_000]] {
+            let values = found(&free(&start), |x| two_hollows(x, [start, deep]));
+            assert!(values.iter().zip(deep).all(|(&value, deep)| near(value, deep)), "{values:?}, expected {deep:?}");
+        }
+    }
+
+    /// A fit without one of the points goes to the bottom of where the whole fit ended, and nowhere else.
+    #[test]
+    fn nearby_is_the_same_hollow() {
+        let off = |values: &[u64]| {
+            let x: Vec<f64> = values.iter().map(|&value| (value as f64).ln()).collect();
+            Ok::<_, Infallible>(two_hollows(&x, [[400, 400], [2_000, 2_000]]))
+        };
+        let Ok(values) = nearby(&free(&[300, 300]), &[350, 460], &mut { off });
+        assert!(values.iter().all(|&value| near(value, 400)), "{values:?}");
     }
 
     #[test]
