@@ -1,35 +1,25 @@
 //! One TLB array: sets x ways, true LRU.
 //!
 //! The search compares all tags of a set without branching: an early exit costs four times as much on random hits
-//! (mispredictions). In a wide set a lookup first tries where this page number was found last time (a guess that the tag confirms,
-//! so it is never wrong). The translation used last is kept aside: it is the youngest of its set, so to use it again changes nothing.
+//! (mispredictions). The translation used last is kept aside: it is the youngest of its set, so to use it again changes nothing.
 //!
 //! A flush leaves the tag in its way as a *ghost*: the way is free, but a later miss can tell that it would have hit had the flush
 //! not been. A ghost lasts until its way is filled again. Free ways are filled before any live entry is evicted, never used ones
 //! first, then the ghost used longest ago: the array forgets ghosts in the order in which it would have evicted the entries.
+//!
+//! The sets of an array are kept in one of two ways, by what they are: see [`Sets`].
 
 mod key;
+mod line;
 mod search;
+mod stamped;
 
 use std::mem::offset_of;
-use std::ops::Range;
 
-use prefetch_index::prefetch_index;
-
-use key::VPN_SHIFT;
 pub use key::{Key, PageSize, VPN_BITS};
-use search::{find, find_in, least_in, least_of};
-
-/// Set in a tag and clear in a ghost of the same page.
-const LIVE_ONLY: u64 = 0b10;
-const NEVER_USED: u64 = 0;
-/// Set in the stamp of a live way, so that the smallest stamp is a free way if there is one.
-const LIVE_STAMP: u64 = 1 << 63;
-/// The low bits of a stamp are its way, unless the set is wide: so the smallest stamp says where it is.
-const WAY_BITS: u32 = SEARCHED_WAYS.ilog2();
-const WAY_MASK: u64 = SEARCHED_WAYS as u64 - 1;
-/// What the clock goes on by.
-const TICK: u64 = 1 << WAY_BITS;
+use key::{LIVE_ONLY, NEVER_USED};
+use line::Lines;
+use stamped::Stamped;
 
 /// What a translation says about its page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -59,54 +49,35 @@ pub enum Found {
     Absent,
 }
 
-/// What a hit needs beside the tag is together: with many cores each access finds its lines cold.
-#[derive(Clone, Copy, Debug, Default)]
-struct Way {
-    /// Time of last use, and which way this is.
-    stamp: u64,
-    entry: Entry,
-}
-
 /// Bytes of a cache line of the host, as of x86-64 and most arm64.
 const HOST_LINE_BYTES: usize = 64;
-const WAYS_OF_A_LINE: usize = HOST_LINE_BYTES / size_of::<Way>();
 
-/// Wider sets are searched only where a guess fails and a count says that something may be found.
-const SEARCHED_WAYS: usize = 16;
-/// The first level of most cores; what is short enough to be compiled into a lookup.
-const USUAL_WAYS: usize = 4;
-/// The number of sets is not a power of two.
-const NO_MASK: u64 = u64::MAX;
+/// The sets of an array, by what they are.
+#[derive(Clone, Debug)]
+#[repr(u8)]
+enum Sets {
+    /// A few, of four ways: most first levels. Beside the others so that what finds a set is in the first line of the array.
+    Lines(Lines),
+    /// All others.
+    Stamped(Stamped),
+}
 
 /// A set-associative array of translations.
 #[derive(Clone, Debug)]
 #[repr(C, align(64))]
 pub struct Tlb {
-    /// This and the next by set and way.
-    tags: Box<[u64]>,
-    ways: Box<[Way]>,
-    /// The bits of a page number that choose its set, or `NO_MASK`; that too if the number of ways is not the usual one.
-    usual_mask: u64,
-    clock: u64,
     /// The live tag used last, or `NEVER_USED`, and what it says: most accesses are to the page of the one before.
     last_tag: u64,
     last_entry: Entry,
-    // Up to here is what every hit looks at.
-    ways_per_set: usize,
-    /// As `usual_mask`, with any number of ways.
-    set_mask: u64,
-    /// Where a page whose number ends in these bits was last. Unused if sets are narrow, as the next.
-    guesses: Box<[u32]>,
-    /// How many pages whose numbers end in these bits are there, ghosts included: 0 saves the search.
-    counts: Box<[u32]>,
-    sets: u64,
+    sets: Sets,
     held: usize,
     ghosts: usize,
     /// One bit for each live way: a flush visits what is there, not the whole array.
     live: Box<[u64]>,
 }
 
-const _: () = assert!(offset_of!(Tlb, ways_per_set) == HOST_LINE_BYTES);
+// The tag of an enum, and what every hit looks at.
+const _: () = assert!(offset_of!(Tlb, sets) + size_of::<u64>() + size_of::<Lines>() <= HOST_LINE_BYTES);
 
 impl Tlb {
     /// An empty array. The number of sets, `entries / ways`, is free: set = page number modulo sets.
@@ -118,37 +89,24 @@ impl Tlb {
             ways > 0 && entries > 0 && entries.is_multiple_of(ways),
             "{entries} entries do not make whole sets of {ways} ways"
         );
-        let (total, sets, ways_per_set) = (entries as usize, u64::from(entries / ways), ways as usize);
-        // Searching a wide set in vain is slow: more buckets, so that more of them are empty.
-        let narrow = ways_per_set <= SEARCHED_WAYS;
-        let buckets = if narrow { 1 } else { 4 * total.next_power_of_two() };
-        let set_mask = if sets.is_power_of_two() { sets - 1 } else { NO_MASK };
-        let way = |at: usize| {
-            let stamp = if narrow { (at % ways_per_set) as u64 } else { 0 };
-            Way { stamp, entry: Entry::default() }
-        };
+        let (sets, ways_per_set) = (u64::from(entries / ways), ways as usize);
+        let lines = Lines::new(sets, ways_per_set).map(Sets::Lines);
         Self {
-            tags: vec![NEVER_USED; total].into(),
-            ways: (0..total).map(way).collect(),
-            usual_mask: if ways_per_set == USUAL_WAYS { set_mask } else { NO_MASK },
-            clock: 0,
             last_tag: NEVER_USED,
             last_entry: Entry::default(),
-            ways_per_set,
-            set_mask,
-            guesses: vec![0; buckets].into(),
-            counts: vec![0; buckets].into(),
-            sets,
+            sets: lines.unwrap_or_else(|| Sets::Stamped(Stamped::new(sets, ways_per_set))),
             held: 0,
             ghosts: 0,
-            live: vec![0; total.div_ceil(64)].into(),
+            live: vec![0; (entries as usize).div_ceil(64)].into(),
         }
     }
 
     /// How much memory it takes, in bytes.
     pub fn bytes(&self) -> usize {
-        let ways = self.tags.len() * (size_of::<u64>() + size_of::<Way>());
-        ways + (self.guesses.len() + self.counts.len()) * size_of::<u32>()
+        match &self.sets {
+            Sets::Lines(lines) => lines.bytes(),
+            Sets::Stamped(stamped) => stamped.bytes(),
+        }
     }
 
     /// Translations held now.
@@ -178,34 +136,17 @@ impl Tlb {
         if tag == self.last_tag && serves(self.last_entry) {
             return Some(self.last_entry);
         }
-        if self.is_usual() {
-            let at = self.live_at_usual(tag)?;
-            return self.touch(at, tag, serves);
-        }
-        let at = self.live_at_any(tag)?;
-        let entry = self.touch(at, tag, serves)?;
-        if !self.is_narrow() {
-            self.guesses[self.bucket_of(tag)] = at as u32;
-        }
+        let entry = match &mut self.sets {
+            Sets::Lines(lines) => lines.lookup_if(tag, serves)?,
+            Sets::Stamped(stamped) => stamped.lookup_if(tag, serves)?,
+        };
+        (self.last_tag, self.last_entry) = (tag, entry);
         Some(entry)
-    }
-
-    /// Makes a live way that serves the most recently used.
-    #[inline]
-    fn touch(&mut self, at: usize, tag: u64, serves: impl Fn(Entry) -> bool) -> Option<Entry> {
-        let way = &mut self.ways[at];
-        if !serves(way.entry) {
-            return None;
-        }
-        self.clock += TICK;
-        way.stamp = way.stamp & WAY_MASK | self.clock | LIVE_STAMP;
-        (self.last_tag, self.last_entry) = (tag, way.entry);
-        Some(way.entry)
     }
 
     /// The translation, if held; its age does not change.
     pub fn peek(&self, key: Key) -> Option<Entry> {
-        self.live_at(key.live_tag()).map(|at| self.ways[at].entry)
+        self.live_at(key.live_tag()).map(|at| self.entry(at))
     }
 
     /// Puts a translation in as the most recently used of its set, over an older one of the same page. Returns what had to leave.
@@ -235,7 +176,10 @@ impl Tlb {
         let Some(at) = self.live_at(tag) else {
             return false;
         };
-        let entry = &mut self.ways[at].entry;
+        let entry = match &mut self.sets {
+            Sets::Lines(lines) => lines.entry_mut(at),
+            Sets::Stamped(stamped) => stamped.entry_mut(at),
+        };
         *entry = f(*entry);
         if tag == self.last_tag {
             self.last_entry = *entry;
@@ -260,12 +204,11 @@ impl Tlb {
     pub(super) fn remove_tag(&mut self, tag: u64) -> Option<Entry> {
         let at = self.live_at(tag)?;
         let entry = self.release(at);
-        if !self.is_narrow() {
-            self.counts[self.bucket_of(tag)] -= 1;
+        match &mut self.sets {
+            Sets::Lines(lines) => lines.set_tag(at, NEVER_USED),
+            Sets::Stamped(stamped) => stamped.forget(at),
         }
-        self.tags[at] = NEVER_USED;
         self.ghosts -= 1;
-        self.ways[at].stamp &= WAY_MASK;
         Some(entry)
     }
 
@@ -281,7 +224,7 @@ impl Tlb {
                 let at = word * 64 + bits.trailing_zeros() as usize;
                 bits &= bits - 1;
                 left -= 1;
-                let key = Key::from_tag(self.tags[at]);
+                let key = Key::from_tag(self.tag(at));
                 if asid.is_none_or(|asid| asid == key.asid) {
                     sink(key, self.release(at));
                 }
@@ -292,122 +235,64 @@ impl Tlb {
     /// All translations held, by set and way.
     pub fn iter(&self) -> impl Iterator<Item = (Key, Entry)> {
         let live = |at: &usize| self.live[at / 64] >> (at % 64) & 1 == 1;
-        (0..self.tags.len()).filter(live).map(|at| (Key::from_tag(self.tags[at]), self.ways[at].entry))
+        let ways = match &self.sets {
+            Sets::Lines(lines) => lines.ways(),
+            Sets::Stamped(stamped) => stamped.ways(),
+        };
+        (0..ways).filter(live).map(|at| (Key::from_tag(self.tag(at)), self.entry(at)))
     }
 
     // From here on pages go by their live tag: one register where a key is three fields in memory.
 
     #[inline]
-    fn bucket_of(&self, tag: u64) -> usize {
-        (tag >> VPN_SHIFT) as usize & (self.guesses.len() - 1)
-    }
-
-    /// Is the number of ways the usual one, and that of sets a power of two?
-    #[inline]
-    fn is_usual(&self) -> bool {
-        self.usual_mask != NO_MASK
+    fn tag(&self, at: usize) -> u64 {
+        match &self.sets {
+            Sets::Lines(lines) => lines.tag(at),
+            Sets::Stamped(stamped) => stamped.tag(at),
+        }
     }
 
     #[inline]
-    fn is_narrow(&self) -> bool {
-        self.ways_per_set <= SEARCHED_WAYS
-    }
-
-    /// The ways of the set of this page.
-    #[inline]
-    fn set_of(&self, tag: u64) -> Range<usize> {
-        let vpn = tag >> VPN_SHIFT;
-        // The division is several times as slow as the mask, and most arrays have a power of two of sets.
-        let set = if self.set_mask == NO_MASK { vpn % self.sets } else { vpn & self.set_mask };
-        let start = set as usize * self.ways_per_set;
-        start..start + self.ways_per_set
+    fn entry(&self, at: usize) -> Entry {
+        match &self.sets {
+            Sets::Lines(lines) => lines.entry(at),
+            Sets::Stamped(stamped) => stamped.entry(at),
+        }
     }
 
     /// Where the page is, alive or as a ghost.
     fn search(&self, tag: u64) -> Option<usize> {
-        if !self.is_narrow() && self.counts[self.bucket_of(tag)] == 0 {
-            return None;
+        match &self.sets {
+            Sets::Lines(lines) => lines.find(tag, LIVE_ONLY),
+            Sets::Stamped(stamped) => stamped.search(tag),
         }
-        let set = self.set_of(tag);
-        find(&self.tags[set.clone()], tag, LIVE_ONLY).map(|way| set.start + way)
     }
 
     /// Where the page is, if it is there alive.
     #[inline]
-    pub(super) fn live_at(&self, tag: u64) -> Option<usize> {
-        if self.is_usual() { self.live_at_usual(tag) } else { self.live_at_any(tag) }
-    }
-
-    /// The same for the usual geometry.
-    #[inline]
-    fn live_at_usual(&self, tag: u64) -> Option<usize> {
-        let start = self.usual_start(tag);
-        // A hit reads its way: it comes from memory beside the tags, and not behind them.
-        prefetch_index(&self.ways, start);
-        let set = &self.tags[start..start + USUAL_WAYS];
-        find_in::<USUAL_WAYS>(set, tag, 0).map(|way| start + way)
-    }
-
-    /// The first way of a set of that geometry.
-    #[inline]
-    fn usual_start(&self, tag: u64) -> usize {
-        (tag >> VPN_SHIFT & self.usual_mask) as usize * USUAL_WAYS
-    }
-
-    /// Where it is in any.
-    #[inline(never)]
-    fn live_at_any(&self, tag: u64) -> Option<usize> {
-        if self.is_narrow() {
-            let set = self.set_of(tag);
-            set.clone().step_by(WAYS_OF_A_LINE).for_each(|at| prefetch_index(&self.ways, at));
-            return find(&self.tags[set.clone()], tag, 0).map(|way| set.start + way);
+    fn live_at(&self, tag: u64) -> Option<usize> {
+        match &self.sets {
+            Sets::Lines(lines) => lines.find(tag, 0),
+            Sets::Stamped(stamped) => stamped.live_at(tag),
         }
-        let guess = self.guesses[self.bucket_of(tag)] as usize;
-        if self.tags[guess] == tag {
-            return Some(guess);
-        }
-        self.search(tag).filter(|at| self.tags[*at] == tag)
     }
 
-    /// The way to fill next: of the smallest stamp.
+    /// The way to fill next.
     #[inline]
     fn oldest(&self, tag: u64) -> usize {
-        if self.is_usual() {
-            let start = self.usual_start(tag);
-            let least = least_of(&self.ways[start..start + USUAL_WAYS]);
-            return start + (least & WAY_MASK) as usize;
+        match &self.sets {
+            Sets::Lines(lines) => lines.oldest(tag),
+            Sets::Stamped(stamped) => stamped.oldest(tag),
         }
-        let set = self.set_of(tag);
-        let ways = &self.ways[set.clone()];
-        let least = match ways.len() {
-            8 => least_in::<8>(ways),
-            12 => least_in::<12>(ways),
-            16 => least_in::<16>(ways),
-            _ => None,
-        };
-        let least = least.unwrap_or_else(|| least_of(ways));
-        if self.is_narrow() {
-            return set.start + (least & WAY_MASK) as usize;
-        }
-        set.start + ways.iter().position(|way| way.stamp == least).unwrap_or(0)
     }
 
     #[inline]
     fn put(&mut self, at: usize, tag: u64, entry: Entry) -> Option<(u64, Entry)> {
-        self.clock += TICK;
-        let old_tag = std::mem::replace(&mut self.tags[at], tag);
-        let way = &mut self.ways[at];
-        way.stamp = way.stamp & WAY_MASK | self.clock | LIVE_STAMP;
-        let old = std::mem::replace(&mut way.entry, entry);
+        let (old_tag, old) = match &mut self.sets {
+            Sets::Lines(lines) => lines.put(at, tag, entry),
+            Sets::Stamped(stamped) => stamped.put(at, tag, entry),
+        };
         (self.last_tag, self.last_entry) = (tag, entry);
-        if !self.is_narrow() {
-            if old_tag != NEVER_USED {
-                self.counts[self.bucket_of(old_tag)] -= 1;
-            }
-            let bucket = self.bucket_of(tag);
-            self.counts[bucket] += 1;
-            self.guesses[bucket] = at as u32;
-        }
         if old_tag & LIVE_ONLY == 0 {
             self.live[at / 64] |= 1 << (at % 64);
             self.held += 1;
@@ -419,16 +304,18 @@ impl Tlb {
 
     /// Frees a live way and leaves the ghost.
     fn release(&mut self, at: usize) -> Entry {
-        if self.tags[at] == self.last_tag {
+        let tag = self.tag(at);
+        if tag == self.last_tag {
             self.last_tag = NEVER_USED;
         }
-        self.tags[at] &= !LIVE_ONLY;
-        let way = &mut self.ways[at];
-        way.stamp &= !LIVE_STAMP;
+        match &mut self.sets {
+            Sets::Lines(lines) => lines.set_tag(at, tag & !LIVE_ONLY),
+            Sets::Stamped(stamped) => stamped.release(at),
+        }
         self.live[at / 64] &= !(1 << (at % 64));
         self.held -= 1;
         self.ghosts += 1;
-        way.entry
+        self.entry(at)
     }
 }
 

@@ -4,6 +4,10 @@
 pub(super) const VPN_SHIFT: u32 = 19;
 /// The two low bits of a tag that is live; see [`Key::live_tag`].
 pub(super) const LIVE: u64 = 0b11;
+/// Set in a tag and clear in a ghost of the same page.
+pub(super) const LIVE_ONLY: u64 = 0b10;
+/// The tag of a way that nothing was in yet.
+pub(super) const NEVER_USED: u64 = 0;
 /// Bits of a page number: 57-bit addresses in pages of 4 KiB.
 pub const VPN_BITS: u32 = 45;
 

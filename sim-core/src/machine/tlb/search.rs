@@ -1,6 +1,6 @@
 //! The searches in one set: all ways at once and without a branch, since an exit on the way costs more than the rest of it.
 
-use super::Way;
+use super::stamped::Way;
 
 /// The way whose tag is `live` once these bits are set; there is at most one.
 #[expect(

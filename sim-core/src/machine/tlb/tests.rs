@@ -1,4 +1,5 @@
 use super::key::LIVE;
+use super::search::find;
 use super::*;
 use proptest::prelude::*;
 
@@ -143,18 +144,42 @@ fn a_ghost_lasts_until_its_way_is_filled() {
 
 #[test]
 fn ghosts_are_forgotten_in_the_order_of_eviction() {
-    let mut tlb = full(3);
-    tlb.lookup(page(0));
-    tlb.sweep(None, &mut |_, _| ());
-    assert_eq!(tlb.held(), 0);
-    tlb.insert(page(7), frame(7));
-    let ghosts = [0, 1, 2].map(|vpn| tlb.lookup(page(vpn)));
-    assert_eq!(ghosts, [Found::Flushed, Found::Absent, Found::Flushed]);
-    // A page that comes back takes its own way: the other ghosts stay.
-    tlb.insert(page(0), frame(0));
-    assert_eq!(tlb.lookup(page(2)), Found::Flushed);
-    tlb.insert(page(8), frame(8));
-    assert_eq!(tlb.lookup(page(2)), Found::Absent);
+    // Sets of four ways are kept in another way than others.
+    for ways in [3, 4] {
+        let mut tlb = full(ways);
+        tlb.lookup(page(0));
+        tlb.sweep(None, &mut |_, _| ());
+        assert_eq!(tlb.held(), 0);
+        tlb.insert(page(7), frame(7));
+        let ghosts = [0, 1, 2].map(|vpn| tlb.lookup(page(vpn)));
+        assert_eq!(ghosts, [Found::Flushed, Found::Absent, Found::Flushed], "{ways} ways");
+        // A page that comes back takes its own way: the other ghosts stay.
+        tlb.insert(page(0), frame(0));
+        assert_eq!(tlb.lookup(page(2)), Found::Flushed, "{ways} ways");
+        tlb.insert(page(8), frame(8));
+        assert_eq!(tlb.lookup(page(2)), Found::Absent, "{ways} ways");
+    }
+}
+
+/// A way without a trace is filled before any ghost is forgotten, and any ghost is before a page has to leave.
+#[test]
+fn ways_are_filled_in_this_order_never_used_ghosts_live() {
+    for ways in [4, 5] {
+        let mut tlb = full(ways);
+        // The youngest is removed, the one before it and the second-oldest are flushed.
+        let (gone, flushed, flushed_too) = (u64::from(ways) - 1, u64::from(ways) - 2, 1);
+        tlb.remove(page(gone));
+        tlb.invalidate(page(flushed));
+        tlb.invalidate(page(flushed_too));
+        let mut ghosts = |new| {
+            assert_eq!(tlb.insert(page(new), frame(9)), None, "{ways} ways, {new}");
+            [flushed, flushed_too].map(|vpn| tlb.lookup(page(vpn)) == Found::Flushed)
+        };
+        assert_eq!(ghosts(100), [true, true], "{ways} ways");
+        assert_eq!(ghosts(101), [true, false], "{ways} ways");
+        assert_eq!(ghosts(102), [false, false], "{ways} ways");
+        assert_eq!(tlb.insert(page(103), frame(9)), Some((page(0), frame(0))), "{ways} ways");
+    }
 }
 
 #[test]
@@ -169,21 +194,6 @@ fn a_sweep_takes_one_address_space() {
     assert_eq!(swept, (0..100).filter(|vpn| vpn % 3 == 2).collect::<Vec<_>>());
     assert_eq!(tlb.held(), 67);
     assert!(tlb.iter().all(|(key, _)| key.asid != 2));
-}
-
-/// A count too high costs only time, which no other test would notice; one too low hides pages.
-#[test]
-fn buckets_count_the_tags_that_are_there() {
-    let mut tlb = Tlb::new(34, 17);
-    for vpn in 0..150 {
-        tlb.insert(page(vpn * 7 % 71), frame(0));
-        tlb.remove(page(vpn % 5));
-        tlb.invalidate(page(vpn % 3));
-        let tags = tlb.tags.iter().filter(|tag| **tag != NEVER_USED).count();
-        let counted: u32 = tlb.counts.iter().sum();
-        assert_eq!(counted as usize, tags, "after {vpn}");
-    }
-    assert!(tlb.held() > 0);
 }
 
 proptest! {
