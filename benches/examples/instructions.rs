@@ -18,20 +18,22 @@ fn measured<T>(run: impl FnOnce() -> T) -> T {
     run()
 }
 
-fn shape(run_ahead: bool) -> Shape {
-    Shape { cores: 64, mix: Mix::Mixed, accesses: ACCESSES, run_ahead }
+/// `mixed` unless the name says `single`.
+fn shape(name: &str) -> Shape {
+    let mix = if name.contains("single") { Mix::Single } else { Mix::Mixed };
+    Shape { cores: 64, mix, accesses: ACCESSES, run_ahead: name.ends_with("ahead") }
 }
 
 fn main() {
     let name = std::env::args().nth(1).unwrap_or_default();
     let units = match name.as_str() {
-        "bare-ahead" | "bare-alone" => {
-            let mut bare = Bare::new(shape(name == "bare-ahead"));
+        "bare-ahead" | "bare-alone" | "bare-single-ahead" => {
+            let mut bare = Bare::new(shape(&name));
             let hits = measured(|| bare.run());
             hits.l1 + hits.stlb + hits.walks
         }
-        "access-ahead" | "access-alone" => {
-            let mut whole = Whole::new(shape(name == "access-ahead"));
+        "access-ahead" | "access-alone" | "access-single-ahead" => {
+            let mut whole = Whole::new(shape(&name));
             measured(|| whole.run())
         }
         "kernel" => {

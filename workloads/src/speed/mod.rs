@@ -85,6 +85,16 @@ mod tests {
         }
     }
 
+    /// What docs/speed.md says of the mixes: three of four accesses of `mixed` repeat the one before, and the rest is `single`.
+    #[test]
+    fn the_draws_of_mixed_are_the_accesses_of_single() {
+        let hits = |mix, accesses| Bare::new(Shape { cores: 2, mix, accesses, run_ahead: false }).run();
+        let (mixed, single) = (hits(Mix::Mixed, 160_000), hits(Mix::Single, 40_000));
+        assert_eq!(mixed, Hits { l1: single.l1 + 120_000, ..single });
+        let percent = |n: u64| n * 100 / 40_000;
+        assert_eq!((percent(single.l1), percent(single.stlb), percent(single.walks)), (85, 13, 1), "{single:?}");
+    }
+
     #[test]
     fn every_kind_of_call_flushes() {
         let policy = sim_core::policy::find("pending-generation").expect("a registered policy");
