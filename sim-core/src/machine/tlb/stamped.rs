@@ -132,8 +132,7 @@ impl Stamped {
     pub(super) fn live_at(&self, tag: u64) -> Option<usize> {
         if self.is_narrow() {
             let set = self.set_of(tag);
-            // A hit reads its way: it comes from memory beside the tags, and not behind them.
-            set.clone().step_by(WAYS_OF_A_LINE).for_each(|at| prefetch_index(&self.ways, at));
+            self.expect_hit(&set);
             return find(&self.tags[set.clone()], tag, 0).map(|way| set.start + way);
         }
         let guess = self.guesses[self.bucket_of(tag)] as usize;
@@ -141,6 +140,18 @@ impl Stamped {
             return Some(guess);
         }
         self.search(tag).filter(|at| self.tags[*at] == tag)
+    }
+
+    /// A hit reads its way: it comes from memory beside the tags, and not behind them.
+    #[inline]
+    fn expect_hit(&self, set: &Range<usize>) {
+        let lines = self.ways_per_set.div_ceil(WAYS_OF_A_LINE);
+        // As many steps as the widest set has lines, without a loop.
+        for line in 0..SEARCHED_WAYS / WAYS_OF_A_LINE {
+            if line < lines {
+                prefetch_index(&self.ways, set.start + line * WAYS_OF_A_LINE);
+            }
+        }
     }
 
     /// The way to fill next: of the smallest stamp.
