@@ -80,7 +80,7 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Count what of a program's accesses misses the TLBs, from a trace by valgrind's lackey (docs/tlb.md)
     Tlb(TlbArgs),
-    /// List policies, eras, workloads or profiles
+    /// List policies, eras, litmus files, workloads, recordings or profiles
     List(ListArgs),
     /// Measure how fast the simulator is here, beside a bare loop over the same accesses
     Speed(SpeedArgs),
@@ -180,6 +180,13 @@ pub(crate) struct RecordingArgs {
     /// The process of a recording by its name
     #[arg(long, value_name = "NAME")]
     pub(crate) comm: Option<String>,
+}
+
+impl RecordingArgs {
+    /// Is a process asked for?
+    pub(crate) fn is_said(&self) -> bool {
+        self.pid.is_some() || self.comm.is_some()
+    }
 }
 
 #[derive(Debug, Args)]

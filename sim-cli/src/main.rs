@@ -20,7 +20,7 @@ mod rounds;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
 use workloads::litmus::check::Found;
 
@@ -64,7 +64,20 @@ fn main() -> ExitCode {
         Box::new(options.context_lines(1).build())
     }));
     debug_assert!(hook.is_ok(), "it is set once");
-    let result = match Cli::parse().command {
+    let matches = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
+    let result = output::check_apart(&matches).and_then(|()| run(cli.command));
+    match result {
+        Ok(verdict) => ExitCode::from(verdict as u8),
+        Err(failure) => {
+            eprintln!("{:?}", miette::Report::new(failure));
+            ExitCode::from(USAGE)
+        }
+    }
+}
+
+fn run(command: Command) -> Result<Verdict, failure::Failure> {
+    match command {
         Command::Compare(args) => commands::compare::run(&args),
         Command::Replay(args) => commands::replay::run(&args),
         Command::Record(args) => commands::record::run(&args),
@@ -83,12 +96,5 @@ fn main() -> ExitCode {
         Command::New(args) => commands::new::run(&args),
         Command::Generate(args) => commands::generate::run(&args),
         Command::Speed(args) => commands::speed::run(&args),
-    };
-    match result {
-        Ok(verdict) => ExitCode::from(verdict as u8),
-        Err(failure) => {
-            eprintln!("{:?}", miette::Report::new(failure));
-            ExitCode::from(USAGE)
-        }
     }
 }

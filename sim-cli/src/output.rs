@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::{ArgMatches, Args, ValueEnum};
 use tempfile::NamedTempFile;
 
 use crate::failure::Failure;
@@ -61,6 +61,43 @@ impl OutputArgs {
             };
         };
         write_bytes(path, content).map_err(|e| Failure::io("cannot write", &path.display().to_string(), &e))
+    }
+}
+
+/// Arguments that name a file to write.
+const WRITTEN: [&str; 3] = ["output", "perfetto", "witness"];
+
+/// Would a command write over a file that it reads, or over another that it writes? Asked before it begins.
+pub(crate) fn check_apart(matches: &ArgMatches) -> Result<(), Failure> {
+    let mut matches = matches;
+    while let Some((_, inner)) = matches.subcommand() {
+        matches = inner;
+    }
+    let arguments = matches.ids().flat_map(|id| {
+        let values = matches.try_get_raw(id.as_str()).ok().flatten().into_iter().flatten();
+        values.filter_map(|value| Some((id.as_str(), Path::new(value), file(Path::new(value))?)))
+    });
+    let arguments: Vec<_> = arguments.collect();
+    for (n, (id, path, target)) in arguments.iter().enumerate().filter(|(_, (id, ..))| WRITTEN.contains(id)) {
+        let is_other = |&(m, (_, _, other)): &(usize, &(&str, &Path, PathBuf))| m != n && other == target;
+        let Some((_, (other, ..))) = arguments.iter().enumerate().find(is_other) else { continue };
+        let message = if WRITTEN.contains(other) {
+            format!("{} would be written by --{id} and by --{other}", path.display())
+        } else {
+            format!("{} would be read, and written over by --{id}", path.display())
+        };
+        return Err(Failure::new(message, "expected another file to write"));
+    }
+    Ok(())
+}
+
+/// The file that an argument names, if it can be one: names of what is built in have no dot, and a pipe is written to by many.
+fn file(path: &Path) -> Option<PathBuf> {
+    let named = path.to_str().is_none_or(|text| text.contains(['.', '/']));
+    match path.metadata() {
+        _ if !named => None,
+        Ok(there) => path.canonicalize().ok().filter(|_| there.is_file()),
+        Err(_) => Some(directory(path).canonicalize().ok()?.join(path.file_name()?)),
     }
 }
 

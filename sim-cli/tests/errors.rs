@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{expect, file};
+use common::{expect, file, mmusim};
 use workloads::synthetic;
 
 fn overlap_with(from: &str, to: &str) -> (tempfile::TempDir, String) {
@@ -62,6 +62,33 @@ fn control_characters_of_a_file_are_not_printed() {
 fn machines_that_do_not_fit() {
     expect(&["compare", "overlap", "--profile", "zen5_vm"], &["needs 7 CPUs", "at most the 2"]);
     expect(&["compare", "overlap", "--policy", "invlpgb"], &["no costs of", "milan_36c", "--profile"]);
+}
+
+#[test]
+fn a_process_of_a_workload() {
+    expect(&["compare", "overlap", "--pid", "3"], &["overlap is a workload", "expected a recording"]);
+    expect(&["compare", "overlap", "--comm", "cat"], &["overlap is a workload", "--comm"]);
+}
+
+/// What is read stays as it is, by whatever name it is written to; so does what else is written.
+#[test]
+fn results_over_what_is_read() {
+    let text = include_str!("../../workloads/synthetic/overlap.toml");
+    let (directory, workload) = file("own.toml", text.as_bytes());
+    let link = directory.path().join("link.csv");
+    std::os::unix::fs::symlink(&workload, &link).expect("a link");
+    for written in [workload.as_str(), link.to_str().expect("text")] {
+        let parts = [written, "would be read, and written over by --output", "expected another file"];
+        expect(&["compare", &workload, "-o", written], &parts);
+    }
+    expect(&["compare", &workload, "--policy", "batched", "--perfetto", &workload], &["written over by --perfetto"]);
+    assert_eq!(std::fs::read_to_string(&workload).expect("the file"), text);
+    let new = directory.path().join("new.csv");
+    let new = new.to_str().expect("text");
+    let both = ["compare", "overlap", "--policy", "batched", "--perfetto", new, "-o", new];
+    expect(&both, &[new, "--perfetto", "--output"]);
+    let devices = ["compare", "overlap", "--policy", "batched", "--perfetto", "/dev/null", "-o", "/dev/null"];
+    mmusim(&devices).assert().success();
 }
 
 #[test]

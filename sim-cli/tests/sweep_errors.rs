@@ -54,6 +54,11 @@ const RULES: &[(&str, &[(&str, &str)])] = &[
     ("knobs of an axis have as many values", &[("[32, 64]", "[16, 32, 64]")]),
     ("a knob is set once", &[("[fixed]\n", "[fixed]\nseed = 1\n")]),
     ("a knob is set under one name", &[("[fixed]\n", "[fixed]\ncores = 2\n\"workload.cores\" = 3\n")]),
+    (
+        "a machine is said in one place",
+        &[("[fixed]\n", "[fixed]\nprofile = \"skx_2s\"\n\"workload.profile\" = \"skx_2s\"\n")],
+    ),
+    ("an era is said in one place", &[("[fixed]\n", "[fixed]\n\"workload.era\" = \"v4.13\"\nera = \"v4.13\"\n")]),
     ("a knob is set or a part of it", &[("[fixed]\n", "[fixed]\n\"workload.user\" = [1]\n")]),
     ("points are few", &[("to = 4", "to = 90_000")]),
     ("a policy is said", &[("policy = [\"unpatched\", \"patched\"]", "era = [\"v4.13\", \"v5.17\"]")]),

@@ -42,7 +42,7 @@ fn agree(policy: &PolicyInfo, backing: Backing, cpus: u16, seeds: std::ops::Rang
     let mut sum = Sum::default();
     for seed in seeds {
         let (off, turns_off) = run(policy, seed, cpus, backing, (RunAhead::Off, false));
-        let ahead = [1, 100, u64::MAX].map(RunAhead::Upto);
+        let ahead = [0, 1, 100, u64::MAX].map(RunAhead::Upto);
         let ways = ahead
             .map(|ahead| (ahead, false))
             .into_iter()

@@ -56,7 +56,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<Verdict, Failure> {
 fn check_rows(args: &CompareArgs, policies: usize) -> Result<(), Failure> {
     let (message, help) = match (args.rows, args.rows()) {
         (Some(_), _) if args.output.format() != Format::Csv => {
-            ("--rows says what the rows of a CSV are", "use it with --format csv; tables and JSON have all of them")
+            ("--rows says what the rows of a CSV are", "use it with --format csv; JSON has all there is")
         }
         (_, RowsArg::Differences) if args.seeds.is_none() => {
             ("--rows differences without --seeds", "expected --seeds N: differences are those of paired seeds")
@@ -110,11 +110,15 @@ fn subjects(args: &CompareArgs) -> Result<Vec<Subject>, Failure> {
 }
 
 fn subject(name: &str, args: &CompareArgs) -> Result<Subject, Failure> {
-    Ok(if replay::is_recording(name) {
-        Subject::Recorded(Box::new(replay::recording(name, &args.recording)?))
-    } else {
-        Subject::Synthetic(Box::new(input::workload(name)?))
-    })
+    if replay::is_recording(name) {
+        return Ok(Subject::Recorded(Box::new(replay::recording(name, &args.recording)?)));
+    }
+    // The tour has both.
+    if args.subject.is_some() && args.recording.is_said() {
+        let message = format!("{name} is a workload, and --pid and --comm choose a process of a recording");
+        return Err(Failure::new(message, "expected a recording (mmusim list recordings), or neither of them"));
+    }
+    Ok(Subject::Synthetic(Box::new(input::workload(name)?)))
 }
 
 /// A recording under each policy. It has no seed, and one replay is as good as many.

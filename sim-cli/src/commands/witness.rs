@@ -101,7 +101,7 @@ fn alone(args: &ReplayArgs) -> Result<(), Failure> {
         None => Ok(()),
         Some((_, option)) => {
             let message = format!("{option} does not go with a witness, which has its own");
-            Err(Failure::new(message, "expected --profile, --format or --output, or a recording"))
+            Err(Failure::new(message, "expected --profile, --perfetto, --format or --output, or a recording"))
         }
     }
 }

@@ -100,7 +100,9 @@ pub(super) fn known() -> String {
 
 /// Do two names set the same, or one a part of the other?
 pub(super) fn sets_the_same(one: &str, other: &str) -> bool {
-    let full = |name: &str| if name == CORES { "workload.cores".to_owned() } else { name.to_owned() };
+    // What a workload is written for counts only where the plan says nothing.
+    let of_workload = |name: &str| [CORES, "profile", "era"].contains(&name);
+    let full = |name: &str| if of_workload(name) { format!("workload.{name}") } else { name.to_owned() };
     let (one, other) = (full(one), full(other));
     // The name of a workload and its keys are two things.
     let within = |inner: &str, outer: &str| {
@@ -264,14 +266,22 @@ mod tests {
 
     #[test]
     fn the_same_knob_under_two_names() {
-        for (one, other) in
-            [("cores", "workload.cores"), ("workload.user", "workload.user.gap_cycles"), ("seed", "seed")]
-        {
+        for (one, other) in [
+            ("cores", "workload.cores"),
+            ("profile", "workload.profile"),
+            ("era", "workload.era"),
+            ("workload.user", "workload.user.gap_cycles"),
+            ("seed", "seed"),
+        ] {
             assert!(sets_the_same(one, other) && sets_the_same(other, one), "{one} {other}");
         }
-        for (one, other) in
-            [("workload", "workload.cores"), ("workload.user", "workload.users"), ("era", "era.lazy_mask")]
-        {
+        for (one, other) in [
+            ("workload", "workload.cores"),
+            ("workload.user", "workload.users"),
+            ("era", "era.lazy_mask"),
+            ("workload.era", "era.lazy_mask"),
+            ("profile", "profile.psc.hit_cyc"),
+        ] {
             assert!(!sets_the_same(one, other), "{one} {other}");
         }
     }

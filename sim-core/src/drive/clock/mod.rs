@@ -49,7 +49,8 @@ use crate::world::big::Big;
 pub enum RunAhead {
     /// Not at all: every access goes through the event tree.
     Off,
-    /// By at most this many cycles, and never more than the profile's lookahead.
+    /// By at most this many cycles, and never more than the profile's lookahead; by one at least, since of two cores that are at the
+    /// same time each would wait for the other.
     Upto(u64),
 }
 
@@ -179,7 +180,7 @@ impl<S: Source> Clock<S> {
             waiters: Queues::default(),
             lookahead_cycles: match run_ahead {
                 RunAhead::Off => None,
-                RunAhead::Upto(cycles) => Some(cycles.min(bound)),
+                RunAhead::Upto(cycles) => Some(cycles.clamp(1, bound)),
             },
             heard: Heard::default(),
             recent: Recent::new(bound),
