@@ -75,8 +75,8 @@ impl Failure {
     }
 }
 
-/// What a file says may end up in a message. Control characters in it would do to the terminal what they say: they are escaped.
-fn printable(text: &str) -> String {
+/// What a file says may end up on a terminal. Control characters in it would do to the terminal what they say: they are escaped.
+pub(crate) fn printable(text: &str) -> String {
     let shown = |c: char| if is_harmful(c) { c.escape_default().to_string() } else { c.to_string() };
     text.chars().map(shown).collect()
 }

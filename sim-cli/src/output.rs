@@ -33,7 +33,7 @@ pub(crate) struct OutputArgs {
 
 impl OutputArgs {
     pub(crate) fn format(&self) -> Format {
-        let by_extension = || match self.output.as_ref()?.extension()?.to_str()? {
+        let by_extension = || match extension(self.output.as_ref()?)?.as_str() {
             "csv" => Some(Format::Csv),
             "json" => Some(Format::Json),
             _ => None,
@@ -62,6 +62,11 @@ impl OutputArgs {
         };
         write_bytes(path, content).map_err(|e| Failure::io("cannot write", &path.display().to_string(), &e))
     }
+}
+
+/// What the name of a file ends in, in lower case: `x.CSV` is CSV, too.
+pub(crate) fn extension(path: &Path) -> Option<String> {
+    Some(path.extension()?.to_str()?.to_ascii_lowercase())
 }
 
 /// Arguments that name a file to write.

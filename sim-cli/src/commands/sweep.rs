@@ -11,7 +11,7 @@ use workloads::sweep::{Plan, Point};
 
 use crate::Verdict;
 use crate::cli::{SweepArgs, SweepCommand};
-use crate::failure::Failure;
+use crate::failure::{Failure, printable};
 use crate::input;
 
 /// Points named in a message at most.
@@ -57,7 +57,7 @@ fn summary(plan: &Plan, states: &[State]) -> String {
             parts.push(format!("{} {name}", count(name)));
         }
     }
-    format!("{}: {}", plan.input.name, parts.join(", "))
+    format!("{}: {}", printable(&plan.input.name), parts.join(", "))
 }
 
 /// The numbers of the points that are not done, not all of them if there are many.

@@ -290,6 +290,6 @@ fn only_if(tlb: &Tlb, wanted: impl Fn(PageSize) -> bool) -> impl Iterator<Item =
 }
 
 #[cfg(test)]
-mod naive;
+pub(super) mod naive;
 #[cfg(test)]
 mod tests;

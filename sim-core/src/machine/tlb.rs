@@ -7,7 +7,7 @@
 //! not been. A ghost lasts until its way is filled again. Free ways are filled before any live entry is evicted, never used ones
 //! first, then the ghost used longest ago: the array forgets ghosts in the order in which it would have evicted the entries.
 //!
-//! The sets of an array are kept in one of two ways, by what they are: see [`Sets`].
+//! The sets of an array are kept as one of two kinds (`line.rs`, `stamped.rs`), by how many there are and how wide.
 
 mod key;
 mod line;
@@ -56,7 +56,7 @@ const HOST_LINE_BYTES: usize = 64;
 #[derive(Clone, Debug)]
 #[repr(u8)]
 enum Sets {
-    /// A few, of four ways: most first levels. Beside the others so that what finds a set is in the first line of the array.
+    /// A few, of four ways. Not in a box: so what finds a set is in the first line of the array.
     Lines(Lines),
     /// All others.
     Stamped(Stamped),
@@ -205,7 +205,7 @@ impl Tlb {
         let at = self.live_at(tag)?;
         let entry = self.release(at);
         match &mut self.sets {
-            Sets::Lines(lines) => lines.set_tag(at, NEVER_USED),
+            Sets::Lines(lines) => lines.forget(at),
             Sets::Stamped(stamped) => stamped.forget(at),
         }
         self.ghosts -= 1;
@@ -263,7 +263,7 @@ impl Tlb {
     /// Where the page is, alive or as a ghost.
     fn search(&self, tag: u64) -> Option<usize> {
         match &self.sets {
-            Sets::Lines(lines) => lines.find(tag, LIVE_ONLY),
+            Sets::Lines(lines) => lines.search(tag),
             Sets::Stamped(stamped) => stamped.search(tag),
         }
     }
@@ -272,7 +272,7 @@ impl Tlb {
     #[inline]
     fn live_at(&self, tag: u64) -> Option<usize> {
         match &self.sets {
-            Sets::Lines(lines) => lines.find(tag, 0),
+            Sets::Lines(lines) => lines.live_at(tag),
             Sets::Stamped(stamped) => stamped.live_at(tag),
         }
     }
@@ -304,12 +304,11 @@ impl Tlb {
 
     /// Frees a live way and leaves the ghost.
     fn release(&mut self, at: usize) -> Entry {
-        let tag = self.tag(at);
-        if tag == self.last_tag {
+        if self.tag(at) == self.last_tag {
             self.last_tag = NEVER_USED;
         }
         match &mut self.sets {
-            Sets::Lines(lines) => lines.set_tag(at, tag & !LIVE_ONLY),
+            Sets::Lines(lines) => lines.release(at),
             Sets::Stamped(stamped) => stamped.release(at),
         }
         self.live[at / 64] &= !(1 << (at % 64));

@@ -1,6 +1,6 @@
 //! The bare loop: cores, each with a first and a second level of plain tag arrays, and an event queue, and nothing else.
 //!
-//! It is what an access must cost at least, and the measure of what the simulator adds: no address spaces, no rights, no kernel,
+//! It is the measure of what the simulator adds: no address spaces, no rights, no kernel,
 //! no oracle, no statistics but counts.
 
 use super::mix::{Mix, Stream};

@@ -11,7 +11,7 @@ use workloads::sweep::store::State;
 use crate::Verdict;
 use crate::cli::{SweepPlanArgs, SweepStatusArgs};
 use crate::commands::sweep::{read, states, summary};
-use crate::failure::Failure;
+use crate::failure::{Failure, printable};
 use crate::output::{Format, OutputArgs};
 use crate::report::{VERSION, apart, plain_table, record};
 
@@ -48,9 +48,9 @@ fn write(plan: &Plan, states: Option<&[State]>, output: &OutputArgs) -> Result<(
 /// What is the same at every point, then the points by what differs.
 fn plan_table(plan: &Plan) -> String {
     let cycles: u128 = plan.points.iter().map(|point| u128::from(point.duration_cycles())).sum();
-    let mut text = format!("{}, sha256 {}\n", plan.input.name, plan.input.sha256);
+    let mut text = format!("{}, sha256 {}\n", printable(&plan.input.name), plan.input.sha256);
     if !plan.summary.is_empty() {
-        let _ = writeln!(text, "{}", plan.summary);
+        let _ = writeln!(text, "{}", printable(&plan.summary));
     }
     let (points, cycles) = (apart(&plan.points.len().to_string()), apart(&cycles.to_string()));
     let _ = writeln!(text, "{points} points, {cycles} cycles together");

@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 
 /// The array by the book: each set a list, oldest first; `None` is a ghost.
 #[derive(Clone, Debug)]
-pub(super) struct NaiveArray {
+pub(in crate::machine) struct NaiveArray {
     sets: Vec<Vec<(Key, Option<Entry>)>>,
     ways: usize,
 }
 
 impl NaiveArray {
-    pub(super) fn new(entries: u32, ways: u32) -> Self {
+    pub(in crate::machine) fn new(entries: u32, ways: u32) -> Self {
         Self { sets: vec![Vec::new(); (entries / ways) as usize], ways: ways as usize }
     }
 
@@ -21,7 +21,7 @@ impl NaiveArray {
         &mut self.sets[set as usize]
     }
 
-    pub(super) fn lookup(&mut self, key: Key) -> Found {
+    pub(in crate::machine) fn lookup(&mut self, key: Key) -> Found {
         let set = self.set(key);
         match set.iter().position(|(k, _)| *k == key) {
             None => Found::Absent,
@@ -33,7 +33,7 @@ impl NaiveArray {
         }
     }
 
-    fn insert(&mut self, key: Key, entry: Entry) -> Option<(Key, Entry)> {
+    pub(in crate::machine) fn insert(&mut self, key: Key, entry: Entry) -> Option<(Key, Entry)> {
         let ways = self.ways;
         let set = self.set(key);
         set.retain(|(k, _)| *k != key);
@@ -47,7 +47,7 @@ impl NaiveArray {
         evicted
     }
 
-    pub(super) fn change(&mut self, key: Key, f: impl Fn(Entry) -> Option<Entry>) {
+    pub(in crate::machine) fn change(&mut self, key: Key, f: impl Fn(Entry) -> Option<Entry>) {
         for (k, entry) in self.set(key) {
             if *k == key {
                 *entry = entry.and_then(&f);
@@ -55,11 +55,11 @@ impl NaiveArray {
         }
     }
 
-    fn remove(&mut self, key: Key) {
+    pub(in crate::machine) fn remove(&mut self, key: Key) {
         self.set(key).retain(|(k, e)| *k != key || e.is_none());
     }
 
-    pub(super) fn live(&self) -> BTreeMap<Key, Entry> {
+    pub(in crate::machine) fn live(&self) -> BTreeMap<Key, Entry> {
         let ways = self.sets.iter().flatten();
         ways.filter_map(|(k, e)| e.map(|e| (*k, e))).collect()
     }

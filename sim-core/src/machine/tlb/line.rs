@@ -1,14 +1,14 @@
-//! Sets of four ways, as most first levels have them, each in one line of the host's caches.
+//! Sets of four ways, as most first levels for data have them, each in one line of the host's caches.
 //!
 //! With many cores an access finds all that it looks at cold, so what counts is how many lines that is. Ages are an order of the ways,
-//! a byte a set, and all of them lie beside what finds the sets.
+//! a byte a set, and all of them lie beside what finds the sets. A remainder of a way or a set is itself: it saves the check of a bound.
 
 use super::key::{LIVE_ONLY, NEVER_USED, VPN_SHIFT};
 use super::search::find_in;
 use super::{Entry, HOST_LINE_BYTES};
 
 /// Ways of a set.
-pub(super) const LINE_WAYS: usize = 4;
+const LINE_WAYS: usize = 4;
 /// Sets at most: their ages are to be in the line that every access reads anyway.
 const SETS_MAX: usize = 16;
 
@@ -26,7 +26,7 @@ const _: () = assert!(size_of::<Line>() == HOST_LINE_BYTES);
 struct Ages(u8);
 
 impl Ages {
-    /// The order in which the ways of an empty set are filled, as if way 0 were the oldest.
+    /// Any order will do: ways never used are filled by their number, and ages count from the first use on.
     const EMPTY: Ages = Ages(0b00_01_10_11);
 
     #[inline]
@@ -119,9 +119,20 @@ impl Lines {
         Some(entry)
     }
 
-    /// Where the page is; as a ghost too, if what tells one is ignored.
+    /// Where the page is, alive or as a ghost.
     #[inline]
-    pub(super) fn find(&self, tag: u64, ignored: u64) -> Option<usize> {
+    pub(super) fn search(&self, tag: u64) -> Option<usize> {
+        self.find(tag, LIVE_ONLY)
+    }
+
+    /// Where the page is, if it is there alive.
+    #[inline]
+    pub(super) fn live_at(&self, tag: u64) -> Option<usize> {
+        self.find(tag, 0)
+    }
+
+    #[inline]
+    fn find(&self, tag: u64, ignored: u64) -> Option<usize> {
         let set = self.set_of(tag);
         find_in::<LINE_WAYS>(&self.sets[set].tags, tag, ignored).map(|way| set * LINE_WAYS + way)
     }
@@ -150,14 +161,24 @@ impl Lines {
         (std::mem::replace(&mut line.tags[way], tag), std::mem::replace(&mut line.entries[way], entry))
     }
 
-    #[inline]
-    pub(super) fn tag(&self, at: usize) -> u64 {
-        self.sets[at / LINE_WAYS].tags[at % LINE_WAYS]
+    /// A live way is a ghost from now on.
+    pub(super) fn release(&mut self, at: usize) {
+        *self.tag_mut(at) &= !LIVE_ONLY;
+    }
+
+    /// A ghost is forgotten.
+    pub(super) fn forget(&mut self, at: usize) {
+        *self.tag_mut(at) = NEVER_USED;
     }
 
     #[inline]
-    pub(super) fn set_tag(&mut self, at: usize, tag: u64) {
-        self.sets[at / LINE_WAYS].tags[at % LINE_WAYS] = tag;
+    fn tag_mut(&mut self, at: usize) -> &mut u64 {
+        &mut self.sets[at / LINE_WAYS].tags[at % LINE_WAYS]
+    }
+
+    #[inline]
+    pub(super) fn tag(&self, at: usize) -> u64 {
+        self.sets[at / LINE_WAYS].tags[at % LINE_WAYS]
     }
 
     #[inline]
@@ -174,18 +195,29 @@ impl Lines {
 mod tests {
     use super::*;
 
-    /// The table against a list: whatever is used, in whatever order.
+    /// The table against a list: each way, after each of the orders that there are.
     #[test]
     fn ages_are_the_order_of_use() {
-        let (mut ages, mut young_first) = (Ages::EMPTY, vec![3, 2, 1, 0]);
-        for n in 0..10_000_usize {
-            let way = (n.wrapping_mul(2_654_435_761) >> 7) % LINE_WAYS;
-            young_first.retain(|&other| other != way);
-            young_first.insert(0, way);
-            ages.used(way);
-            assert_eq!(ages.oldest_first().collect::<Vec<_>>(), young_first.iter().rev().copied().collect::<Vec<_>>());
-            assert_eq!(ages.oldest(), young_first[LINE_WAYS - 1]);
+        let mut orders = 0;
+        for code in 0..256_usize {
+            let young_first: Vec<usize> = (0..LINE_WAYS).map(|at| code >> (2 * at) & 3).collect();
+            if (0..LINE_WAYS).any(|way| !young_first.contains(&way)) {
+                continue;
+            }
+            orders += 1;
+            for way in 0..LINE_WAYS {
+                let mut ages = Ages(code as u8);
+                ages.used(way);
+                let expected: Vec<usize> = young_first.iter().rev().copied().filter(|&other| other != way).collect();
+                assert_eq!(
+                    ages.oldest_first().collect::<Vec<_>>(),
+                    [expected.as_slice(), &[way]].concat(),
+                    "{code:#b}"
+                );
+                assert_eq!(ages.oldest(), expected[0], "{code:#b}");
+            }
         }
+        assert_eq!(orders, 24);
     }
 
     #[test]
