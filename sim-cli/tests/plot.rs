@@ -28,6 +28,15 @@ version,profile,curve,axis,at,published_ns,fit,model_ns,error_percent,left_out_n
 0.1.0,skx_2s,mprotect-pages,pages,1,500,true,500.0,0.0,400.0,-20.0
 ";
 
+/// What `mmusim compare --rows cycles` writes.
+const CYCLES: &str = "\
+schema,version,workload,profile,era,seed,policy,flushes_extra,reclaim_cycles
+1,0.1.0,overlap,skx_2s,v4.13,1,batched,0,80
+1,0.1.0,overlap,skx_2s,v4.13,1,pending-flag,0,30
+1,0.1.0,overlap,skx_2s,v4.13,1,pending-flag,2,10
+1,0.1.0,overlap,skx_2s,v4.13,2,pending-flag,0,40
+";
+
 /// Draws a CSV; the picture is a file of this name.
 fn drawn(csv: &str, name: &str, more: &[&str]) -> Vec<u8> {
     let (directory, path) = file("rows.csv", csv.as_bytes());
@@ -141,6 +150,42 @@ fn a_run_without_a_seed_is_no_second_seed() {
     let svg = svg(&format!("{ROWS}{recording}"), &[]);
     assert!(texts(&svg).iter().any(|text| text.contains("recording")), "both are drawn");
     assert!(!texts(&svg).iter().any(|text| text.starts_with("Means")), "{:?}", texts(&svg));
+}
+
+/// What the picture says of seeds.
+fn seeds_notes(csv: &str, more: &[&str]) -> Vec<String> {
+    let svg = svg(csv, more);
+    texts(&svg).into_iter().filter(|text| text.contains(" seeds")).map(str::to_owned).collect()
+}
+
+#[test]
+fn seeds_are_those_of_what_is_drawn() {
+    let none: [&str; 0] = [];
+    let second = ROWS.lines().nth(1).expect("a row").replace("v4.13,1,", "v4.13,2,").replace(",a,", ",g,");
+    let one_more = format!("{ROWS}{second}\n");
+    assert_eq!(seeds_notes(&one_more, &[]), ["Means of up to 2 seeds; bars from the least to the most."]);
+    let chosen = ["--where", "cores=2", "--where", "policy=batched"];
+    assert_eq!(seeds_notes(&one_more, &chosen), ["Means of 2 seeds."]);
+    for x in ["seed", "point"] {
+        assert_eq!(seeds_notes(&one_more, &["--x", x]), none, "{x}");
+    }
+    assert_eq!(seeds_notes(&one_more, &["--by", "seed"]), none);
+    // Both seeds have been run; of one there is no value.
+    let empty = one_more.replace("a,2,1000.000", "a,2,");
+    assert_eq!(seeds_notes(&empty, &[]), none);
+
+    let lengths = windows("1", "2", "3");
+    let row = lengths.lines().nth(1).expect("a row").replace("0,1,", "0,2,");
+    let two = format!("{lengths}{row}\n");
+    assert_eq!(seeds_notes(&two, &[]), ["Means of 2 seeds, each of the three by itself."]);
+    assert_eq!(seeds_notes(&two, &["--by", "seed"]), none);
+
+    assert_eq!(seeds_notes(CYCLES, &[]), ["Reclaim cycles of up to 2 seeds together."]);
+    assert_eq!(seeds_notes(CYCLES, &["--where", "policy=pending-flag"]), ["Reclaim cycles of 2 seeds together."]);
+    assert_eq!(seeds_notes(CYCLES, &["--by", "seed"]), none);
+    // A recording has no seed, and is drawn by itself.
+    let recording = CYCLES.replace("overlap,skx_2s,v4.13,2,", "recording,skx_2s,v4.13,,");
+    assert_eq!(seeds_notes(&recording, &[]), none);
 }
 
 #[test]
@@ -268,10 +313,66 @@ fn wrong() -> Vec<(&'static str, String, &'static [&'static str])> {
     ]
 }
 
+/// A run with windows of one class, of these lengths.
+fn windows(p50: &str, p99: &str, max: &str) -> String {
+    let names = workloads::outcome::METRICS.iter().map(|metric| metric.name);
+    let names = names.filter(|name| name.starts_with("windows_") && name.ends_with("_cycles"));
+    let (mut header, mut row) = ("version,seed,policy".to_owned(), "0.1.0,1,batched".to_owned());
+    for name in names {
+        let value = match name {
+            "windows_permission_p50_cycles" => p50,
+            "windows_permission_p99_cycles" => p99,
+            "windows_permission_max_cycles" => max,
+            _ => "",
+        };
+        write!(header, ",{name}").and(write!(row, ",{value}")).expect("memory is writable");
+    }
+    format!("{header}\n{row}\n")
+}
+
+/// Files that a kind would draw if nothing were damaged in them.
+fn damaged() -> Vec<(&'static str, String, &'static [&'static str])> {
+    let cycle = |from: &str, to: &str| CYCLES.replacen(from, to, 1);
+    let curve = |from: &str, to: &str| CURVES.replacen(from, to, 1);
+    let last = |text: &str| text.lines().last().map(|line| format!("{text}{line}\n")).expect("a row");
+    vec![
+        ("a file of runs is cut off", ROWS.trim_end().to_owned(), &[]),
+        ("a file of cycles is cut off", CYCLES[..CYCLES.len() - 2].to_owned(), &[]),
+        ("a file of curves is cut off", CURVES.trim_end().to_owned(), &[]),
+        ("a file of windows is cut off", windows("1", "2", "3").trim_end().to_owned(), &[]),
+        ("cycles are fewer than none", cycle(",80", ",-4"), &[]),
+        ("cycles are no whole number", cycle(",80", ",8.5"), &[]),
+        ("cycles are missing", cycle(",80", ","), &[]),
+        ("extra flushes are fewer than none", cycle(",2,10", ",-2,10"), &[]),
+        ("extra flushes are no whole number", cycle(",2,10", ",+2,10"), &[]),
+        ("extra flushes are missing", cycle(",2,10", ",,10"), &[]),
+        ("cycles are there twice", last(CYCLES), &[]),
+        ("cycles without seeds are there twice", last(CYCLES).replace(",seed,", ",point,"), &[]),
+        ("a point is neither fitted to nor not", curve(",true,", ",maybe,"), &[]),
+        ("a point of a curve is nowhere", curve(",1,1000", ",,1000"), &[]),
+        ("a published time is none", curve(",1,1000", ",1,0"), &[]),
+        ("a published time is negative", curve(",1,1000", ",1,-1000"), &[]),
+        ("a point of a curve is there twice", curve("threads,4,", "threads,01,"), &[]),
+        ("half the windows are negative", windows("-1", "2", "3"), &[]),
+        ("99 of 100 windows are negative", windows("1", "-2", "3"), &[]),
+        ("the longest window is negative", windows("1", "2", "-3"), &[]),
+        ("99 of 100 windows have no length", windows("1", "", "3"), &[]),
+        ("half the windows have no length", windows("", "2", "3"), &[]),
+        ("a window's length is a word", windows("long", "2", "3"), &[]),
+    ]
+}
+
+#[test]
+fn what_is_damaged_here_can_be_drawn_without_the_damage() {
+    for csv in [CYCLES, CURVES, &windows("1", "2", "3"), &windows("1", "1", "1")] {
+        assert!(svg(csv, &[]).starts_with("<svg"));
+    }
+}
+
 #[test]
 fn whoever_gives_a_wrong_file_is_told_what_was_expected() {
     let mut all = String::new();
-    for (what, csv, more) in wrong() {
+    for (what, csv, more) in wrong().into_iter().chain(damaged()) {
         let directory = tempfile::tempdir().expect("a directory");
         std::fs::write(directory.path().join("rows.csv"), csv).expect("a file");
         let args = [&["plot", "rows.csv", "-o", "out.svg"], more].concat();

@@ -31,9 +31,8 @@ fn draw(sheet: &Sheet, choice: &Choice) -> Result<Figure, Failure> {
     let by = sheet.column(choice.by.as_deref().unwrap_or("policy"), MADE_BY)?;
     let x = x.filter(|&column| column != by);
     let panels = panels(sheet, &[x, Some(by), Some(metric)])?;
-    let notes = seeds_note(sheet, if x.is_some() { "; bars from the least to the most" } else { "" });
     let label = Label::of(sheet.name(metric));
-    let (panels, legend) = match x {
+    let (panels, legend, notes) = match x {
         Some(x) if sheet.is_numeric(x) => lines(sheet, (x, by, metric), &panels, &label.axis)?,
         _ => bars(sheet, (x, by, metric), &panels, &label.axis)?,
     };
@@ -75,7 +74,7 @@ fn default_x(sheet: &Sheet) -> Option<Column> {
     cores.or_else(|| knobs.iter().copied().find(|&column| sheet.is_numeric(column)))
 }
 
-type Drawn = (Vec<Panel>, Vec<Entry>);
+type Drawn = (Vec<Panel>, Vec<Entry>, Vec<String>);
 
 fn lines(
     sheet: &Sheet,
@@ -84,7 +83,7 @@ fn lines(
     label: &str,
 ) -> Result<Drawn, Failure> {
     let names = sheet.values(by);
-    let mut drawn = Vec::new();
+    let (mut drawn, mut runs) = (Vec::new(), Vec::new());
     for panel in panels {
         let mut series = Vec::new();
         for (n, name) in names.iter().enumerate() {
@@ -97,6 +96,7 @@ fn lines(
                 let values: Vec<f64> = values.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
                 if let Some((y, spread)) = mean(&values) {
                     points.push(Point { x: at, y, spread });
+                    runs.push(values.len());
                 }
             }
             points.sort_by(|a, b| a.x.total_cmp(&b.x));
@@ -119,7 +119,8 @@ fn lines(
         let (name, style) = (super::groups::titled(sheet.name(by), name), style(n));
         Entry { name, style, joined: true }
     });
-    Ok((panels.collect(), legend.collect()))
+    let notes = seeds_note(&runs, "; bars from the least to the most");
+    Ok((panels.collect(), legend.collect(), notes))
 }
 
 fn bars(
@@ -129,7 +130,7 @@ fn bars(
     label: &str,
 ) -> Result<Drawn, Failure> {
     let columns: Vec<Column> = x.into_iter().chain([by]).collect();
-    let mut drawn = Vec::new();
+    let (mut drawn, mut runs) = (Vec::new(), Vec::new());
     for panel in panels {
         let mut rows = Vec::new();
         for group in apart(sheet, &panel.rows, &columns) {
@@ -137,6 +138,7 @@ fn bars(
             let values = group.rows.iter().map(|row| sheet.number(row, metric));
             let values: Vec<f64> = values.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
             let value = mean(&values).map(|(mean, _)| mean);
+            runs.extend(value.map(|_| values.len()));
             rows.push((group.title, value));
         }
         let values: Vec<f64> = rows.iter().filter_map(|row| row.1).chain([0.0]).collect();
@@ -146,7 +148,7 @@ fn bars(
         let rows = rows.into_iter().map(|(name, value)| (name, value, written(value))).collect();
         drawn.push(Panel { title: panel.title.clone(), content: Content::Bars { x: axis, rows } });
     }
-    Ok((drawn, Vec::new()))
+    Ok((drawn, Vec::new(), seeds_note(&runs, "")))
 }
 
 /// Three digits are as many as a reader takes in.

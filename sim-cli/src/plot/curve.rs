@@ -1,7 +1,7 @@
 //! Published curves beside the model's.
 
 use super::axis::Axis;
-use super::data::Sheet;
+use super::data::{Column, Row, Sheet};
 use super::figure::{Content, Entry, Figure, Lines, Panel, Point, Series};
 use super::groups::apart;
 use super::scene::{BLACK, Rgb, Stroke};
@@ -35,11 +35,16 @@ fn draw(sheet: &Sheet, _choice: &Choice) -> Result<Figure, Failure> {
     let mut any_left_out = false;
     for group in apart(sheet, &rows, &[profile, curve]) {
         let mut series: [Vec<Point>; 4] = std::array::from_fn(|_| Vec::new());
+        check(sheet, &group.rows, at, published)?;
         for row in &group.rows {
-            let Some(x) = sheet.number(row, at)? else { continue };
-            let fitted = sheet.text(row, fit) == "true";
+            let x = sheet.count(row, at)?;
+            let fitted = match sheet.text(row, fit) {
+                "true" => true,
+                "false" => false,
+                _ => return Err(sheet.wrong(row, fit, "true or false")),
+            };
             for (n, column) in [published, model, left_out].into_iter().enumerate() {
-                if let Some(y) = sheet.number(row, column)? {
+                if let Some(y) = sheet.amount(row, column)? {
                     series[n].push(Point { x, y, spread: None });
                     if n == 0 && !fitted {
                         series[3].push(Point { x, y, spread: None });
@@ -83,4 +88,21 @@ fn draw(sheet: &Sheet, _choice: &Choice) -> Result<Figure, Failure> {
         legend,
         provenance: provenance(sheet)?,
     })
+}
+
+/// A curve has a point once, and what was measured took time.
+fn check(sheet: &Sheet, rows: &[&Row], at: Column, published: Column) -> Result<(), Failure> {
+    for (n, row) in rows.iter().enumerate() {
+        if sheet.number(row, published)?.is_some_and(|ns| ns <= 0.0) {
+            return Err(sheet.wrong(row, published, "a number above 0, or nothing"));
+        }
+        let x = sheet.count(row, at)?;
+        for other in &rows[..n] {
+            if sheet.count(other, at)?.total_cmp(&x).is_eq() {
+                let message = format!("{} and {} are for the same point", sheet.place(other), sheet.place(row));
+                return Err(Failure::new(message, "expected each value of `at` once in a curve"));
+            }
+        }
+    }
+    Ok(())
 }

@@ -53,6 +53,10 @@ impl Sheet {
             let message = format!("{path}:1: two columns are called `{}`", twice.1);
             return Err(Failure::new(message, "expected each column once"));
         }
+        if !text.ends_with('\n') {
+            let message = format!("{path}:{}: the last line has no end: the file is cut off", text.lines().count());
+            return Err(Failure::new(message, "expected a line break after the last row, as mmusim writes it"));
+        }
         let mut rows = Vec::new();
         for record in reader.records() {
             let record = record.map_err(|e| broken(path, &e))?;
@@ -107,11 +111,38 @@ impl Sheet {
         match field.parse() {
             _ if field.is_empty() => Ok(None),
             Ok(value) if f64::abs(value) <= NUMBER_MAX => Ok(Some(value)),
-            _ => {
-                let message = format!("{}: column `{}` has `{field}`", self.place(row), self.name(column));
-                Err(Failure::new(message, format!("expected a number up to {NUMBER_MAX:e}, or nothing")))
-            }
+            _ => Err(self.wrong(row, column, &format!("a number up to {NUMBER_MAX:e}, or nothing"))),
         }
+    }
+
+    /// A number that is not negative; an empty field has none.
+    pub(crate) fn amount(&self, row: &Row, column: Column) -> Result<Option<f64>, Failure> {
+        match self.number(row, column)? {
+            Some(value) if value < 0.0 => {
+                Err(self.wrong(row, column, &format!("a number from 0 to {NUMBER_MAX:e}, or nothing")))
+            }
+            value => Ok(value),
+        }
+    }
+
+    /// A whole number, which has to be there.
+    pub(crate) fn count(&self, row: &Row, column: Column) -> Result<f64, Failure> {
+        let field = self.text(row, column);
+        let is_whole = !field.is_empty() && field.bytes().all(|byte| byte.is_ascii_digit());
+        match field.parse() {
+            Ok(value) if is_whole && value <= NUMBER_MAX => Ok(value),
+            _ => Err(self.wrong(row, column, &format!("a whole number from 0 to {NUMBER_MAX:e}"))),
+        }
+    }
+
+    /// What a field should have been.
+    pub(crate) fn wrong(&self, row: &Row, column: Column, expected: &str) -> Failure {
+        let has = match self.text(row, column) {
+            "" => "is empty".to_owned(),
+            field => format!("has `{field}`"),
+        };
+        let message = format!("{}: column `{}` {has}", self.place(row), self.name(column));
+        Failure::new(message, format!("expected {expected}"))
     }
 
     /// Where a row is, for messages.

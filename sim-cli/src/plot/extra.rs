@@ -3,7 +3,7 @@
 use super::axis::Axis;
 use super::data::Sheet;
 use super::figure::{Content, Entry, Figure, Lines, Panel, Point, Series};
-use super::groups::{apart, panels, titled};
+use super::groups::{apart, by_seed_only, panels, seeds, titled};
 use super::style::style;
 use super::{Choice, Kind, provenance};
 use crate::failure::Failure;
@@ -30,21 +30,24 @@ fn draw(sheet: &Sheet, choice: &Choice) -> Result<Figure, Failure> {
         return Err(Failure::new(message, format!("expected {MADE_BY}")));
     }
     let by = sheet.column(choice.by.as_deref().unwrap_or("policy"), MADE_BY)?;
-    let names = sheet.values(by);
-    let mut drawn = Vec::new();
+    let (names, seed) = (sheet.values(by), sheet.find("seed"));
+    let (mut drawn, mut runs) = (Vec::new(), Vec::new());
     for panel in panels(sheet, &[Some(by)])? {
         let mut series = Vec::new();
         for (n, name) in names.iter().enumerate() {
             let own: Vec<_> = panel.rows.iter().copied().filter(|row| sheet.text(row, by) == *name).collect();
             let mut counts: Vec<(f64, f64)> = Vec::new();
             for group in apart(sheet, &own, &[extra]) {
+                let extra = sheet.count(group.rows[0], extra)?;
                 let mut sum = 0.0;
                 for row in &group.rows {
-                    sum += sheet.number(row, cycles)?.unwrap_or(0.0);
+                    sum += sheet.count(row, cycles)?;
                 }
-                if let Some(extra) = sheet.number(group.rows[0], extra)? {
-                    counts.push((extra, sum));
-                }
+                by_seed_only(sheet, &group.rows)?;
+                counts.push((extra, sum));
+            }
+            if !own.is_empty() {
+                runs.push(seed.map_or(1, |seed| apart(sheet, &own, &[seed]).len()));
             }
             counts.sort_by(|a, b| a.0.total_cmp(&b.0));
             series.push(Series { style: style(n), points: at_least(&counts), lines: Lines::Steps, dodges: true });
@@ -71,9 +74,8 @@ fn draw(sheet: &Sheet, choice: &Choice) -> Result<Figure, Failure> {
             Entry { name: titled(sheet.name(by), name), style, joined: true }
         })
         .collect();
-    let seeds = sheet.find("seed").map_or(0, |column| sheet.values(column).len());
-    let mut notes = if seeds > 1 { vec![format!("Reclaim cycles of {seeds} seeds together.")] } else { Vec::new() };
-    notes.extend(none_note(&legend, &panels));
+    let together = seeds(&runs).map(|seeds| format!("Reclaim cycles of {seeds} together."));
+    let notes = together.into_iter().chain(none_note(&legend, &panels)).collect();
     Ok(Figure {
         title: "Extra flushes of a reclaim cycle".to_owned(),
         notes,

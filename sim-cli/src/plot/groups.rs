@@ -58,11 +58,12 @@ pub(super) fn panels<'s>(sheet: &'s Sheet, but: &[Option<Column>]) -> Result<Vec
     Ok(panels)
 }
 
-/// The rows differ by their seed only; two of one seed would be the same run.
+/// The rows differ by their seed only; two of one seed, or without any, would be the same run.
 pub(super) fn by_seed_only(sheet: &Sheet, rows: &[&Row]) -> Result<(), Failure> {
-    let Some(seed) = sheet.find("seed") else { return Ok(()) };
-    for (n, row) in rows.iter().enumerate() {
-        let other = rows[..n].iter().find(|other| sheet.text(other, seed) == sheet.text(row, seed));
+    let seed = sheet.find("seed");
+    let seed_of = |row| seed.map(|column| sheet.text(row, column));
+    for (n, &row) in rows.iter().enumerate() {
+        let other = rows[..n].iter().find(|&&other| seed_of(other) == seed_of(row));
         if let Some(other) = other {
             let message = format!("{} and {} are for the same point", sheet.place(other), sheet.place(row));
             let help = "expected rows that differ in their seed only: say --x or --by, or choose rows with --where";
@@ -80,10 +81,14 @@ pub(super) fn mean(values: &[f64]) -> Option<(f64, Option<(f64, f64)>)> {
     Some((sum / values.len() as f64, (!rest.is_empty()).then_some(spread)))
 }
 
-/// What a picture of several seeds says of them.
-pub(super) fn seeds_note(sheet: &Sheet, bars: &str) -> Vec<String> {
-    // A recording has none.
-    let is_seed = |value: &&str| !value.is_empty();
-    let seeds = sheet.find("seed").map_or(0, |column| sheet.values(column).into_iter().filter(is_seed).count());
-    if seeds > 1 { vec![format!("Means of {seeds} seeds{bars}.")] } else { Vec::new() }
+/// How many seeds there are, of the numbers of runs behind each thing that is drawn; none if each is one run.
+pub(super) fn seeds(runs: &[usize]) -> Option<String> {
+    let (least, most) = (runs.iter().min()?, runs.iter().max()?);
+    let up_to = if least < most { "up to " } else { "" };
+    (*most > 1).then(|| format!("{up_to}{most} seeds"))
+}
+
+/// What a picture of means says of the runs behind each.
+pub(super) fn seeds_note(runs: &[usize], bars: &str) -> Vec<String> {
+    seeds(runs).into_iter().map(|seeds| format!("Means of {seeds}{bars}.")).collect()
 }

@@ -40,10 +40,11 @@ fn name(class: &str, which: &str) -> String {
 
 fn draw(sheet: &Sheet, choice: &Choice) -> Result<Figure, Failure> {
     let by = sheet.column(choice.by.as_deref().unwrap_or("policy"), MADE_BY)?;
-    let mut drawn = Vec::new();
+    let (mut drawn, mut runs) = (Vec::new(), Vec::new());
     // The same rows in all panels, so that they can be compared.
     let mut shown = Vec::new();
     for class in classes() {
+        check(sheet, class)?;
         let p50 = sheet.column(&name(class, "p50"), MADE_BY)?;
         if sheet.is_numeric(p50) {
             shown.push(class);
@@ -51,7 +52,7 @@ fn draw(sheet: &Sheet, choice: &Choice) -> Result<Figure, Failure> {
     }
     for panel in panels(sheet, &[Some(by)])? {
         let series = apart(sheet, &panel.rows, &[by]);
-        let rows = rows(sheet, &shown, &series, by)?;
+        let rows = rows(sheet, &shown, &series, by, &mut runs)?;
         drawn.push((panel.title, rows));
     }
     let values: Vec<f64> = drawn
@@ -76,15 +77,37 @@ fn draw(sheet: &Sheet, choice: &Choice) -> Result<Figure, Failure> {
     });
     Ok(Figure {
         title: "Lengths of windows by class".to_owned(),
-        notes: seeds_note(sheet, ", each of the three by itself"),
+        notes: seeds_note(&runs, ", each of the three by itself"),
         panels: panels.collect(),
         legend: legend.collect(),
         provenance: provenance(sheet)?,
     })
 }
 
-/// A heading for each class, and below it a row for each series.
-fn rows(sheet: &Sheet, classes: &[&str], series: &[Group<'_>], by: Column) -> Result<Vec<RangeRow>, Failure> {
+/// Lengths are not negative, and a run has all of them or, without a window of the class, none.
+fn check(sheet: &Sheet, class: &str) -> Result<(), Failure> {
+    let columns = MARKS.map(|(which, ..)| sheet.column(&name(class, which), MADE_BY));
+    let columns = columns.into_iter().collect::<Result<Vec<_>, _>>()?;
+    for row in &sheet.rows {
+        let values = columns.iter().map(|&column| sheet.amount(row, column)).collect::<Result<Vec<_>, _>>()?;
+        let empty = values.iter().position(Option::is_none);
+        let full = values.iter().position(Option::is_some);
+        if let (Some(empty), Some(full)) = (empty, full) {
+            let expected = format!("a number, as in column `{}`", sheet.name(columns[full]));
+            return Err(sheet.wrong(row, columns[empty], &expected));
+        }
+    }
+    Ok(())
+}
+
+/// A heading for each class, and below it a row for each series; `runs` gets how many are behind each mark.
+fn rows(
+    sheet: &Sheet,
+    classes: &[&str],
+    series: &[Group<'_>],
+    by: Column,
+    runs: &mut Vec<usize>,
+) -> Result<Vec<RangeRow>, Failure> {
     let mut out = Vec::new();
     for class in classes {
         out.push(RangeRow::Heading(class.replace('_', " ")));
@@ -92,7 +115,11 @@ fn rows(sheet: &Sheet, classes: &[&str], series: &[Group<'_>], by: Column) -> Re
             by_seed_only(sheet, &group.rows)?;
             let mut marks = Vec::new();
             for (which, _, marker) in MARKS {
-                marks.extend(value(sheet, &group.rows, &name(class, which))?.map(|value| (value, marker)));
+                let lengths = lengths(sheet, &group.rows, &name(class, which))?;
+                if let Some((value, _)) = mean(&lengths) {
+                    marks.push((value, marker));
+                    runs.push(lengths.len());
+                }
             }
             let label = titled(sheet.name(by), sheet.text(group.rows[0], by));
             out.push(RangeRow::Values { label, marks });
@@ -101,10 +128,9 @@ fn rows(sheet: &Sheet, classes: &[&str], series: &[Group<'_>], by: Column) -> Re
     Ok(out)
 }
 
-/// The mean over the seeds that have windows.
-fn value(sheet: &Sheet, rows: &[&Row], metric: &str) -> Result<Option<f64>, Failure> {
+/// Of the runs that have windows.
+fn lengths(sheet: &Sheet, rows: &[&Row], metric: &str) -> Result<Vec<f64>, Failure> {
     let column = sheet.column(metric, MADE_BY)?;
     let values = rows.iter().map(|row| sheet.number(row, column)).collect::<Result<Vec<_>, _>>()?;
-    let values: Vec<f64> = values.into_iter().flatten().collect();
-    Ok(mean(&values).map(|(mean, _)| mean))
+    Ok(values.into_iter().flatten().collect())
 }
