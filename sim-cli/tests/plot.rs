@@ -202,7 +202,9 @@ fn every_kind_draws_what_mmusim_writes() {
     }
     assert!(texts(&windows).iter().any(|text| text.starts_with("length, cycles")));
     let extra = svg(&cycles, &[]);
-    for text in ["No reclaim cycle has an extra flush under unpatched.", "reclaim cycles with at least so many, %"] {
+    for text in
+        ["No reclaim cycle has an extra flush under unpatched.", "reclaim cycles, %", "at least so many extra flushes"]
+    {
         assert!(texts(&extra).contains(&text), "no `{text}` in {:?}", texts(&extra));
     }
     let curve = svg(CURVES, &[]);
@@ -236,6 +238,38 @@ workload.user.gap_cycles = [20, 200]
         assert!(texts(&svg).contains(&text), "no `{text}` in {:?}", texts(&svg));
     }
     assert_eq!(circles(&svg, "#000000").len(), 2 * 2 + 1);
+}
+
+#[test]
+fn a_panel_without_a_point_says_so() {
+    let other: String = ROWS.lines().skip(1).fold(String::new(), |mut text, line| {
+        let mut fields: Vec<&str> = line.split(',').collect();
+        (fields[2], fields[11]) = ("alternating", "");
+        writeln!(text, "{}", fields.join(",")).expect("memory is writable");
+        text
+    });
+    let svg = svg(&format!("{ROWS}{other}"), &[]);
+    let texts = texts(&svg);
+    assert!(texts.contains(&"alternating") && texts.contains(&"overlap"), "{texts:?}");
+    assert_eq!(texts.iter().filter(|text| **text == "none").count(), 1, "{texts:?}");
+}
+
+#[test]
+fn points_of_many_series_stay_on_the_axes() {
+    let header = ROWS.lines().next().expect("a header");
+    let rows = (0..100).fold(format!("{header}\n"), |mut text, n| {
+        let at = 2 + n % 2;
+        writeln!(text, "1,0.1.0,overlap,skx_2s,v4.13,1,p{n},p,0,a,{at},1000.000,,7").expect("memory is writable");
+        text
+    });
+    let svg = svg(&rows, &[]);
+    // The ground of the panel.
+    let frame = svg.lines().find_map(|line| line.strip_prefix("<polygon points=\"")).expect("a frame");
+    let corners: Vec<f64> = frame.split([',', ' ', '"']).filter_map(|number| number.parse().ok()).collect();
+    let (left, right) = (corners[0], corners[2]);
+    // Without those of the legend.
+    let discs: Vec<_> = circles(&svg, "#000000").into_iter().map(|at| at.0).filter(|x| *x < right + 15.0).collect();
+    assert!(!discs.is_empty() && discs.iter().all(|x| (left..right).contains(x)), "{left} {right} {discs:?}");
 }
 
 #[test]

@@ -56,9 +56,8 @@ fn draw(sheet: &Sheet, choice: &Choice) -> Result<Figure, Failure> {
     }
     let points: Vec<Point> =
         drawn.iter().flat_map(|panel| &panel.1).flat_map(|series| &series.points).copied().collect();
-    let x =
-        Axis::at_values("extra flushes of a reclaim cycle", &points.iter().map(|point| point.x).collect::<Vec<_>>());
-    let y = Axis::for_values("reclaim cycles with at least so many, %", points.iter().map(|point| point.y));
+    let x = Axis::at_values("at least so many extra flushes", &points.iter().map(|point| point.x).collect::<Vec<_>>());
+    let y = Axis::for_values("reclaim cycles, %", points.iter().map(|point| point.y));
     let panels: Vec<Panel> = drawn
         .into_iter()
         .map(|(title, series)| {

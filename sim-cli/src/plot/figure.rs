@@ -20,6 +20,8 @@ const ABOVE_UNTITLED: f64 = 10.0;
 const BELOW: f64 = 46.0;
 /// So far apart are points of two series with the same value.
 const DODGE: f64 = 2.5;
+/// With many series they are closer: so far apart are the first and the last at most, which an axis has room for.
+const DODGE_ALL: f64 = 18.0;
 /// The sample of a line in the legend.
 const SAMPLE: f64 = 40.0;
 
@@ -209,10 +211,12 @@ impl Frame {
             Content::Series { x, y, series } => {
                 self.x_axis(scene, x);
                 self.y_axis(scene, y);
-                let middle = (series.len() as f64 - 1.0) / 2.0;
-                for (n, series) in series.iter().enumerate() {
-                    let dodge = if series.dodges { (n as f64 - middle) * DODGE } else { 0.0 };
-                    self.series(scene, (x, y), series, dodge);
+                for (n, own) in series.iter().enumerate() {
+                    self.series(scene, (x, y), own, if own.dodges { dodge(n, series.len()) } else { 0.0 });
+                }
+                if series.iter().all(|series| series.points.is_empty()) {
+                    let at = (self.at.0 + 6.0, self.at.1 + self.size.1 / 2.0);
+                    scene.text(at, "none", SMALL, Anchor::Start);
                 }
             }
             Content::Bars { x, rows } => {
@@ -346,6 +350,13 @@ impl Frame {
             }
         }
     }
+}
+
+/// How far the points of a series are moved aside, of so many series.
+fn dodge(n: usize, series: usize) -> f64 {
+    let gaps = series as f64 - 1.0;
+    let all = (gaps * DODGE).min(DODGE_ALL);
+    if gaps > 0.0 { (n as f64 / gaps - 0.5) * all } else { 0.0 }
 }
 
 /// Draws what has been joined so far.
