@@ -370,6 +370,7 @@ fn damaged() -> Vec<(&'static str, String, &'static [&'static str])> {
     let curve = |from: &str, to: &str| CURVES.replacen(from, to, 1);
     let last = |text: &str| text.lines().last().map(|line| format!("{text}{line}\n")).expect("a row");
     vec![
+        ("rows are of another schema", ROWS.replace("\n1,0.1.0", "\n2,0.1.0"), &[]),
         ("a file of runs is cut off", ROWS.trim_end().to_owned(), &[]),
         ("a file of cycles is cut off", CYCLES[..CYCLES.len() - 2].to_owned(), &[]),
         ("a file of curves is cut off", CURVES.trim_end().to_owned(), &[]),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use workloads::outcome::{Input, METRICS};
+use workloads::outcome::{Input, METRICS, SCHEMA};
 
 use crate::failure::Failure;
 use crate::input::{read_text, stem};
@@ -66,7 +66,19 @@ impl Sheet {
         if rows.is_empty() {
             return Err(Failure::new(format!("{path}:2: there is no row"), "expected a row below the header"));
         }
-        Ok(Sheet { path: path.to_owned(), input: Input::new(stem(path), text.as_bytes()), columns, rows })
+        let sheet = Sheet { path: path.to_owned(), input: Input::new(stem(path), text.as_bytes()), columns, rows };
+        sheet.check_schema()?;
+        Ok(sheet)
+    }
+
+    /// A name may mean something else under another number.
+    fn check_schema(&self) -> Result<(), Failure> {
+        let Some(schema) = self.find("schema") else { return Ok(()) };
+        let known = SCHEMA.to_string();
+        match self.rows.iter().find(|row| self.text(row, schema) != known) {
+            Some(row) => Err(self.wrong(row, schema, &format!("{known}, the schema of this version of mmusim"))),
+            None => Ok(()),
+        }
     }
 
     /// The file's name, without directories.

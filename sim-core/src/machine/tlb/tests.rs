@@ -260,7 +260,9 @@ proptest! {
                 Op::Sweep(asid) => {
                     let held = naive.live().into_iter().filter(|(key, _)| asid.is_none_or(|asid| asid == key.asid));
                     let held: Vec<_> = held.collect();
-                    held.iter().for_each(|&(key, _)| naive.change(key, |_| None));
+                    for &(key, _) in &held {
+                        naive.change(key, |_| None);
+                    }
                     let mut swept = Vec::new();
                     tlb.sweep(asid, &mut |key, entry| swept.push((key, entry)));
                     // Set by set: the pages of one are apart.
