@@ -120,6 +120,7 @@ fn metric_axis_and_series_are_the_readers_choice() {
     let svg = svg(ROWS, &["--metric", "faults", "--by", "cores", "--x", "policy"]);
     assert!(texts(&svg).contains(&"User: faults, by policy"), "{:?}", texts(&svg));
     let chosen = self::svg(ROWS, &["--where", "policy=batched", "--metric", "faults"]);
+    assert_eq!(chosen, self::svg(ROWS, &["--where", "policy=unpatched", "--metric", "faults"]), "by an alias");
     let discs = circles(&chosen, "#000000");
     // 7, 9, 4.
     assert!((share(&discs, |at| at.1) - 2.0 / -3.0).abs() < 0.001, "{discs:?}");

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use sim_core::policy;
 use workloads::outcome::{Input, METRICS, SCHEMA};
 
 use crate::failure::Failure;
@@ -202,14 +203,17 @@ impl Sheet {
     pub(crate) fn keep(&mut self, wanted: &[(String, String)]) -> Result<(), Failure> {
         for (name, value) in wanted {
             let column = self.column(name, "--where COLUMN=VALUE with a column of the file")?;
-            if !self.values(column).contains(&value.as_str()) {
+            // Results have the one name of a policy, whatever it was called when it was asked for.
+            let alias = if name == "policy" { policy::find(value).map(|policy| policy.name) } else { None };
+            let value = alias.unwrap_or(value);
+            if !self.values(column).contains(&value) {
                 let mut values = self.values(column);
                 let more = if values.len() > SHOWN { ", ..." } else { "" };
                 values.truncate(SHOWN);
                 let message = format!("{}: no row is left with `{name}` = `{value}`", self.path);
                 return Err(Failure::new(message, format!("expected one of {}{more}", values.join(", "))));
             }
-            self.rows.retain(|row| row.fields[column.0] == *value);
+            self.rows.retain(|row| row.fields[column.0] == value);
         }
         Ok(())
     }

@@ -48,7 +48,12 @@ const PARTS_MAX: usize = 16;
 
 /// All knobs.
 pub static KNOBS: &[Knob] = &[
-    knob("policy", true, set_policy, "the flush policy, by name (`mmusim list policies`)"),
+    knob(
+        "policy",
+        true,
+        set_policy,
+        "the flush policy, by name or alias (`mmusim list policies`); results have the name: `batched` for `unpatched`",
+    ),
     knob(
         "workload",
         true,
