@@ -33,12 +33,12 @@ pub(crate) struct OutputArgs {
 
 impl OutputArgs {
     pub(crate) fn format(&self) -> Format {
-        let by_extension = || match extension(self.output.as_ref()?)?.as_str() {
-            "csv" => Some(Format::Csv),
-            "json" => Some(Format::Json),
-            _ => None,
+        let by_extension = |path: &PathBuf| {
+            let formats = [("csv", Format::Csv), ("json", Format::Json)];
+            formats.into_iter().find(|(extension, _)| ends_in(path, extension))
         };
-        self.format.or_else(by_extension).unwrap_or(Format::Table)
+        let said = self.format.or_else(|| Some(by_extension(self.output.as_ref()?)?.1));
+        said.unwrap_or(Format::Table)
     }
 
     /// Can the results be written at all? Asked before a long run.
@@ -64,9 +64,9 @@ impl OutputArgs {
     }
 }
 
-/// What the name of a file ends in, in lower case: `x.CSV` is CSV, too.
-pub(crate) fn extension(path: &Path) -> Option<String> {
-    Some(path.extension()?.to_str()?.to_ascii_lowercase())
+/// Does the name of a file end in a dot and this? `x.CSV` is CSV, too.
+pub(crate) fn ends_in(path: impl AsRef<Path>, extension: &str) -> bool {
+    path.as_ref().extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
 }
 
 /// Arguments that name a file to write.

@@ -83,6 +83,9 @@ fn results_over_what_is_read() {
     }
     expect(&["compare", &workload, "--policy", "batched", "--perfetto", &workload], &["written over by --perfetto"]);
     assert_eq!(std::fs::read_to_string(&workload).expect("the file"), text);
+    let (_directory, litmus) = file("own.litmus", common::LITMUS_FILE.as_bytes());
+    let check = ["check", &litmus, "--policy", "immediate", "--witness", &litmus];
+    expect(&check, &["written over by --witness"]);
     let new = directory.path().join("new.csv");
     let new = new.to_str().expect("text");
     let both = ["compare", "overlap", "--policy", "batched", "--perfetto", new, "-o", new];

@@ -127,14 +127,15 @@ fn metric_axis_and_series_are_the_readers_choice() {
     assert!(!texts(&chosen).contains(&"patched"));
 }
 
+/// The rows, and once more with other words in them.
+fn rows_and(changes: &[(&str, &str)]) -> String {
+    let (_, rows) = ROWS.split_once('\n').expect("a header");
+    ROWS.to_owned() + &changes.iter().fold(rows.to_owned(), |rows, (from, to)| rows.replace(from, to))
+}
+
 #[test]
 fn seeds_are_averaged_and_their_spread_is_shown() {
-    let second: String = ROWS.lines().skip(1).fold(String::new(), |mut text, line| {
-        let line = line.replace("v4.13,1,", "v4.13,2,").replace("9000.000", "11000.000");
-        writeln!(text, "{line}").expect("memory is writable");
-        text
-    });
-    let svg = svg(&format!("{ROWS}{second}"), &[]);
+    let svg = svg(&rows_and(&[("v4.13,1,", "v4.13,2,"), ("9000.000", "11000.000")]), &[]);
     assert!(texts(&svg).contains(&"Means of 2 seeds; bars from the least to the most."));
     let discs = circles(&svg, "#000000");
     // The mean of 9000 and 11000.
@@ -143,12 +144,7 @@ fn seeds_are_averaged_and_their_spread_is_shown() {
 
 #[test]
 fn a_run_without_a_seed_is_no_second_seed() {
-    let recording: String = ROWS.lines().skip(1).fold(String::new(), |mut text, line| {
-        let line = line.replace("v4.13,1,", "v4.13,,").replace("overlap", "recording");
-        writeln!(text, "{line}").expect("memory is writable");
-        text
-    });
-    let svg = svg(&format!("{ROWS}{recording}"), &[]);
+    let svg = svg(&rows_and(&[("v4.13,1,", "v4.13,,"), ("overlap", "recording")]), &[]);
     assert!(texts(&svg).iter().any(|text| text.contains("recording")), "both are drawn");
     assert!(!texts(&svg).iter().any(|text| text.starts_with("Means")), "{:?}", texts(&svg));
 }

@@ -3,7 +3,7 @@
 use crate::Verdict;
 use crate::cli::PlotArgs;
 use crate::failure::Failure;
-use crate::output::{check_path, write_bytes};
+use crate::output::{check_path, ends_in, write_bytes};
 use crate::plot::{self, Choice, Kind, Scene, Sheet};
 
 /// How a picture is written: by the extension of its file.
@@ -15,8 +15,7 @@ const SIDE_MAX: f64 = 8000.0;
 
 pub(crate) fn run(args: &PlotArgs) -> Result<Verdict, Failure> {
     check_path(&args.output)?;
-    let extension = args.output.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    let Some((_, writer)) = WRITERS.iter().find(|(name, _)| extension.eq_ignore_ascii_case(name)) else {
+    let Some((_, writer)) = WRITERS.iter().find(|(extension, _)| ends_in(&args.output, extension)) else {
         let message = format!("{}: a picture of which format?", args.output.display());
         return Err(Failure::new(message, "expected a file that ends in .svg or .png"));
     };

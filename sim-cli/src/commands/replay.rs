@@ -17,7 +17,7 @@ use crate::Verdict;
 use crate::cli::{RecordingArgs, ReplayArgs};
 use crate::failure::Failure;
 use crate::input::{self, Machine};
-use crate::output::{Format, check_path};
+use crate::output::{Format, check_path, ends_in};
 use crate::perfetto;
 use crate::report::{VERSION, plain_table};
 
@@ -119,7 +119,7 @@ pub(crate) fn unfit(machine: &Machine, error: &impl std::fmt::Display) -> Failur
 /// Is this the name of a recording, or a file that looks like one?
 pub(crate) fn is_recording(name: &str) -> bool {
     let path = std::path::Path::new(name);
-    let toml = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("toml"));
+    let toml = ends_in(path, "toml");
     embedded(name).is_some() || name == "-" || (path.exists() && !toml)
 }
 

@@ -1,7 +1,6 @@
 //! `mmusim tui`: a run looked at while it goes on.
 
 use std::io::IsTerminal as _;
-use std::path::Path;
 use std::sync::Arc;
 
 use ratatui::layout::Rect;
@@ -30,7 +29,7 @@ use crate::cli::{ColourArg, TuiArgs};
 use crate::commands::{replay, witness};
 use crate::failure::Failure;
 use crate::input;
-use crate::output::{OutputArgs, check_path};
+use crate::output::{OutputArgs, check_path, ends_in};
 
 /// The policy if none is asked for.
 const UNPATCHED: &str = "batched";
@@ -93,7 +92,7 @@ fn without_terminal(args: &TuiArgs, keys: &str, app: App, engine: Engine) -> Res
 }
 
 fn is_picture(args: &TuiArgs) -> bool {
-    args.output.as_ref().and_then(|path| path.extension()).is_some_and(|e| e.eq_ignore_ascii_case("svg"))
+    args.output.as_ref().is_some_and(|path| ends_in(path, "svg"))
 }
 
 fn bindings(args: &TuiArgs) -> Result<Bindings, Failure> {
@@ -138,7 +137,7 @@ fn shown(args: &TuiArgs) -> Result<Shown, Failure> {
 /// What is shown, under which policy at first, and how fast.
 fn source(args: &TuiArgs, left: &'static PolicyInfo) -> Result<(Source, &'static PolicyInfo, Speed), Failure> {
     let name = args.source.as_str();
-    let is_litmus = Path::new(name).extension().is_some_and(|e| e.eq_ignore_ascii_case("litmus"));
+    let is_litmus = ends_in(name, "litmus");
     let is_litmus = is_litmus || litmus::find(name).is_some();
     if args.surroundings.era.is_some() && (is_litmus || witness::is_witness(name)) {
         let message = format!("--era does not go with {name}, which has its own");

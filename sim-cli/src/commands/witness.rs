@@ -15,7 +15,7 @@ use crate::Verdict;
 use crate::cli::{ReplayArgs, TimingArg};
 use crate::failure::Failure;
 use crate::input::{self, Machine};
-use crate::output::{Format, check_path};
+use crate::output::{Format, check_path, ends_in};
 use crate::perfetto;
 use crate::report::plain_table;
 
@@ -50,7 +50,7 @@ struct Report<'r> {
 
 /// Is this a witness, by its name?
 pub(crate) fn is_witness(path: &str) -> bool {
-    Path::new(path).extension().is_some_and(|e| e.eq_ignore_ascii_case("json"))
+    ends_in(path, "json")
 }
 
 pub(crate) fn run(args: &ReplayArgs) -> Result<Verdict, Failure> {

@@ -52,7 +52,7 @@ pub enum Found {
 /// Bytes of a cache line of the host, as of x86-64 and most arm64.
 const HOST_LINE_BYTES: usize = 64;
 
-/// The sets of an array, by what they are.
+/// The sets of an array, by what they are. Their fields come after one tag, as `repr` has it: what is asserted below counts on that.
 #[derive(Clone, Debug)]
 #[repr(u8)]
 enum Sets {
@@ -76,7 +76,7 @@ pub struct Tlb {
     live: Box<[u64]>,
 }
 
-// The tag of an enum, and what every hit looks at.
+// All that a hit in lines looks at but its set, with the tag of the enum.
 const _: () = assert!(offset_of!(Tlb, sets) + size_of::<u64>() + size_of::<Lines>() <= HOST_LINE_BYTES);
 
 impl Tlb {

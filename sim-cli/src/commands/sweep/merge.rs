@@ -10,7 +10,7 @@ use crate::Verdict;
 use crate::cli::{MergeFormat, SweepMergeArgs};
 use crate::commands::sweep::{left, read, states, summary};
 use crate::failure::Failure;
-use crate::output::{OutputArgs, extension};
+use crate::output::{OutputArgs, ends_in};
 use crate::report::{PROVENANCE, record, run_columns};
 
 /// The columns that say which point of which plan a row is of.
@@ -29,10 +29,10 @@ pub(super) fn run(args: &SweepMergeArgs) -> Result<Verdict, Failure> {
         }
     }
     let rows = Rows::of(&plan, &states)?;
-    let by_extension = || match extension(args.output.as_ref()?)?.as_str() {
-        "json" => Some(MergeFormat::Json),
+    let by_extension = || match args.output.as_ref()? {
+        path if ends_in(path, "json") => Some(MergeFormat::Json),
         #[cfg(feature = "parquet")]
-        "parquet" => Some(MergeFormat::Parquet),
+        path if ends_in(path, "parquet") => Some(MergeFormat::Parquet),
         _ => None,
     };
     output.write_bytes(&match args.format.or_else(by_extension).unwrap_or(MergeFormat::Csv) {

@@ -223,7 +223,7 @@ enum Op {
 }
 
 fn any_op() -> impl Strategy<Value = Op> {
-    // Five sets of pages that share one set of any of the arrays below, and some neighbours.
+    // Eight page numbers that meet in one set of each array below, in two address spaces, and two neighbours of each.
     let any_page =
         || (0_u64..8, 0_u64..3, 0_u16..2).prop_map(|(n, set, asid)| Key::new(n * 96 + set, asid, PageSize::Size4K));
     prop_oneof![
