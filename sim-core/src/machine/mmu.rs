@@ -85,7 +85,7 @@ impl Mmu {
                 missed => Lookup::Miss { flushed: missed == Found::Flushed },
             };
         };
-        if let Some(entry) = first.lookup_if(tag, |_| true) {
+        if let Some(&entry) = first.lookup_if(tag, |_| true) {
             return Lookup::L1(entry);
         }
         match stlb.lookup_tag(tag) {
@@ -101,7 +101,7 @@ impl Mmu {
     /// moves.
     #[expect(clippy::inline_always, reason = "a call here makes a hit a third dearer")]
     #[inline(always)]
-    pub fn first_if(&mut self, key: Key, access: Access, serves: impl Fn(Entry) -> bool) -> Option<Entry> {
+    pub fn first_if(&mut self, key: Key, access: Access, serves: impl Fn(Entry) -> bool) -> Option<&Entry> {
         let first = first_level(&mut self.fetch, &mut self.data, access, key.size);
         first.lookup_if(key.live_tag(), serves)
     }
@@ -110,7 +110,7 @@ impl Mmu {
     pub fn second_if(&mut self, key: Key, access: Access, serves: impl Fn(Entry) -> bool) -> Option<Entry> {
         let (tag, size) = (key.live_tag(), key.size);
         let stlb = second_level(&mut self.stlb, self.stlb_holds_2m, size)?;
-        let entry = stlb.lookup_if(tag, serves)?;
+        let entry = *stlb.lookup_if(tag, serves)?;
         first_level(&mut self.fetch, &mut self.data, access, size).refill_tag(tag, entry);
         Some(entry)
     }

@@ -111,7 +111,7 @@ impl<S: Source> Clock<S> {
                 if !last.is_some_and(|last| access.is_like(&last)) {
                     match near(&mut front, &access, assist) {
                         Some(entry) if all_clean && entry.marks == 0 => last = Some(access),
-                        found => break (access, begin, found),
+                        found => break (access, begin, found.copied()),
                     }
                 }
                 l1_hits += 1;
@@ -175,6 +175,7 @@ impl<S: Source> Clock<S> {
                 core.missed = access.work == 0;
                 core.wait_for(&order, time);
                 core.order = Some(order);
+                self.free[usize::from(cpu.0)] = false;
                 self.schedule(cpu);
                 break;
             };
@@ -200,31 +201,35 @@ impl<S: Source> Clock<S> {
         let cycles = self.prices.use_cycles(TlbLevel::L1);
         let all_clean = self.recent.is_empty();
         let Clock { tree, free, source, world, cores, .. } = self;
-        loop {
-            let (time, core) = tree.min()?;
+        let may_take = until.events - taken.events;
+        let mut near_ones = 0;
+        let next = loop {
+            let Some((time, core)) = tree.min() else { break None };
             let is_free = free.get(usize::from(core)) == Some(&true);
-            if taken.events >= until.events || time >= until.before_cycles || !is_free {
-                return None;
+            if near_ones >= may_take || time >= until.before_cycles || !is_free {
+                break None;
             }
             let cpu = Cpu(core);
-            let access = source.next_access(cpu, time)?;
+            let Some(access) = source.next_access(cpu, time) else { break None };
             if access.work > 0 {
-                return Some((time, cpu, access, None));
+                break Some((time, cpu, access, None));
             }
             match near(&mut world.front(cpu), &access, assist) {
                 Some(entry) if all_clean && entry.marks == 0 => {}
-                found => return Some((time, cpu, access, found)),
+                found => break Some((time, cpu, access, found.copied())),
             }
-            taken.near += 1;
-            (taken.last_cycles, taken.events) = (time, taken.events + 1);
+            near_ones += 1;
+            taken.last_cycles = time;
             go_on(cpu, time + cycles, until.tick_cycles, (cores, free, tree));
-        }
+        };
+        (taken.near, taken.events) = (taken.near + near_ones, taken.events + near_ones);
+        next
     }
 
     /// Makes an access at `now` if the TLB of the core serves it. Returns how many cycles it takes.
     pub(super) fn hit(&mut self, cpu: Cpu, access: Access, now: u64) -> Option<u64> {
         match near(&mut self.world.front(cpu), &access, self.setting.era.dirty_assist) {
-            Some(entry) => Some(self.used(cpu, access, (entry, TlbLevel::L1), now)),
+            Some(&entry) => Some(self.used(cpu, access, (entry, TlbLevel::L1), now)),
             None => self.far(cpu, access, now),
         }
     }
@@ -268,14 +273,14 @@ impl<S: Source> Clock<S> {
     }
 }
 
-/// A core is free again at this time: before the next tick, if it may go on without the others.
+/// A core is free again at this time, which the tree alone knows until it has another event: before the next tick, if it may go on
+/// without the others.
 #[expect(clippy::inline_always, reason = "a call here costs an access that a TLB serves 9 % of its instructions")]
 #[inline(always)]
 fn go_on(cpu: Cpu, ready: u64, tick_cycles: u64, (cores, free, tree): (&mut [Core], &mut [bool], &mut Tournament)) {
-    let n = usize::from(cpu.0);
-    cores[n].ready = ready;
     if ready >= tick_cycles {
-        free[n] = false;
+        let n = usize::from(cpu.0);
+        (cores[n].ready, free[n]) = (ready, false);
     }
     tree.set(cpu.0, ready);
 }
@@ -286,6 +291,6 @@ fn go_on(cpu: Cpu, ready: u64, tick_cycles: u64, (cores, free, tree): (&mut [Cor
     reason = "a call here makes a hit a third dearer, and two loops are one too many to the compiler"
 )]
 #[inline(always)]
-fn near(front: &mut Front<'_>, access: &Access, assist: bool) -> Option<Entry> {
+fn near<'a>(front: &'a mut Front<'_>, access: &Access, assist: bool) -> Option<&'a Entry> {
     front.hit((access.task, access.vpn), access.kind, |entry| would_hit(entry, access.kind, assist))
 }

@@ -90,7 +90,7 @@ impl<S: Source> Clock<S> {
             }),
             task: shown.map(|order| order.task),
             steps: next_steps(&core.stack),
-            ready_cycles: core.ready,
+            ready_cycles: self.ready_cycles(usize::from(cpu.0)),
             interrupt_under_way: core.arrival.is_some(),
         }
     }

@@ -120,7 +120,8 @@ pub struct Clock<S: Source> {
     prices: Prices,
     tree: Tournament,
     cores: Vec<Core>,
-    /// By core: is it free? Apart, so that events without run-ahead need not look at the core.
+    /// By core: is it free? Apart, so that events without run-ahead need not look at the core; when it is ready, only the tree knows
+    /// then.
     free: Vec<bool>,
     waiters: Queues,
     lookahead_cycles: Option<u64>,
@@ -200,8 +201,24 @@ impl<S: Source> Clock<S> {
         &mut self.cores[usize::from(cpu.0)]
     }
 
+    /// When a core is ready, in cycles.
+    fn ready_cycles(&self, n: usize) -> u64 {
+        let event = if self.free[n] { self.tree.time_of(n as u16) } else { None };
+        event.unwrap_or(self.cores[n].ready)
+    }
+
+    /// A core is looked at that may be free.
+    #[inline]
+    fn take_up(&mut self, cpu: Cpu) {
+        let n = usize::from(cpu.0);
+        if self.free[n] {
+            (self.cores[n].ready, self.free[n]) = (self.ready_cycles(n), false);
+        }
+    }
+
     /// Puts the time of a core's next event into the tree.
     fn schedule(&mut self, cpu: Cpu) {
+        self.take_up(cpu);
         self.wind(cpu);
         let core = &self.cores[usize::from(cpu.0)];
         self.free[usize::from(cpu.0)] = core.is_free();
@@ -242,6 +259,7 @@ impl<S: Source> Clock<S> {
         } else if core.order.is_some() {
             self.next_order(cpu);
         } else {
+            self.take_up(cpu);
             let horizon = self.horizon(cpu, time);
             if self.hits(cpu, horizon) >= horizon {
                 return;
@@ -265,6 +283,7 @@ impl<S: Source> Clock<S> {
 
     /// Puts a path on top of whatever a core is doing.
     fn nest(&mut self, cpu: Cpu, time: u64, frame: Frame) {
+        self.take_up(cpu);
         let core = &mut self.cores[usize::from(cpu.0)];
         self.held -= u16::from(core.state == State::Held);
         let parked = core.enter_interrupt(time);

@@ -20,7 +20,7 @@ impl Front<'_> {
         (task, vpn): (Task, u64),
         kind: AccessKind,
         serves: impl Fn(Entry) -> bool,
-    ) -> Option<Entry> {
+    ) -> Option<&Entry> {
         let mm = self.task_mms[usize::from(task.0)]?;
         self.mmu.first_if(key_at(mm, vpn), side(kind), serves)
     }
