@@ -80,6 +80,27 @@ impl Tournament {
         self.replace(source, time << SOURCE_BITS | u64::from(source));
     }
 
+    /// Makes `time` (cycles) the next event of the source whose event is the earliest of all. O(log sources).
+    ///
+    /// Where another event lies is known only once the earliest is. In a single group that is not waited for: what is left without the
+    /// earliest is the smallest but one, wherever it lies.
+    ///
+    /// # Panics
+    /// If there is no event, or as [`Tournament::set`].
+    #[expect(clippy::inline_always, reason = "as for `set`")]
+    #[inline(always)]
+    pub fn put_off(&mut self, time: u64) {
+        let (_, source) = self.min().expect("there is an event to put off");
+        let [group] = &mut *self.groups else { return self.set(source, time) };
+        if time >= TIME_LIMIT_CYCLES {
+            too_late(time);
+        }
+        let key = time << SOURCE_BITS | u64::from(source);
+        let second = second_of(*group);
+        group[usize::from(source) % SIBLINGS] = key;
+        self.root = key.min(second);
+    }
+
     /// Takes the event of `source` away: it happens never. O(log sources).
     ///
     /// # Panics
@@ -140,10 +161,6 @@ impl Tournament {
     #[inline(always)]
     fn replace(&mut self, source: u16, key: u64) {
         let mut node = self.leaf(source);
-        if let [group] = &mut *self.groups {
-            self.root = replace_in(group, node, key);
-            return;
-        }
         let mut least = key;
         while let Some(group) = self.groups.get_mut(node / SIBLINGS) {
             group[node % SIBLINGS] = least;
@@ -174,18 +191,11 @@ fn least_of_others(group: &[u64; SIBLINGS], node: usize) -> u64 {
     a.min(b).min(c)
 }
 
-/// Makes `key` a node of the only group. Returns the smallest. Few sources take turns as a rule, so the host guesses which is next and
-/// need not wait for where it lies: with two, an access that a TLB serves takes three quarters of the time.
-#[inline(never)]
-fn replace_in(group: &mut [u64; SIBLINGS], node: usize, key: u64) -> u64 {
-    let [a, b, c, d] = *group;
-    group[node % SIBLINGS] = key;
-    match node % SIBLINGS {
-        0 => key.min(b).min(c.min(d)),
-        1 => key.min(a).min(c.min(d)),
-        2 => key.min(d).min(a.min(b)),
-        _ => key.min(c).min(a.min(b)),
-    }
+/// The smallest but one.
+#[inline]
+fn second_of([a, b, c, d]: [u64; SIBLINGS]) -> u64 {
+    let (first, second) = (a.min(b), c.min(d));
+    first.max(second).min(a.max(b)).min(c.max(d))
 }
 
 #[inline]
@@ -214,6 +224,20 @@ mod tests {
     }
 
     #[test]
+    #[should_panic(expected = "does not fit into 52 bits")]
+    fn refuses_to_put_an_event_off_beyond_the_limit() {
+        let mut tree = Tournament::new(2);
+        tree.set(1, 0);
+        tree.put_off(TIME_LIMIT_CYCLES);
+    }
+
+    #[test]
+    #[should_panic(expected = "there is an event to put off")]
+    fn refuses_to_put_off_what_is_not_there() {
+        Tournament::new(1).put_off(7);
+    }
+
+    #[test]
     #[should_panic(expected = "no event source 3")]
     fn refuses_a_source_that_is_only_padding() {
         Tournament::new(3).set(3, 1);
@@ -231,13 +255,17 @@ mod tests {
         #[test]
         fn agrees_with_an_ordered_map(
             sources in 1_u16..=70,
-            ops in prop::collection::vec((any::<u16>(), prop::option::weighted(0.8, 0_u64..40)), 1..200),
+            ops in prop::collection::vec((any::<u16>(), prop::option::weighted(0.8, 0_u64..40), any::<bool>()), 1..200),
         ) {
             let mut tree = Tournament::new(sources);
             let mut model = BTreeMap::new();
-            for (source, time) in ops {
+            for (source, time, first) in ops {
                 let source = source % sources;
-                if let Some(time) = time {
+                let earliest = tree.min().map(|(_, source)| source);
+                if let (Some(time), true, Some(source)) = (time, first, earliest) {
+                    tree.put_off(time);
+                    model.insert(source, time);
+                } else if let Some(time) = time {
                     tree.set(source, time);
                     model.insert(source, time);
                 } else {

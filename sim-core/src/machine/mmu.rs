@@ -115,6 +115,12 @@ impl Mmu {
         Some(entry)
     }
 
+    /// Asks the host for the first level that data accesses of pages of 4 KiB look at.
+    #[inline]
+    pub(crate) fn expect(&self) {
+        self.data[PageSize::Size4K as usize].expect();
+    }
+
     /// The translation, if any level holds it. Nothing moves.
     pub fn peek(&self, key: Key) -> Option<Entry> {
         let at = key.size as usize;

@@ -101,6 +101,14 @@ impl Tlb {
         }
     }
 
+    /// Asks the host for what many lookups will look at, if that is little.
+    #[inline]
+    pub(super) fn expect(&self) {
+        if let Sets::Lines(lines) = &self.sets {
+            lines.expect();
+        }
+    }
+
     /// How much memory it takes, in bytes.
     pub fn bytes(&self) -> usize {
         match &self.sets {

@@ -3,6 +3,10 @@
 //! Such an access touches nothing shared, so it needs no frame and no step: one look into the TLB, one into the marks of the
 //! entry found. The text of the kernel paths comes to the same (`access::step`, U1), and the tests hold both against each other.
 
+use std::slice::from_ref;
+
+use prefetch_index::prefetch_index;
+
 use crate::drive::clock::Clock;
 use crate::drive::clock::cores::{Core, State};
 use crate::drive::clock::source::{Access, Order, Source, What};
@@ -48,6 +52,21 @@ impl<S: Source> Clock<S> {
             }
             // One access an event.
             _ => time + 1,
+        }
+    }
+
+    /// Asks the host for what the turn after this one looks at, while the accesses of this one are made: with many cores it has gone
+    /// out of the nearer caches since its last.
+    pub(super) fn expect_turn_after(&self, cpu: Cpu) {
+        if self.lookahead_cycles.is_none() {
+            return;
+        }
+        let next = self.tree.min_excluding(cpu.0).map(|(_, source)| source);
+        if let Some((next, core)) = next.and_then(|source| Some((Cpu(source), self.cores.get(usize::from(source))?))) {
+            prefetch_index(from_ref(&core.ready), 0);
+            prefetch_index(from_ref(&core.state), 0);
+            prefetch_index(from_ref(&core.stack), 0);
+            self.world.expect(next);
         }
     }
 
@@ -282,7 +301,7 @@ fn go_on(cpu: Cpu, ready: u64, tick_cycles: u64, (cores, free, tree): (&mut [Cor
         let n = usize::from(cpu.0);
         (cores[n].ready, free[n]) = (ready, false);
     }
-    tree.set(cpu.0, ready);
+    tree.put_off(ready);
 }
 
 /// The translation that serves an access, if the first level of the TLB has it.

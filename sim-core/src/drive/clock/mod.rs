@@ -261,6 +261,7 @@ impl<S: Source> Clock<S> {
         } else {
             self.take_up(cpu);
             let horizon = self.horizon(cpu, time);
+            self.expect_turn_after(cpu);
             if self.hits(cpu, horizon) >= horizon {
                 return;
             }

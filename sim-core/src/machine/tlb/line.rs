@@ -3,6 +3,8 @@
 //! With many cores an access finds all that it looks at cold, so what counts is how many lines that is. Ages are an order of the ways,
 //! a byte a set, and all of them lie beside what finds the sets. A remainder of a way or a set is itself: it saves the check of a bound.
 
+use prefetch_index::prefetch_index;
+
 use super::key::{LIVE_ONLY, NEVER_USED, VPN_SHIFT};
 use super::search::find_in;
 use super::{Entry, HOST_LINE_BYTES};
@@ -89,6 +91,12 @@ impl Lines {
             ages: [Ages::EMPTY; SETS_MAX],
         };
         fits.then(empty)
+    }
+
+    /// Asks the host for all of it.
+    #[inline]
+    pub(super) fn expect(&self) {
+        (0..self.sets.len()).for_each(|set| prefetch_index(&self.sets, set));
     }
 
     pub(super) fn bytes(&self) -> usize {

@@ -32,6 +32,14 @@ impl Big {
         self.cpus[usize::from(cpu.0)].mmu.peek_for(key_at(mm, vpn), side(kind))
     }
 
+    /// Asks the host for what the accesses of a CPU are looked up in first, if there is such a CPU.
+    #[inline]
+    pub(crate) fn expect(&self, cpu: Cpu) {
+        if let Some(state) = self.cpus.get(usize::from(cpu.0)) {
+            state.mmu.expect();
+        }
+    }
+
     /// What the accesses of a CPU are looked up in first.
     #[inline]
     pub(crate) fn front(&mut self, cpu: Cpu) -> Front<'_> {
