@@ -222,6 +222,10 @@ fn machines_have_their_columns() {
     assert_eq!(header(&calibrate), names("`calibrate`", 0));
     // This one has parameters to fit.
     documented(&["calibrate", "kunpeng920_2s"], "`calibrate`", 1, &[]);
+    let json: serde_json::Value =
+        serde_json::from_str(&stdout(&[&calibrate[..], &["--format", "json"]].concat())).expect("it is JSON");
+    let points = json["points"].as_array().expect("a list");
+    assert!(!points.is_empty() && points.iter().all(|point| point["model_ns"].is_f64()), "{points:?}");
     let explain = ["explain", "clx_ap_9242"];
     assert_eq!(header(&explain), names("`explain`", 0));
     documented(&explain, "`explain`", 0, &[]);

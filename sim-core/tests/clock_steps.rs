@@ -12,7 +12,7 @@ use sim_core::drive::clock::log::{Entry, Happened};
 use sim_core::drive::clock::{Clock, RunAhead};
 use sim_core::machine::testing::prime_profile;
 use sim_core::nouns::op::{Op, OpKind};
-use sim_core::nouns::types::{Backing, Rights};
+use sim_core::nouns::types::{Backing, Cpu, Rights};
 use sim_core::policy::{self, POLICIES};
 use sim_core::step::frame::{Act, Path};
 use sim_core::world::Cause;
@@ -56,6 +56,29 @@ fn steps_of_any_number_of_events_are_the_run() {
             assert!(several == whole, "{what}:\n{:#?}\nat once:\n{:#?}", several.stats, whole.stats);
         }
     }
+}
+
+/// Also of cores that have had accesses only, since they were looked at.
+#[test]
+fn cores_look_the_same_however_many_events_are_made_at_a_time() {
+    let mut moved = 0;
+    for (seed, policy) in (0..).zip(POLICIES) {
+        let clock = || random::clock(policy, seed, 6, Backing::Anon, (RunAhead::Off, true));
+        let (mut single, mut several) = (clock(), clock());
+        loop {
+            let made = several.steps(40);
+            if made == 0 {
+                break;
+            }
+            (0..made).for_each(|_| assert!(single.step()));
+            moved += u64::from(made > 1);
+            assert_eq!(several.ends_cycles(), single.ends_cycles(), "{}", policy.name);
+            for cpu in (0..6).map(Cpu) {
+                assert_eq!(several.look(cpu), single.look(cpu), "{}, {cpu:?}", policy.name);
+            }
+        }
+    }
+    assert!(moved > 1_000, "{moved}");
 }
 
 #[test]

@@ -55,7 +55,12 @@ fn ns(value: Option<f64>) -> String {
 }
 
 fn percent(value: Option<f64>) -> String {
-    value.map_or("-".to_owned(), |percent| format!("{percent:+.1}"))
+    value.map_or("-".to_owned(), |percent| format!("{:+.1}", to_a_tenth(percent)))
+}
+
+/// To one decimal, as it is printed; what is nothing then has no sign.
+fn to_a_tenth(value: f64) -> f64 {
+    format!("{value:.1}").parse::<f64>().expect("a number was printed") + 0.0
 }
 
 fn table(profile: &str, calibration: &Calibration) -> String {
@@ -114,14 +119,14 @@ struct Record<'a> {
     at: u64,
     published_ns: Option<u64>,
     fit: bool,
-    model_ns: Option<String>,
-    error_percent: Option<String>,
-    left_out_ns: Option<String>,
-    left_out_error_percent: Option<String>,
+    model_ns: Option<f64>,
+    error_percent: Option<f64>,
+    left_out_ns: Option<f64>,
+    left_out_error_percent: Option<f64>,
 }
 
 fn record<'a>(profile: &'a str, row: &'a Row) -> Record<'a> {
-    let decimal = |value: Option<f64>| value.map(|value| format!("{value:.1}"));
+    let decimal = |value: Option<f64>| value.map(to_a_tenth);
     let curve = CURVES.iter().find(|builtin| builtin.name == row.curve).expect("a curve of the registry").curve();
     Record {
         version: env!("CARGO_PKG_VERSION"),

@@ -117,8 +117,8 @@ impl Mmu {
 
     /// Asks the host for the first level that data accesses of pages of 4 KiB look at.
     #[inline]
-    pub(crate) fn expect(&self) {
-        self.data[PageSize::Size4K as usize].expect();
+    pub(crate) fn prefetch(&self) {
+        self.data[PageSize::Size4K as usize].prefetch();
     }
 
     /// The translation, if any level holds it. Nothing moves.

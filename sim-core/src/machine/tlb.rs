@@ -103,9 +103,9 @@ impl Tlb {
 
     /// Asks the host for what many lookups will look at, if that is little.
     #[inline]
-    pub(super) fn expect(&self) {
+    pub(super) fn prefetch(&self) {
         if let Sets::Lines(lines) = &self.sets {
-            lines.expect();
+            lines.prefetch();
         }
     }
 

@@ -57,7 +57,7 @@ impl<S: Source> Clock<S> {
 
     /// Asks the host for what the turn after this one looks at, while the accesses of this one are made: with many cores it has gone
     /// out of the nearer caches since its last.
-    pub(super) fn expect_turn_after(&self, cpu: Cpu) {
+    pub(super) fn prefetch_turn_after(&self, cpu: Cpu) {
         if self.lookahead_cycles.is_none() {
             return;
         }
@@ -66,7 +66,7 @@ impl<S: Source> Clock<S> {
             prefetch_index(from_ref(&core.ready), 0);
             prefetch_index(from_ref(&core.state), 0);
             prefetch_index(from_ref(&core.stack), 0);
-            self.world.expect(next);
+            self.world.prefetch(next);
         }
     }
 
@@ -194,6 +194,7 @@ impl<S: Source> Clock<S> {
                 core.missed = access.work == 0;
                 core.wait_for(&order, time);
                 core.order = Some(order);
+                // When it is ready is up to the order.
                 self.free[usize::from(cpu.0)] = false;
                 self.schedule(cpu);
                 break;
@@ -221,11 +222,11 @@ impl<S: Source> Clock<S> {
         let all_clean = self.recent.is_empty();
         let Clock { tree, free, source, world, cores, .. } = self;
         let may_take = until.events - taken.events;
-        let mut near_ones = 0;
+        let mut served = 0;
         let next = loop {
             let Some((time, core)) = tree.min() else { break None };
             let is_free = free.get(usize::from(core)) == Some(&true);
-            if near_ones >= may_take || time >= until.before_cycles || !is_free {
+            if served >= may_take || time >= until.before_cycles || !is_free {
                 break None;
             }
             let cpu = Cpu(core);
@@ -237,11 +238,11 @@ impl<S: Source> Clock<S> {
                 Some(entry) if all_clean && entry.marks == 0 => {}
                 found => break Some((time, cpu, access, found.copied())),
             }
-            near_ones += 1;
+            served += 1;
             taken.last_cycles = time;
             go_on(cpu, time + cycles, until.tick_cycles, (cores, free, tree));
         };
-        (taken.near, taken.events) = (taken.near + near_ones, taken.events + near_ones);
+        (taken.near, taken.events) = (taken.near + served, taken.events + served);
         next
     }
 

@@ -207,7 +207,7 @@ impl<S: Source> Clock<S> {
         event.unwrap_or(self.cores[n].ready)
     }
 
-    /// A core is looked at that may be free.
+    /// Writes down when a core is ready that may be free, before something happens to it.
     #[inline]
     fn take_up(&mut self, cpu: Cpu) {
         let n = usize::from(cpu.0);
@@ -261,7 +261,7 @@ impl<S: Source> Clock<S> {
         } else {
             self.take_up(cpu);
             let horizon = self.horizon(cpu, time);
-            self.expect_turn_after(cpu);
+            self.prefetch_turn_after(cpu);
             if self.hits(cpu, horizon) >= horizon {
                 return;
             }
@@ -284,7 +284,7 @@ impl<S: Source> Clock<S> {
 
     /// Puts a path on top of whatever a core is doing.
     fn nest(&mut self, cpu: Cpu, time: u64, frame: Frame) {
-        self.take_up(cpu);
+        debug_assert!(!self.free[usize::from(cpu.0)], "who is interrupted has something on its way to it");
         let core = &mut self.cores[usize::from(cpu.0)];
         self.held -= u16::from(core.state == State::Held);
         let parked = core.enter_interrupt(time);

@@ -95,7 +95,7 @@ impl Lines {
 
     /// Asks the host for all of it.
     #[inline]
-    pub(super) fn expect(&self) {
+    pub(super) fn prefetch(&self) {
         (0..self.sets.len()).for_each(|set| prefetch_index(&self.sets, set));
     }
 

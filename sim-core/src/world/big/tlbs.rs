@@ -34,9 +34,9 @@ impl Big {
 
     /// Asks the host for what the accesses of a CPU are looked up in first, if there is such a CPU.
     #[inline]
-    pub(crate) fn expect(&self, cpu: Cpu) {
+    pub(crate) fn prefetch(&self, cpu: Cpu) {
         if let Some(state) = self.cpus.get(usize::from(cpu.0)) {
-            state.mmu.expect();
+            state.mmu.prefetch();
         }
     }
 
