@@ -115,9 +115,10 @@ impl Mmu {
         Some(entry)
     }
 
-    /// Asks the host for the first level that data accesses of pages of 4 KiB look at.
+    /// Asks the host for what data accesses of pages of 4 KiB look at.
     #[inline]
     pub(crate) fn prefetch(&self) {
+        self.stlb.iter().for_each(Tlb::prefetch);
         self.data[PageSize::Size4K as usize].prefetch();
     }
 

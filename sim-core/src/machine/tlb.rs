@@ -15,6 +15,9 @@ mod search;
 mod stamped;
 
 use std::mem::offset_of;
+use std::slice::from_ref;
+
+use prefetch_index::prefetch_index;
 
 pub use key::{Key, PageSize, VPN_BITS};
 use key::{LIVE_ONLY, NEVER_USED};
@@ -101,9 +104,11 @@ impl Tlb {
         }
     }
 
-    /// Asks the host for what many lookups will look at, if that is little.
+    /// Asks the host for what many lookups will look at: where sets are, and the sets themselves, if they are few.
     #[inline]
     pub(super) fn prefetch(&self) {
+        prefetch_index(from_ref(&self.last_tag), 0);
+        prefetch_index(from_ref(&self.held), 0);
         if let Sets::Lines(lines) = &self.sets {
             lines.prefetch();
         }
