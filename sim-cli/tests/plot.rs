@@ -391,6 +391,8 @@ fn damaged() -> Vec<(&'static str, String, &'static [&'static str])> {
         ("99 of 100 windows have no length", windows("1", "", "3"), &[]),
         ("half the windows have no length", windows("", "2", "3"), &[]),
         ("a window's length is a word", windows("long", "2", "3"), &[]),
+        ("99 of 100 windows are shorter than half of them", windows("2", "1", "3"), &[]),
+        ("the longest window is shorter than others", windows("1", "3", "2"), &[]),
     ]
 }
 

@@ -50,7 +50,7 @@ fn metric(sheet: &Sheet, choice: &Choice) -> Result<Column, Failure> {
             sheet.number(row, column)?;
         }
         if !sheet.is_numeric(column) {
-            let message = format!("{}: column `{name}` is empty", sheet.file_name());
+            let message = format!("{}: column `{name}` is empty", sheet.path);
             return Err(Failure::new(message, "expected a metric that has a value in some row"));
         }
         return Ok(column);
@@ -63,7 +63,7 @@ fn metric(sheet: &Sheet, choice: &Choice) -> Result<Column, Failure> {
             }
         }
     }
-    let message = format!("{}: {} are empty in all rows", sheet.file_name(), METRICS.join(" and "));
+    let message = format!("{}: {} are empty in all rows", sheet.path, METRICS.join(" and "));
     Err(Failure::new(message, "expected one that has a value: say another with --metric"))
 }
 

@@ -26,7 +26,7 @@ fn is_of_cycles(sheet: &Sheet) -> bool {
 fn draw(sheet: &Sheet, choice: &Choice) -> Result<Figure, Failure> {
     let (extra, cycles) = (sheet.column("flushes_extra", MADE_BY)?, sheet.column("reclaim_cycles", MADE_BY)?);
     if !is_of_cycles(sheet) {
-        let message = format!("{}:1: a row is a run, not a number of extra flushes", sheet.file_name());
+        let message = format!("{}:1: a row is a run, not a number of extra flushes", sheet.path);
         return Err(Failure::new(message, format!("expected {MADE_BY}")));
     }
     let by = sheet.column(choice.by.as_deref().unwrap_or("policy"), MADE_BY)?;

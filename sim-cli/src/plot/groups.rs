@@ -51,7 +51,7 @@ pub(super) fn panels<'s>(sheet: &'s Sheet, but: &[Option<Column>]) -> Result<Vec
     let panels = apart(sheet, &rows, &columns);
     if panels.len() > PANELS_MAX {
         let names: Vec<_> = columns.iter().map(|&column| sheet.name(column)).collect();
-        let message = format!("{}: {} panels, one for each of {}", sheet.file_name(), panels.len(), names.join(" x "));
+        let message = format!("{}: {} panels, one for each of {}", sheet.path, panels.len(), names.join(" x "));
         let help = format!("expected at most {PANELS_MAX}: choose rows with --where COLUMN=VALUE");
         return Err(Failure::new(message, help));
     }

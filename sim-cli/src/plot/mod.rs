@@ -63,7 +63,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Kind> {
 /// The kind that rows are of, by their columns.
 pub(crate) fn kind_of(sheet: &Sheet) -> Result<&'static Kind, Failure> {
     KINDS.iter().find(|kind| (kind.fits)(sheet)).ok_or_else(|| {
-        let message = format!("{}: its columns are those of no picture", sheet.file_name());
+        let message = format!("{}: its columns are those of no picture", sheet.path);
         let help = "expected the CSV of `mmusim sweep merge`, of `mmusim compare` with --rows runs or cycles, or of \
                     `mmusim calibrate`";
         Failure::new(message, help)

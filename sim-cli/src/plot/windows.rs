@@ -65,7 +65,7 @@ fn draw(sheet: &Sheet, choice: &Choice) -> Result<Figure, Failure> {
         .flatten()
         .collect();
     if values.is_empty() {
-        let message = format!("{}: no run has a window of any class", sheet.file_name());
+        let message = format!("{}: no run has a window of any class", sheet.path);
         return Err(Failure::new(message, "expected a row with a window, such as of `unpatched` on `overlap`"));
     }
     let axis = Axis::for_values("length, cycles", values.iter().copied());
@@ -84,7 +84,7 @@ fn draw(sheet: &Sheet, choice: &Choice) -> Result<Figure, Failure> {
     })
 }
 
-/// Lengths are not negative, and a run has all of them or, without a window of the class, none.
+/// Lengths are not negative, none is longer than the next, and a run has all of them or, without a window of the class, none.
 fn check(sheet: &Sheet, class: &str) -> Result<(), Failure> {
     let columns = MARKS.map(|(which, ..)| sheet.column(&name(class, which), MADE_BY));
     let columns = columns.into_iter().collect::<Result<Vec<_>, _>>()?;
@@ -95,6 +95,10 @@ fn check(sheet: &Sheet, class: &str) -> Result<(), Failure> {
         if let (Some(empty), Some(full)) = (empty, full) {
             let expected = format!("a number, as in column `{}`", sheet.name(columns[full]));
             return Err(sheet.wrong(row, columns[empty], &expected));
+        }
+        if let Some(shorter) = (1..values.len()).find(|&n| values[n] < values[n - 1]) {
+            let expected = format!("no less than column `{}`", sheet.name(columns[shorter - 1]));
+            return Err(sheet.wrong(row, columns[shorter], &expected));
         }
     }
     Ok(())
