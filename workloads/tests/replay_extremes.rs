@@ -38,6 +38,31 @@ fn list(event: &str, pages: u32, more: &str) -> String {
     )
 }
 
+/// Calls of a thread that overlap: by the model's times `mmap` begins, where nothing was, while the page there is being reclaimed.
+#[test]
+fn a_page_that_is_reclaimed_stays_until_its_lock_is_free() {
+    let text = "\
+7 5.000001 execve(\"/bin/sh\", [\"sh\"], 0x7ffe /* 3 vars */) = 0
+7 5.000002 brk(NULL) = 0x1000
+7 5.000003 brk(0x9000) = 0x9000
+7 5.000004 mmap(0x7f1000, 16384, PROT_READ|PROT_WRITE, MAP_SHARED|MAP_FIXED, 3</tmp/a>, 0x26000) = 0x800000 <0.000017>
+7 5.000006 clone(child_stack=0x7f0020, flags=CLONE_VM|CLONE_THREAD, child_tidptr=0x7f) = 8
+8 5.000007 madvise(0x800000, 65536, MADV_PAGEOUT <unfinished ...>
+7 5.000008 mprotect(0x800000, 8192, PROT_NONE) = 0
+8 5.000009 <... madvise resumed>) = 0 <0.000002>
+7 5.000010 mremap(0x7f1000, 4096, 8192, MREMAP_MAYMOVE|MREMAP_FIXED, 0x7f5000) = 0x7f5000
+8 5.000011 madvise(0x800000, 4096, MADV_DONTNEED) = 0
+";
+    let recording = import_text("test", text.as_bytes(), &Pick::Busiest).expect("it is well-formed");
+    let profile = machine("zen5_vm").expect("a shipped profile").profile();
+    for policy in policy::POLICIES {
+        let era = era::find("v6.18").expect("an era");
+        let profile = ("zen5_vm", "", &profile);
+        let options = Options { policy, era, profile, timing: Timing::Model, processes: 1 };
+        assert!(report(&recording, options).expect("zen5_vm has IPI costs").replayed.duration_cycles > 0);
+    }
+}
+
 #[test]
 fn faults_beyond_user_space_map_nothing() {
     let within = replay(&[fault(0x7000_0000_0000), fault((1 << 56) - 1)]);

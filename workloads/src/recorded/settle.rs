@@ -108,10 +108,7 @@ impl Process {
         }
         let page = world.populate(self.mm, vpn);
         match (world.pte(page), present) {
-            (Pte::Present(_), false) => {
-                self.inferred.made_absent += 1;
-                world.pte_xchg(page, Pte::None);
-            }
+            (Pte::Present(_), false) => self.make_absent(world, page),
             (Pte::None | Pte::Swap, true) => {
                 let anon = vma.backing == Backing::Anon && kind != AccessKind::Store;
                 self.inferred.made_present += u64::from(put(world, page, anon, false, false));
@@ -121,6 +118,15 @@ impl Process {
         // It faulted, so no translation served it.
         if world.tlb_peek(cpu, page).is_some() {
             world.tlb_forget(cpu, page);
+        }
+    }
+
+    /// A page was not there, whatever was taken to be. Where somebody has the lock of its page table, in a replay in another order than the
+    /// recorded one, what they have read of the PTE is to stay so.
+    fn make_absent(&mut self, world: &mut Big, page: Page) {
+        if !world.holds_ptl(page) {
+            self.inferred.made_absent += 1;
+            world.pte_xchg(page, Pte::None);
         }
     }
 
@@ -213,8 +219,7 @@ impl Process {
             let vpn = world.vpn(page);
             rest = Span { first: vpn + 1, pages: span.end() - vpn - 1 };
             if let Pte::Present(_) = world.pte(page) {
-                self.inferred.made_absent += 1;
-                world.pte_xchg(page, Pte::None);
+                self.make_absent(world, page);
             }
             let mut from = 0;
             while let Some(cpu) = world.next_holder(page, from) {
@@ -305,6 +310,7 @@ fn put(world: &mut Big, page: Page, anon: bool, writable: bool, dirty: bool) -> 
 #[cfg(test)]
 mod tests {
     use sim_core::machine::tlb::Entry;
+    use sim_core::nouns::types::{Actor, Lock};
 
     use super::*;
     use crate::machines::machine;
@@ -334,6 +340,14 @@ mod tests {
         world.tlb_fill(cpu, page, AccessKind::Load, entry, &mut |_, _| {});
         assert!(world.tlb_peek(cpu, page).is_some());
         let mut process = Process::new(mm, Inferred::default());
+        // Not while a reclaimer works on its page table.
+        let reclaimer = Actor { task: world.add_task(None), cpu };
+        let ptl = Lock::Ptl(world.table_of(page));
+        assert!(world.try_lock(reclaimer, ptl));
+        process.before_mmap(&mut world, span);
+        assert!(world.pte(page).present().is_some());
+        assert_eq!(process.inferred.made_absent, 0);
+        world.unlock(reclaimer, ptl);
         process.before_mmap(&mut world, span);
         assert_eq!((world.pte(page), world.tlb_peek(cpu, page)), (Pte::None, None));
         assert!(!world.vma(mm, span.first).mapped);

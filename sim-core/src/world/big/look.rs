@@ -54,6 +54,11 @@ impl Big {
         self.mms[usize::from(mm.0)].flush_pending
     }
 
+    /// Does somebody hold the lock of the page table that has the PTE of a page?
+    pub fn holds_ptl(&self, page: Page) -> bool {
+        self.tables[self.pages[page.0 as usize].table.0 as usize].owner.is_some()
+    }
+
     /// The locks that somebody holds: each `mmap_lock` by address space, then the locks of page tables.
     pub fn held_locks(&self) -> Vec<Held> {
         let mut held = Vec::new();
