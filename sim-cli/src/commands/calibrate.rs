@@ -58,7 +58,7 @@ fn percent(value: Option<f64>) -> String {
     value.map_or("-".to_owned(), |percent| format!("{:+.1}", to_a_tenth(percent)))
 }
 
-/// To one decimal, as it is printed; what is nothing then has no sign.
+/// To one decimal, as it is printed; what is nothing then is not negative.
 fn to_a_tenth(value: f64) -> f64 {
     format!("{value:.1}").parse::<f64>().expect("a number was printed") + 0.0
 }

@@ -81,6 +81,8 @@ pub struct Tlb {
 
 // All that a hit in lines looks at but its set, with the tag of the enum.
 const _: () = assert!(offset_of!(Tlb, sets) + size_of::<u64>() + size_of::<Lines>() <= HOST_LINE_BYTES);
+// What `prefetch` asks for beside the first line: the second, which `Stamped` reaches into.
+const _: () = assert!(offset_of!(Tlb, held) / HOST_LINE_BYTES == 1);
 
 impl Tlb {
     /// An empty array. The number of sets, `entries / ways`, is free: set = page number modulo sets.

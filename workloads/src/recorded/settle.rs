@@ -124,7 +124,7 @@ impl Process {
     /// A page was not there, whatever was taken to be. Where somebody has the lock of its page table, in a replay in another order than the
     /// recorded one, what they have read of the PTE is to stay so.
     fn make_absent(&mut self, world: &mut Big, page: Page) {
-        if !world.holds_ptl(page) {
+        if !world.ptl_is_held(page) {
             self.inferred.made_absent += 1;
             world.pte_xchg(page, Pte::None);
         }

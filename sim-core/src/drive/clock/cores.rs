@@ -38,7 +38,7 @@ struct Interrupted {
 pub(super) struct Core {
     pub(super) stack: Stack,
     pub(super) state: State,
-    /// When the core goes on, in cycles.
+    /// When the core goes on, in cycles. Of a free core the clock knows better ([`super::Clock::take_up`]).
     pub(super) ready: u64,
     /// When the interrupt sent to it arrives, in cycles; at most one is under way.
     pub(super) arrival: Option<u64>,

@@ -69,7 +69,7 @@ impl<S: Source> Clock<S> {
             self.io_completes(time);
         }
         if self.ticks.is_some() && !idle {
-            let ready = self.cores.get(usize::from(source)).map_or(time, |core| core.ready);
+            let ready = if source < self.world.cpus() { self.ready_cycles(usize::from(source)) } else { time };
             self.worked_until = self.worked_until.max(ready);
         }
         if self.tree.min().is_none() {

@@ -203,8 +203,10 @@ impl<S: Source> Clock<S> {
 
     /// When a core is ready, in cycles.
     fn ready_cycles(&self, n: usize) -> u64 {
-        let event = if self.free[n] { self.tree.time_of(n as u16) } else { None };
-        event.unwrap_or(self.cores[n].ready)
+        if !self.free[n] {
+            return self.cores[n].ready;
+        }
+        self.tree.time_of(n as u16).expect("a free core has an event")
     }
 
     /// Writes down when a core is ready that may be free, before something happens to it.
@@ -235,7 +237,7 @@ impl<S: Source> Clock<S> {
         if core.state == State::Running && !core.stack.is_empty() {
             // Whoever made it run has said when it ticks next.
             debug_assert!(self.ticks.is_none() || core.in_interrupt() || core.tick.is_some());
-            self.free[usize::from(cpu.0)] = false;
+            debug_assert!(!self.free[usize::from(cpu.0)], "who is in the middle of something was taken up");
             self.tree.set(cpu.0, core.ready);
         } else {
             self.schedule(cpu);

@@ -131,6 +131,7 @@ impl<S: Source> Clock<S> {
         if let Some(ticks) = self.ticks
             && self.world.may_let_go(from)
         {
+            self.take_up(from);
             self.wind_since(from, ticks, now);
             self.schedule(from);
         }

@@ -54,8 +54,8 @@ impl Big {
         self.mms[usize::from(mm.0)].flush_pending
     }
 
-    /// Does somebody hold the lock of the page table that has the PTE of a page?
-    pub fn holds_ptl(&self, page: Page) -> bool {
+    /// Is the lock of the page table held that has the PTE of a page?
+    pub fn ptl_is_held(&self, page: Page) -> bool {
         self.tables[self.pages[page.0 as usize].table.0 as usize].owner.is_some()
     }
 
