@@ -6,7 +6,9 @@ use serde::ser::{SerializeMap, Serializer};
 use workloads::outcome::{METRICS, Metric, Outcome};
 use workloads::paired::Difference;
 
-use crate::report::{Column, Comparison, PROVENANCE, add_metrics, apart, plain_table, policy_alias, record};
+use crate::report::{
+    Column, Comparison, PROVENANCE, add_metrics, apart, plain_table, policy_alias, record, to_decimals,
+};
 
 /// A policy beside the baseline, with every seed.
 pub(crate) struct Pairs<'a>(Vec<(&'a Outcome, &'a Outcome)>);
@@ -31,10 +33,9 @@ impl<'a> Pairs<'a> {
     }
 }
 
-/// Three decimals, as all quotients; 0 has no sign.
+/// Three decimals, as all quotients.
 fn decimals(number: f64) -> String {
-    let text = format!("{number:.3}");
-    if text == "-0.000" { "0.000".to_owned() } else { text }
+    format!("{:.3}", to_decimals(number, 3))
 }
 
 /// The figures of a difference: baseline, policy, difference, and from where to where it is.

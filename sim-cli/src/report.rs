@@ -40,6 +40,11 @@ impl Comparison {
     }
 }
 
+/// A number as it is printed with so many decimals; 0 has no sign.
+pub(crate) fn to_decimals(number: f64, decimals: usize) -> f64 {
+    format!("{number:.decimals$}").parse::<f64>().expect("a number was printed") + 0.0
+}
+
 /// A table with a line under its header and nothing else.
 pub(crate) fn plain_table() -> Table {
     let line = LineStyle::none().fill('─').junction('─');

@@ -408,8 +408,9 @@ fn whoever_gives_a_wrong_file_is_told_what_was_expected() {
     let mut all = String::new();
     for (what, csv, more) in wrong().into_iter().chain(damaged()) {
         let directory = tempfile::tempdir().expect("a directory");
-        std::fs::write(directory.path().join("rows.csv"), csv).expect("a file");
-        let args = [&["plot", "rows.csv", "-o", "out.svg"], more].concat();
+        std::fs::create_dir(directory.path().join("made")).expect("a directory");
+        std::fs::write(directory.path().join("made/rows.csv"), csv).expect("a file");
+        let args = [&["plot", "made/rows.csv", "-o", "out.svg"], more].concat();
         let assert = mmusim(&args).current_dir(directory.path()).assert().code(2).stdout("");
         let text = String::from_utf8(assert.get_output().stderr.clone()).expect("text");
         assert!(!text.contains("panicked"), "{what}: {text}");

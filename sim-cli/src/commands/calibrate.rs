@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::jobs;
 use crate::output::Format;
 use crate::progress::Progress;
-use crate::report::plain_table;
+use crate::report::{plain_table, to_decimals};
 
 pub(crate) fn run(args: &CalibrateArgs) -> Result<Verdict, Failure> {
     args.output.check()?;
@@ -58,9 +58,9 @@ fn percent(value: Option<f64>) -> String {
     value.map_or("-".to_owned(), |percent| format!("{:+.1}", to_a_tenth(percent)))
 }
 
-/// To one decimal, as it is printed; what is nothing then is not negative.
+/// As all percentages and times are given.
 fn to_a_tenth(value: f64) -> f64 {
-    format!("{value:.1}").parse::<f64>().expect("a number was printed") + 0.0
+    to_decimals(value, 1)
 }
 
 fn table(profile: &str, calibration: &Calibration) -> String {

@@ -18,6 +18,7 @@ const NUMBER_MAX: f64 = 1e20;
 /// A CSV that was read.
 #[derive(Clone, Debug)]
 pub(crate) struct Sheet {
+    /// As it was given.
     pub(crate) path: String,
     /// Its name and hash.
     pub(crate) input: Input,
