@@ -36,17 +36,17 @@ struct Sum {
     flushes: u64,
     turns_off: u64,
     turns_ahead: u64,
+    turns_overlapped: u64,
 }
 
 fn agree(policy: &PolicyInfo, backing: Backing, cpus: u16, seeds: std::ops::Range<u64>) -> Sum {
     let mut sum = Sum::default();
     for seed in seeds {
         let (off, turns_off) = run(policy, seed, cpus, backing, (RunAhead::Off, false));
-        let ahead = [0, 1, 100, u64::MAX].map(RunAhead::Upto);
-        let ways = ahead
-            .map(|ahead| (ahead, false))
-            .into_iter()
-            .chain([RunAhead::Off].into_iter().chain(ahead).map(|a| (a, true)));
+        let overlapped = [1, 100, u64::MAX].map(RunAhead::Overlapped);
+        let ahead = [0, 1, 100, u64::MAX].map(RunAhead::Upto).into_iter().chain(overlapped);
+        let ways =
+            ahead.clone().map(|ahead| (ahead, false)).chain([(RunAhead::Off, true)]).chain(ahead.map(|a| (a, true)));
         for way in ways {
             let (ahead, turns) = run(policy, seed, cpus, backing, way);
             assert!(
@@ -56,8 +56,10 @@ fn agree(policy: &PolicyInfo, backing: Backing, cpus: u16, seeds: std::ops::Rang
                 ahead.stats,
                 off.stats
             );
-            if way == (RunAhead::Upto(u64::MAX), false) {
-                sum.turns_ahead += turns;
+            match way {
+                (RunAhead::Upto(u64::MAX), true) => sum.turns_ahead += turns,
+                (RunAhead::Overlapped(u64::MAX), true) => sum.turns_overlapped += turns,
+                _ => {}
             }
         }
         sum.turns_off += turns_off;
@@ -77,6 +79,7 @@ fn agree_for_each_policy(backing: Backing) {
             println!("{} {backing:?} {cpus} CPUs: {sum:?}", policy.name);
             assert!(sum.faults > 0 && sum.flushes > 0, "{sum:?}");
             assert!(20 * sum.turns_ahead < 19 * sum.turns_off, "run-ahead saves events: {sum:?}");
+            assert!(sum.turns_overlapped != sum.turns_ahead, "some core is left: {sum:?}");
         }
     }
 }
@@ -155,10 +158,12 @@ fn promises_bind_accesses_that_are_handed_out_as_well() {
         let off = run(RunAhead::Off, false);
         violations += off.stats.violations.values().sum::<u64>();
         used += off.stats.windows.values().map(|windows| windows.used).sum::<u64>();
-        for cycles in [0, 1, 100, u64::MAX] {
-            let ahead = run(if cycles == 0 { RunAhead::Off } else { RunAhead::Upto(cycles) }, true);
-            assert_eq!(ahead.stats, off.stats, "from {first}, {cycles} ahead");
-            assert_eq!(ahead.ends_cycles(), off.ends_cycles(), "from {first}, {cycles} ahead");
+        let upto = [1, 100, u64::MAX].map(RunAhead::Upto);
+        let overlapped = [1, 100, u64::MAX].map(RunAhead::Overlapped);
+        for run_ahead in [RunAhead::Off].into_iter().chain(upto).chain(overlapped) {
+            let ahead = run(run_ahead, true);
+            assert_eq!(ahead.stats, off.stats, "from {first}, {run_ahead:?}");
+            assert_eq!(ahead.ends_cycles(), off.ends_cycles(), "from {first}, {run_ahead:?}");
         }
     }
     assert!(violations > used && used > 0, "{violations} violations, {used} windows used");
@@ -183,7 +188,7 @@ fn promises_bind_accesses_without_a_pause_as_well() {
         };
         let off = run(RunAhead::Off, false);
         violations += off.stats.violations.values().sum::<u64>();
-        for run_ahead in [RunAhead::Off, RunAhead::Upto(100)] {
+        for run_ahead in [RunAhead::Off, RunAhead::Upto(100), RunAhead::Overlapped(100)] {
             let handed = run(run_ahead, true);
             assert_eq!(handed.stats, off.stats, "from {first}, {run_ahead:?}");
             assert_eq!(handed.ends_cycles(), off.ends_cycles(), "from {first}, {run_ahead:?}");
@@ -218,11 +223,62 @@ fn a_use_that_breaks_a_promise_ages_the_others_as_any_other_does() {
     };
     let off = run(RunAhead::Off, false);
     assert_eq!(off.stats.violations.values().sum::<u64>(), 40);
-    for cycles in [100, u64::MAX] {
-        let ahead = run(RunAhead::Upto(cycles), true);
-        assert_eq!(ahead.stats, off.stats, "{cycles} ahead");
-        assert_eq!(ahead.ends_cycles(), off.ends_cycles(), "{cycles} ahead");
+    let ways = [100, u64::MAX].map(|cycles| [RunAhead::Upto(cycles), RunAhead::Overlapped(cycles)]);
+    for run_ahead in ways.into_iter().flatten() {
+        let ahead = run(run_ahead, true);
+        assert_eq!(ahead.stats, off.stats, "{run_ahead:?}");
+        assert_eq!(ahead.ends_cycles(), off.ends_cycles(), "{run_ahead:?}");
     }
+}
+
+/// Cores whose loads miss the first level and hit the second, each time, in a few cycles: three pages of a set of two ways in turn.
+fn missing_the_first_level(cpus: &[u16], users: &[u16], loads: u64) -> Machine {
+    let mut profile = prime_profile();
+    (profile.tlb.stlb_hit_cyc, profile.cache.l1_cyc) = (2, 1);
+    let mut machine = Machine::new(&profile, users);
+    machine.fill(span(0, 10), Backing::Anon, true);
+    for &cpu in cpus {
+        machine.plays(cpu, (0..loads).map(|n| order(cpu, load(n % 3 * 3))));
+    }
+    machine
+}
+
+/// Two of them are left at loads; and go on when the other is left, not only when they are the earliest.
+#[test]
+fn a_core_that_is_left_goes_on_before_it_is_the_earliest() {
+    let run = |run_ahead| {
+        let machine = missing_the_first_level(&[1, 2], &[1, 2], 300);
+        machine.run_by(|script| Worked { script, hands_out: true }, run_ahead)
+    };
+    let (off, ahead, overlapped) = (run(RunAhead::Off), run(RunAhead::Upto(100)), run(RunAhead::Overlapped(100)));
+    assert_eq!((&overlapped.stats, overlapped.ends_cycles()), (&off.stats, off.ends_cycles()));
+    let (turns, if_not) = (overlapped.turns(), ahead.turns());
+    assert!(if_not < turns && turns < 2 * if_not, "{turns} turns, {if_not} if nobody is left");
+}
+
+/// Shootdowns of another page, and of one that is loaded.
+#[test]
+fn interrupts_come_to_cores_that_are_left_as_to_any() {
+    let mut interrupts = 0;
+    for first in (200..1_200).step_by(9) {
+        let run = |run_ahead| {
+            let mut machine = missing_the_first_level(&[1, 3, 12], &[1, 2, 3, 12], 4_000);
+            machine.policy = "immediate";
+            let rights = [Rights::READ, Rights::READ_WRITE].into_iter().cycle();
+            let calls = rights.zip([9, 3, 9, 9, 0, 3, 6, 9]).map(|(rights, vpn)| Op::mprotect(Span::page(vpn), rights));
+            machine.plays(2, [9, 0].map(|vpn| order(2, store(vpn))));
+            machine.plays(2, calls.map(|call| at(first, order(2, call))));
+            machine.run_by(|script| Worked { script, hands_out: true }, run_ahead)
+        };
+        let off = run(RunAhead::Off);
+        interrupts += off.stats.ipis_received;
+        for run_ahead in [7, 100, u64::MAX].map(RunAhead::Overlapped) {
+            let overlapped = run(run_ahead);
+            assert_eq!(overlapped.stats, off.stats, "from {first}, {run_ahead:?}");
+            assert_eq!(overlapped.ends_cycles(), off.ends_cycles(), "from {first}, {run_ahead:?}");
+        }
+    }
+    assert!(interrupts > 1_000, "{interrupts}");
 }
 
 #[test]

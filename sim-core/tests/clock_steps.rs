@@ -33,8 +33,13 @@ fn by_steps(clock: &mut Clock<Random>, mut draw: impl FnMut() -> u64) -> (u64, V
     }
 }
 
-const WAYS: [(RunAhead, bool); 4] =
-    [(RunAhead::Off, false), (RunAhead::Off, true), (RunAhead::Upto(100), true), (RunAhead::Upto(u64::MAX), false)];
+const WAYS: [(RunAhead, bool); 5] = [
+    (RunAhead::Off, false),
+    (RunAhead::Off, true),
+    (RunAhead::Upto(100), true),
+    (RunAhead::Upto(u64::MAX), false),
+    (RunAhead::Overlapped(100), true),
+];
 
 #[test]
 fn steps_of_any_number_of_events_are_the_run() {

@@ -314,7 +314,9 @@ fn no_frame_is_freed_or_used_again_while_it_can_be_reached() {
             assert_eq!((stats.violations[&class], windows), (0, 0), "{class:?}, seed {seed}");
         }
         (recorded, used) = (recorded + stats.recorded, used + stats.violations[&Class::Unmapped]);
-        assert_eq!(shuffled(seed, RunAhead::Upto(u64::MAX)).stats, *stats, "run-ahead changes nothing");
+        for ahead in [RunAhead::Upto(u64::MAX), RunAhead::Overlapped(u64::MAX)] {
+            assert_eq!(shuffled(seed, ahead).stats, *stats, "run-ahead changes nothing");
+        }
     }
     assert!(recorded > 100 && used > 0, "{recorded} {used}");
 }

@@ -122,8 +122,9 @@ fn no_result_depends_on_how_far_cores_run_ahead() {
         (&overlap, "kunpeng920_2s", "immediate"),
     ] {
         let without = seen(workload, profile, policy, RunAhead::Off);
-        for ahead in [1, 37, 100, u64::MAX] {
-            assert!(seen(workload, profile, policy, RunAhead::Upto(ahead)) == without, "{profile} {policy} {ahead}");
+        let overlapped = [1, 100].map(RunAhead::Overlapped);
+        for ahead in [1, 37, 100, u64::MAX].map(RunAhead::Upto).into_iter().chain(overlapped) {
+            assert!(seen(workload, profile, policy, ahead) == without, "{profile} {policy} {ahead:?}");
         }
     }
 }

@@ -87,9 +87,10 @@ fn no_result_depends_on_the_run_ahead() {
     let workload = Synthetic::parse("tight.toml", &text).expect("it is still a workload");
     for policy in ["unpatched", "patched"] {
         let off = values(&run_as(&workload, policy, RunAhead::Off));
-        for cycles in [1, 7, 100, u64::MAX] {
-            let ahead = values(&run_as(&workload, policy, RunAhead::Upto(cycles)));
-            assert_eq!(ahead, off, "{policy}, lookahead {cycles}");
+        let overlapped = [1, 100].map(RunAhead::Overlapped);
+        for run_ahead in [1, 7, 100, u64::MAX].map(RunAhead::Upto).into_iter().chain(overlapped) {
+            let ahead = values(&run_as(&workload, policy, run_ahead));
+            assert_eq!(ahead, off, "{policy}, {run_ahead:?}");
         }
     }
 }

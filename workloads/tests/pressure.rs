@@ -127,7 +127,7 @@ fn no_result_depends_on_the_run_ahead() {
         (metrics.collect::<Vec<_>>(), outcome.census)
     };
     let off = values(RunAhead::Off);
-    for cycles in [1, 100, u64::MAX] {
-        assert_eq!(values(RunAhead::Upto(cycles)), off, "lookahead {cycles}");
+    for run_ahead in [1, 100, u64::MAX].map(RunAhead::Upto).into_iter().chain([RunAhead::Overlapped(100)]) {
+        assert_eq!(values(run_ahead), off, "{run_ahead:?}");
     }
 }

@@ -122,6 +122,12 @@ impl Mmu {
         self.data[PageSize::Size4K as usize].prefetch();
     }
 
+    /// Asks the host for what [`Mmu::second_if`] looks at.
+    #[inline]
+    pub(crate) fn prefetch_second(&self, key: Key) {
+        self.stlb.iter().for_each(|stlb| stlb.prefetch_set(key.live_tag()));
+    }
+
     /// The translation, if any level holds it. Nothing moves.
     pub fn peek(&self, key: Key) -> Option<Entry> {
         let at = key.size as usize;

@@ -116,6 +116,14 @@ impl Tlb {
         }
     }
 
+    /// Asks the host for what a lookup of this tag looks at, where the sets are many.
+    #[inline]
+    pub(super) fn prefetch_set(&self, tag: u64) {
+        if let Sets::Stamped(stamped) = &self.sets {
+            stamped.prefetch_set(tag);
+        }
+    }
+
     /// How much memory it takes, in bytes.
     pub fn bytes(&self) -> usize {
         match &self.sets {

@@ -8,7 +8,7 @@ use std::slice::from_ref;
 use prefetch_index::prefetch_index;
 
 use crate::drive::clock::Clock;
-use crate::drive::clock::cores::{Core, State};
+use crate::drive::clock::cores::{Core, Looked, State};
 use crate::drive::clock::source::{Access, Order, Source, What};
 use crate::drive::tournament::Tournament;
 use crate::kernel::path::{TRANSLATE, would_hit};
@@ -73,7 +73,7 @@ impl<S: Source> Clock<S> {
     /// Private moves of a core that begin before the horizon: the next order, the end of a wait, or hits.
     pub(super) fn retires(&mut self, cpu: Cpu, horizon: u64) -> bool {
         let core = &self.cores[usize::from(cpu.0)];
-        if !core.stack.is_empty() || core.arrival.is_some() || core.ready >= horizon {
+        if core.is_left() || !core.stack.is_empty() || core.arrival.is_some() || core.ready >= horizon {
             return false;
         }
         match (core.state, &core.order) {
@@ -115,7 +115,7 @@ impl<S: Source> Clock<S> {
         let l1_cycles = self.prices.use_cycles(TlbLevel::L1);
         let (all_clean, only_one) = (self.recent.is_empty(), self.held > 0);
         let (mut now, mut l1_hits) = (since, 0);
-        let (mut left, mut missed) = (None, false);
+        let (mut left, mut looked) = (None, Looked::Nowhere);
         'free: loop {
             let mut front = self.world.front(cpu);
             let mut last: Option<Access> = None;
@@ -141,10 +141,14 @@ impl<S: Source> Clock<S> {
             };
             let cycles = match found {
                 Some(entry) => Some(self.used(cpu, access, (entry, TlbLevel::L1), begin)),
+                None if self.overlap.is_on && access.work == 0 => {
+                    (left, looked) = (Some(access), self.leave_at(cpu, access));
+                    break;
+                }
                 None => self.far(cpu, access, begin),
             };
             let Some(cycles) = cycles else {
-                (left, missed) = (Some(access), access.work == 0);
+                (left, looked) = (Some(access), Looked::in_both(access));
                 break;
             };
             now = begin + cycles;
@@ -159,7 +163,7 @@ impl<S: Source> Clock<S> {
         core.ready = now;
         if let Some(access) = left {
             let order = Order::from(access);
-            core.missed = missed;
+            core.looked = looked;
             core.wait_for(&order, now);
             core.order = Some(order);
         }
@@ -191,7 +195,7 @@ impl<S: Source> Clock<S> {
             }
             let Some(cycles) = cycles else {
                 let (core, order) = (&mut self.cores[usize::from(cpu.0)], Order::from(access));
-                core.missed = access.work == 0;
+                core.looked = Looked::in_both(access);
                 core.wait_for(&order, time);
                 core.order = Some(order);
                 // When it is ready is up to the order.
@@ -256,7 +260,7 @@ impl<S: Source> Clock<S> {
 
     /// Makes an access that the first level has not served.
     #[inline(never)]
-    fn far(&mut self, cpu: Cpu, access: Access, now: u64) -> Option<u64> {
+    pub(super) fn far(&mut self, cpu: Cpu, access: Access, now: u64) -> Option<u64> {
         let (mm, kind, assist) = (self.world.mm(access.task)?, access.kind, self.setting.era.dirty_assist);
         let entry = self.world.stlb_hit(cpu, (mm, access.vpn), kind, |entry| would_hit(entry, kind, assist))?;
         Some(self.used(cpu, access, (entry, TlbLevel::Stlb), now))

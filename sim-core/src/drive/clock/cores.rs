@@ -1,6 +1,6 @@
 //! One core under the clock: when it goes on, and what it is in the middle of.
 
-use crate::drive::clock::source::Order;
+use crate::drive::clock::source::{Access, Order};
 use crate::drive::engine::Stack;
 use crate::step::frame::{Path, Wait};
 
@@ -34,6 +34,24 @@ struct Interrupted {
     at: u64,
 }
 
+/// Which levels of its TLB a core has looked an access up in, without one that serves it. No other than this core can change that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Looked {
+    #[default]
+    Nowhere,
+    /// In the first: there it is left, with nothing before the access ([`super::overlap`]).
+    First,
+    /// In both.
+    Both,
+}
+
+impl Looked {
+    /// In both, unless there is work before the access: until then others may change that.
+    pub(super) fn in_both(access: Access) -> Looked {
+        if access.work == 0 { Looked::Both } else { Looked::Nowhere }
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Core {
     pub(super) stack: Stack,
@@ -49,8 +67,8 @@ pub(super) struct Core {
     /// In a tick: the CPU at which its sweep goes on.
     pub(super) sweeps_from: Option<u16>,
     pub(super) order: Option<Order>,
-    /// Its order is an access that its TLB does not serve; no other than this core can change that.
-    pub(super) missed: bool,
+    /// Of its order, if that is an access.
+    pub(super) looked: Looked,
     interrupted: Option<Interrupted>,
 }
 
@@ -58,6 +76,12 @@ impl Core {
     /// A core that has not begun, and when it ticks first.
     pub(super) fn ticking(tick: Option<u64>) -> Core {
         Core { tick, ..Core::default() }
+    }
+
+    /// Is it left at an access?
+    #[inline]
+    pub(super) fn is_left(&self) -> bool {
+        self.looked == Looked::First
     }
 
     /// Is it in an interrupt?

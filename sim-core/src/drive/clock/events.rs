@@ -60,6 +60,7 @@ impl<S: Source> Clock<S> {
         if source < self.world.cpus() {
             self.turn(Cpu(source), time);
             self.schedule_own(Cpu(source));
+            self.take_up_left();
             if self.lookahead_cycles.is_none() && !self.stats.has_logged() {
                 made += self.one_by_one(before_cycles, most - 1);
             }

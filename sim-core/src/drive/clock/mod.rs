@@ -13,6 +13,7 @@ mod events;
 mod fabric;
 pub mod log;
 pub mod look;
+mod overlap;
 pub mod price;
 mod recent;
 mod settle;
@@ -25,9 +26,10 @@ mod victim;
 mod waiters;
 mod windows;
 
-use crate::drive::clock::cores::{Core, State};
+use crate::drive::clock::cores::{Core, Looked, State};
 use crate::drive::clock::device::Device;
 use crate::drive::clock::fabric::Fabric;
+use crate::drive::clock::overlap::Overlap;
 use crate::drive::clock::price::{Prices, Unpriced};
 use crate::drive::clock::recent::Recent;
 use crate::drive::clock::source::{Access, Order, Source, What};
@@ -50,8 +52,10 @@ pub enum RunAhead {
     /// Not at all: every access goes through the event tree.
     Off,
     /// By at most this many cycles, and never more than the profile's lookahead; by one at least, since of two cores that are at the
-    /// same time each would wait for the other.
+    /// same time each would wait for the other. Where the TLBs are large, lookups in their second levels overlap (`overlap.rs`).
     Upto(u64),
+    /// The same, and they overlap however small the TLBs are.
+    Overlapped(u64),
 }
 
 /// What a step did, kept until it can be priced.
@@ -135,6 +139,7 @@ pub struct Clock<S: Source> {
     worked_until: u64,
     /// How many cores have an order that may not begin yet.
     held: u16,
+    overlap: Overlap,
     turns: u64,
     /// Steps of kernel paths that acted.
     kernel_acts: u64,
@@ -166,6 +171,11 @@ impl<S: Source> Clock<S> {
             return Err(Unpriced::Ticks);
         }
         let core = Core::ticking(ticks.map(|ticks| ticks.after(0)));
+        let (lookahead_cycles, overlap) = match run_ahead {
+            RunAhead::Off => (None, false),
+            RunAhead::Upto(cycles) => (Some(cycles), overlap::is_worth_it(&world)),
+            RunAhead::Overlapped(cycles) => (Some(cycles), true),
+        };
         let mut tree = Tournament::new(if broadcasts { cpus + 2 } else { cpus });
         (0..cpus).for_each(|cpu| tree.set(cpu, 0));
         Ok(Clock {
@@ -179,10 +189,7 @@ impl<S: Source> Clock<S> {
             cores: vec![core; usize::from(cpus)],
             free: vec![true; usize::from(cpus)],
             waiters: Queues::default(),
-            lookahead_cycles: match run_ahead {
-                RunAhead::Off => None,
-                RunAhead::Upto(cycles) => Some(cycles.clamp(1, bound)),
-            },
+            lookahead_cycles: lookahead_cycles.map(|cycles| cycles.clamp(1, bound)),
             heard: Heard::default(),
             recent: Recent::new(bound),
             device: None,
@@ -190,6 +197,7 @@ impl<S: Source> Clock<S> {
             ticks,
             worked_until: 0,
             held: 0,
+            overlap: Overlap::new(overlap),
             turns: 0,
             kernel_acts: 0,
             now: 0,
@@ -258,6 +266,9 @@ impl<S: Source> Clock<S> {
         } else if !core.stack.is_empty() {
             self.core(cpu).state = State::Running;
             self.advance(cpu);
+        } else if core.is_left() {
+            self.prefetch_turn_after(cpu);
+            self.go_on_left(cpu, time);
         } else if core.order.is_some() {
             self.next_order(cpu);
         } else {
@@ -268,7 +279,7 @@ impl<S: Source> Clock<S> {
                 return;
             }
             let core = &self.cores[usize::from(cpu.0)];
-            if core.ready == time && core.state == State::Running {
+            if core.ready == time && core.state == State::Running && !core.is_left() {
                 self.next_order(cpu);
             }
         }
@@ -337,7 +348,7 @@ impl<S: Source> Clock<S> {
                 self.source.begin(cpu, order, &mut self.world, now);
                 self.stats.begin(cpu, order, now);
                 if let OpKind::Access(kind) = op.kind
-                    && !std::mem::take(&mut self.core(cpu).missed)
+                    && std::mem::take(&mut self.core(cpu).looked) != Looked::Both
                     && let Some(cycles) =
                         self.hit(cpu, Access { task: order.task, kind, vpn: op.span.first, work: 0 }, now)
                 {

@@ -142,6 +142,17 @@ impl Stamped {
         self.search(tag).filter(|at| self.tags[*at] == tag)
     }
 
+    /// Asks the host for the set of this page, unless it is wide: then a guess says where to look.
+    #[inline]
+    pub(super) fn prefetch_set(&self, tag: u64) {
+        if self.is_narrow() {
+            let set = self.set_of(tag);
+            prefetch_index(&self.tags, set.start);
+            prefetch_index(&self.tags, set.end - 1);
+            self.expect_hit(&set);
+        }
+    }
+
     /// A hit reads its way: it comes from memory beside the tags, and not behind them.
     #[inline]
     fn expect_hit(&self, set: &Range<usize>) {

@@ -86,10 +86,14 @@ impl Big {
 
     /// About how much memory it takes, in bytes: what a copy costs.
     pub fn bytes(&self) -> usize {
-        let mmus: usize = self.cpus.iter().map(|cpu| cpu.mmu.bytes()).sum();
         let tables = self.tables.len() << (super::TABLE_SHIFT + 2);
         let pages = self.pages.len() * (size_of::<PageState>() + self.holders.bytes_each());
         let frames = self.folios.len() * (size_of::<FrameState>() + size_of::<Folio>());
-        mmus + tables + pages + frames
+        self.tlb_bytes() + tables + pages + frames
+    }
+
+    /// How much of that its TLBs take, in bytes.
+    pub fn tlb_bytes(&self) -> usize {
+        self.cpus.iter().map(|cpu| cpu.mmu.bytes()).sum()
     }
 }

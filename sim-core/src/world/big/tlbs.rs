@@ -40,6 +40,14 @@ impl Big {
         }
     }
 
+    /// Asks the host for what a lookup of a CPU in the second level of its TLB looks at.
+    #[inline]
+    pub(crate) fn prefetch_second(&self, cpu: Cpu, (task, vpn): (Task, u64)) {
+        if let Some(mm) = self.task_mms[usize::from(task.0)] {
+            self.cpus[usize::from(cpu.0)].mmu.prefetch_second(key_at(mm, vpn));
+        }
+    }
+
     /// What the accesses of a CPU are looked up in first.
     #[inline]
     pub(crate) fn front(&mut self, cpu: Cpu) -> Front<'_> {
