@@ -141,7 +141,7 @@ impl<S: Source> Clock<S> {
             };
             let cycles = match found {
                 Some(entry) => Some(self.used(cpu, access, (entry, TlbLevel::L1), begin)),
-                None if self.overlap.is_on && access.work == 0 => {
+                None if self.overlap.is_on && !only_one && access.work == 0 => {
                     (left, looked) = (Some(access), self.leave_at(cpu, access));
                     break;
                 }

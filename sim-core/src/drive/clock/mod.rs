@@ -268,7 +268,7 @@ impl<S: Source> Clock<S> {
             self.advance(cpu);
         } else if core.is_left() {
             self.prefetch_turn_after(cpu);
-            self.go_on_left(cpu, time);
+            self.go_on_left(cpu, self.horizon(cpu, time));
         } else if core.order.is_some() {
             self.next_order(cpu);
         } else {

@@ -5,19 +5,14 @@
 //! the second level has of the page, other cores have their turns, and then this one goes on, earlier than it would be the earliest.
 //! It may, up to the same horizon as ever.
 
-use std::collections::VecDeque;
-
 use crate::drive::clock::Clock;
 use crate::drive::clock::cores::Looked;
 use crate::drive::clock::source::{Access, Source};
 use crate::nouns::types::Cpu;
 use crate::world::big::Big;
 
-/// Cores that are left at a time: more of them save no more.
-const LEFT_MAX: usize = 2;
-
-/// TLBs of fewer bytes than this, those of all cores together, are in a nearer cache of the host: to leave a core then costs more than it
-/// saves. Between 64 cores with 1,536 entries each (2.7 MB), where it makes no difference, and 128 (5.3 MB), where it begins to
+/// TLBs of fewer bytes than this, those of all cores together, are in the caches of the host, as a rule: to leave a core then costs more
+/// than it saves. Between 64 cores with 1,536 entries each (2.7 MB), where it saves nothing, and 256 (10.7 MB); at 128 it does at times
 /// (docs/speed.md).
 const LARGE_BYTES: usize = 4_000_000;
 
@@ -30,13 +25,15 @@ pub(super) fn is_worth_it(world: &Big) -> bool {
 pub(super) struct Overlap {
     /// Is any, ever?
     pub(super) is_on: bool,
-    /// In the order in which they were; some may have had a turn since.
-    left: VecDeque<Cpu>,
+    /// The last one; it may have had a turn since. More than two at a time save no more.
+    last: Option<Cpu>,
+    /// The one before it, which is to go on.
+    due: Option<Cpu>,
 }
 
 impl Overlap {
     pub(super) fn new(is_on: bool) -> Overlap {
-        Overlap { is_on, left: VecDeque::new() }
+        Overlap { is_on, last: None, due: None }
     }
 }
 
@@ -45,29 +42,32 @@ impl<S: Source> Clock<S> {
     #[inline(never)]
     pub(super) fn leave_at(&mut self, cpu: Cpu, access: Access) -> Looked {
         self.world.prefetch_second(cpu, (access.task, access.vpn));
-        self.overlap.left.push_back(cpu);
+        self.overlap.due = self.overlap.last.replace(cpu).filter(|&before| before != cpu);
         Looked::First
     }
 
-    /// Lets the core that was left first go on, while as many are left as may be.
+    /// Lets the core go on that was left before the last one. If it is left again, the other one is next.
     #[inline]
     pub(super) fn take_up_left(&mut self) {
-        while self.overlap.left.len() >= LEFT_MAX
-            && let Some(cpu) = self.overlap.left.pop_front()
-        {
-            if self.cores[usize::from(cpu.0)].is_left() {
-                self.go_on_left(cpu, self.now);
+        while let Some(cpu) = self.overlap.due.take() {
+            // Whoever is held is asked after each access, in the order of their times.
+            if !self.cores[usize::from(cpu.0)].is_left() || self.held > 0 {
+                continue;
+            }
+            // Two that are alone would be each other's horizon for ever.
+            let bound = self.now.saturating_add(self.lookahead_cycles.unwrap_or(0));
+            let horizon = self.horizon(cpu, self.now).min(bound);
+            if self.cores[usize::from(cpu.0)].ready < horizon {
+                self.go_on_left(cpu, horizon);
                 self.schedule(cpu);
             }
         }
     }
 
-    /// Makes the access that a core was left at, and those after it that its TLB serves and that begin before its horizon, at the time of an
-    /// event.
-    pub(super) fn go_on_left(&mut self, cpu: Cpu, time: u64) {
-        let horizon = self.horizon(cpu, time);
+    /// Makes the access that a core was left at, and those after it that its TLB serves and that begin before its horizon.
+    pub(super) fn go_on_left(&mut self, cpu: Cpu, horizon: u64) {
         let core = &self.cores[usize::from(cpu.0)];
-        let now = core.ready;
+        let (now, only_one) = (core.ready, self.held > 0);
         let is_first = core.stack.is_empty() && [core.arrival, core.tick].iter().flatten().all(|&time| now < time);
         debug_assert!(is_first, "what {core:?} is left at began before its horizon, so that nothing comes first");
         let access = core.order.and_then(|order| order.access()).expect("it was left at an access");
@@ -78,7 +78,7 @@ impl<S: Source> Clock<S> {
         let core = self.core(cpu);
         (core.looked, core.order, core.ready) = (Looked::Nowhere, None, now + cycles);
         self.ask_held(now + cycles);
-        if now + cycles < horizon {
+        if !only_one && now + cycles < horizon {
             self.hits(cpu, horizon);
         }
     }
