@@ -113,7 +113,7 @@ impl<S: Source> Clock<S> {
         }
         let assist = self.setting.era.dirty_assist;
         let l1_cycles = self.prices.use_cycles(TlbLevel::L1);
-        let (all_clean, only_one) = (self.recent.is_empty(), self.held > 0);
+        let all_clean = self.recent.is_empty();
         let (mut now, mut l1_hits) = (since, 0);
         let (mut left, mut looked) = (None, Looked::Nowhere);
         'free: loop {
@@ -135,13 +135,13 @@ impl<S: Source> Clock<S> {
                 }
                 l1_hits += 1;
                 now = begin + l1_cycles;
-                if now >= horizon || only_one {
+                if now >= horizon {
                     break 'free;
                 }
             };
             let cycles = match found {
                 Some(entry) => Some(self.used(cpu, access, (entry, TlbLevel::L1), begin)),
-                None if self.overlap.is_on && !only_one && access.work == 0 => {
+                None if self.overlap.is_on && access.work == 0 => {
                     (left, looked) = (Some(access), self.leave_at(cpu, access));
                     break;
                 }
@@ -152,7 +152,7 @@ impl<S: Source> Clock<S> {
                 break;
             };
             now = begin + cycles;
-            if now >= horizon || only_one {
+            if now >= horizon {
                 break;
             }
         }
@@ -167,9 +167,6 @@ impl<S: Source> Clock<S> {
             core.wait_for(&order, now);
             core.order = Some(order);
         }
-        if now > since {
-            self.ask_held(now);
-        }
         now
     }
 
@@ -177,7 +174,7 @@ impl<S: Source> Clock<S> {
     /// logged of them. The first that is not is left in the tree, as the order of its core. Returns how many events it took.
     #[inline(never)]
     pub(super) fn one_by_one(&mut self, before_cycles: u64, most: u64) -> u64 {
-        if self.lookahead_cycles.is_some() || self.hot_victims || self.held > 0 {
+        if self.lookahead_cycles.is_some() || self.hot_victims {
             return 0;
         }
         let tick_cycles = self.ticks.map_or(u64::MAX, |ticks| ticks.after(self.now));

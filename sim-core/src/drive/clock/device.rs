@@ -33,7 +33,7 @@ impl<S: Source> Clock<S> {
         (0..cpus).for_each(|cpu| self.tree.set(cpu, 0));
     }
 
-    /// When nothing else is left to happen, orders that were held for that may begin.
+    /// Held orders begin that may. The others stay as they are: when they begin is not up to how often they are asked.
     pub(super) fn release_held(&mut self, now: u64) {
         for cpu in (0..self.world.cpus()).map(Cpu) {
             let core = &self.cores[usize::from(cpu.0)];

@@ -82,7 +82,9 @@ impl<S: Source> Clock<S> {
     /// Orders may have been held for that; else the run is over.
     #[cold]
     fn nothing_due(&mut self) {
-        self.release_held(self.now);
+        // Whoever ran ahead may have been done later than the last event.
+        let last = self.ends_cycles().into_iter().fold(self.now, u64::max);
+        self.release_held(last);
         if self.tree.min().is_none() {
             self.finish();
         }

@@ -392,17 +392,10 @@ impl<S: Source> Clock<S> {
         self.ask_held(now);
     }
 
-    /// Orders that may not begin yet are asked again.
+    /// Orders that could not begin before may do so now.
     fn ask_held(&mut self, now: u64) {
-        if self.held == 0 {
-            return;
-        }
-        for held in (0..self.world.cpus()).map(Cpu) {
-            if self.core(held).state == State::Held {
-                self.held -= 1;
-                self.core(held).wake(now);
-                self.schedule(held);
-            }
+        if self.held > 0 {
+            self.release_held(now);
         }
     }
 

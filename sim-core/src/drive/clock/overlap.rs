@@ -50,8 +50,7 @@ impl<S: Source> Clock<S> {
     #[inline]
     pub(super) fn take_up_left(&mut self) {
         while let Some(cpu) = self.overlap.due.take() {
-            // Whoever is held is asked after each access, in the order of their times.
-            if !self.cores[usize::from(cpu.0)].is_left() || self.held > 0 {
+            if !self.cores[usize::from(cpu.0)].is_left() {
                 continue;
             }
             // Two that are alone would be each other's horizon for ever.
@@ -67,7 +66,7 @@ impl<S: Source> Clock<S> {
     /// Makes the access that a core was left at, and those after it that its TLB serves and that begin before its horizon.
     pub(super) fn go_on_left(&mut self, cpu: Cpu, horizon: u64) {
         let core = &self.cores[usize::from(cpu.0)];
-        let (now, only_one) = (core.ready, self.held > 0);
+        let now = core.ready;
         let is_first = core.stack.is_empty() && [core.arrival, core.tick].iter().flatten().all(|&time| now < time);
         debug_assert!(is_first, "what {core:?} is left at began before its horizon, so that nothing comes first");
         let access = core.order.and_then(|order| order.access()).expect("it was left at an access");
@@ -77,8 +76,7 @@ impl<S: Source> Clock<S> {
         };
         let core = self.core(cpu);
         (core.looked, core.order, core.ready) = (Looked::Nowhere, None, now + cycles);
-        self.ask_held(now + cycles);
-        if !only_one && now + cycles < horizon {
+        if now + cycles < horizon {
             self.hits(cpu, horizon);
         }
     }
