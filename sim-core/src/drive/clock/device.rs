@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 
 use crate::drive::clock::Clock;
-use crate::drive::clock::cores::State;
 use crate::drive::clock::source::Source;
 use crate::drive::clock::waiters::WaitKey;
 use crate::drive::tournament::Tournament;
@@ -31,18 +30,6 @@ impl<S: Source> Clock<S> {
         self.device = Some(Device { latency_cycles, done_at: VecDeque::new(), last_done: 0 });
         self.tree = Tournament::new(self.tree.sources().max(cpus + 1));
         (0..cpus).for_each(|cpu| self.tree.set(cpu, 0));
-    }
-
-    /// Held orders begin that may. The others stay as they are: when they begin is not up to how often they are asked.
-    pub(super) fn release_held(&mut self, now: u64) {
-        for cpu in (0..self.world.cpus()).map(Cpu) {
-            let core = &self.cores[usize::from(cpu.0)];
-            if core.state == State::Held && core.order.is_some_and(|order| self.source.may_begin(&order)) {
-                self.held -= 1;
-                self.core(cpu).wake(now);
-                self.schedule(cpu);
-            }
-        }
     }
 
     /// A request has been queued at this time.

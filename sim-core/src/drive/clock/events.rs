@@ -86,7 +86,8 @@ impl<S: Source> Clock<S> {
         let last = self.ends_cycles().into_iter().fold(self.now, u64::max);
         self.release_held(last);
         if self.tree.min().is_none() {
-            self.finish();
+            self.assert_finished();
+            self.end = Some(if self.ticks.is_some() { self.worked_until } else { last });
         }
     }
 
@@ -108,12 +109,6 @@ impl<S: Source> Clock<S> {
     /// When each core did its last step, in cycles.
     pub fn ends_cycles(&self) -> Vec<u64> {
         (0..self.cores.len()).map(|n| self.ready_cycles(n)).collect()
-    }
-
-    fn finish(&mut self) {
-        self.assert_finished();
-        let last = self.cores.iter().map(|c| c.ready).max().unwrap_or(0).max(self.now);
-        self.end = Some(if self.ticks.is_some() { self.worked_until } else { last });
     }
 
     fn assert_finished(&self) {

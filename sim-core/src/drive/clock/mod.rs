@@ -389,13 +389,21 @@ impl<S: Source> Clock<S> {
         let (order, now) = (core.order.take().expect("an order was under way"), core.ready);
         self.source.done(cpu, &order, &mut self.world, now);
         self.stats.done(cpu, &order, now);
-        self.ask_held(now);
+        self.release_held(now);
     }
 
-    /// Orders that could not begin before may do so now.
-    fn ask_held(&mut self, now: u64) {
-        if self.held > 0 {
-            self.release_held(now);
+    /// Orders that could not begin before, and may now, do. The others stay as they are: when they begin is not up to how often they are asked.
+    fn release_held(&mut self, now: u64) {
+        if self.held == 0 {
+            return;
+        }
+        for cpu in (0..self.world.cpus()).map(Cpu) {
+            let core = &self.cores[usize::from(cpu.0)];
+            if core.state == State::Held && core.order.is_some_and(|order| self.source.may_begin(&order)) {
+                self.held -= 1;
+                self.core(cpu).wake(now);
+                self.schedule(cpu);
+            }
         }
     }
 

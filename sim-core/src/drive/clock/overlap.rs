@@ -1,4 +1,4 @@
-//! Second-level lookups that wait for the host's memory, a few of them at a time.
+//! Second-level lookups that wait for the host's memory, two of them at a time.
 //!
 //! The second levels of many cores are more than the nearer caches of the host hold, and a lookup there waits for memory as long as dozens
 //! of accesses take. So a core that runs ahead is left at the access that its first level does not serve: the host is asked for what

@@ -77,7 +77,7 @@ impl<S: Source> Clock<S> {
             Act::Broadcast(request) => self.broadcast(cpu, request, now - cycles),
             Act::WakeKswapd { .. } => {
                 self.source.kswapd_woken();
-                self.ask_held(now);
+                self.release_held(now);
             }
             _ => {}
         }
@@ -91,8 +91,8 @@ impl<S: Source> Clock<S> {
         let Some(order) = self.core(cpu).order else { return };
         let not_before = self.source.pace(&order, act, now);
         self.core(cpu).pause_until(not_before);
-        if matches!(act, Act::Write(_) | Act::Freeze(_)) {
-            self.ask_held(now);
+        if matches!(act, Act::Write(_)) {
+            self.release_held(now);
         }
     }
 

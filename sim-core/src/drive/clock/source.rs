@@ -89,7 +89,8 @@ pub trait Source {
         None
     }
 
-    /// May this order begin, once its time has come? If not, it is asked again whenever some order is done.
+    /// May this order begin, once its time has come? If not, it is asked again whenever some order is done, a page is written or kswapd is woken,
+    /// but not after accesses that were handed out as such: whether it may is not to depend on those.
     fn may_begin(&self, order: &Order) -> bool {
         let _ = order;
         true
